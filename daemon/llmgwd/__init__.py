@@ -1,0 +1,1 @@
+"""The daemon that keeps local ports connected to a gateway."""

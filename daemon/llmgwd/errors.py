@@ -1,0 +1,53 @@
+"""What can go wrong, sorted by what to do next.
+
+The class says what to do (`Transient`: try again; `Blocked`: a person must act; anything else is a
+bug of ours), `code` is the stable name that travels, the message is a sentence for people and
+`remedy` what they can do. Foreign exceptions become one of these in the one file that imports
+their library.
+"""
+
+from __future__ import annotations
+
+
+class LlmgwError(Exception):
+    """Base of every error with a stable code, a sentence and, where there is one, a remedy.
+
+    `code` is a value of `llmgwctl.wire.Condition` wherever the error can end as a condition.
+    """
+
+    def __init__(self, code: str, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.remedy = remedy
+
+
+class Transient(LlmgwError):
+    """Trying again, here or at another pod, may succeed without anybody's help.
+
+    `retry_after_s` is the peer's own word on when (Retry-After), or None.
+    """
+
+    def __init__(
+        self, code: str, message: str, remedy: str = "", *, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(code, message, remedy)
+        self.retry_after_s = retry_after_s
+
+
+class Blocked(LlmgwError):
+    """Only a person can help; still retried, slowly, and at once when a file it rests on changes."""
+
+
+class ConfigError(Blocked):
+    """The configuration names something that is not allowed; the message names file, key and value."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__("config-invalid", message, remedy)
+
+
+class ProtocolError(Transient):
+    """The peer of one tunnel sent bytes its protocol does not allow: that tunnel is closed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("protocol-error", message)
