@@ -36,11 +36,11 @@ class Transient(LlmgwError):
 
 
 class Blocked(LlmgwError):
-    """Only a person can help; still retried, slowly, and at once when a file it rests on changes."""
+    """Only a person can help; retried slowly, and at once when a file it rests on changes."""
 
 
 class ConfigError(Blocked):
-    """The configuration names something that is not allowed; the message names file, key and value."""
+    """The configuration holds what is not allowed; the message names file, key and value."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__("config-invalid", message, remedy)

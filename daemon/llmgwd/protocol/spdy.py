@@ -202,7 +202,7 @@ class Decoder:
         return frames
 
     def _complete_partial(self, view: memoryview, frames: list[Frame]) -> int:
-        """Finish the head or control frame that earlier bytes began; return where `view` goes on."""
+        """Finish what earlier bytes began; return where `view` goes on."""
         at = self._top_up(view, 0, HEAD_BYTES)
         if len(self._partial) < HEAD_BYTES:
             return at

@@ -1,0 +1,85 @@
+"""What the person configured, as data.
+
+Shapes only change together with the reader in this file; the rest of the daemon sees these frozen
+values and never a file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+# The name that the raw manifests of the LiteLLM documentation use, and its key.
+DEFAULT_KEY_SECRET = "litellm-secrets/LITELLM_MASTER_KEY"  # noqa: S105 - a name, not a secret
+
+
+@dataclass(frozen=True, slots=True)
+class ListenAddress:
+    """One local address. `localhost:4000` gives two: 127.0.0.1 and ::1."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterRoute:
+    """The way to the gateway through a cluster. `context` None: whatever is current."""
+
+    namespace: str = "litellm"
+    target: str = "service/litellm"  # or deployment/…, statefulset/…, pod/…, or "app=litellm"
+    port: str = "4000"  # number or name
+    context: str | None = None
+    kubeconfig: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UrlRoute:
+    """The way to the gateway through an https (or http) URL."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How health is asked through the route: kind "litellm", "tcp", "http" (with path) or "off"."""
+
+    kind: str = "litellm"
+    path: str = "/health/liveliness"
+    every_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardConfig:
+    name: str
+    listen: tuple[ListenAddress, ...]
+    routes: tuple[ClusterRoute | UrlRoute, ...]
+    hold_s: float = 30.0
+    hold_limit: int = 256
+    probe: Probe = field(default_factory=Probe)
+    tunnel_limit: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class KeySource:
+    """Where the gateway's key comes from; exactly one field is set."""
+
+    env: str | None = None
+    file: str | None = None
+    command: tuple[str, ...] | None = None
+    secret: str | None = None  # "name/KEY", in the forward's namespace
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayConfig:
+    key: KeySource = field(default_factory=lambda: KeySource(secret=DEFAULT_KEY_SECRET))
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    path: str
+    is_present: bool
+    forwards: tuple[ForwardConfig, ...]
+    gateway: GatewayConfig = field(default_factory=GatewayConfig)
+    metrics_port: int | None = None
