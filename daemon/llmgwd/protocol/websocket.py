@@ -1,0 +1,212 @@
+"""WebSocket frames (RFC 6455) as a client of the API server needs them, and no more.
+
+Pure and incremental. Payloads are handed on in pieces as they come, so that a message of any size
+costs no buffer; only control frames (125 bytes at most) are put together. No extensions, because
+none is offered at the upgrade.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from llmgwd.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    mask_in_place: Callable[[bytes, bytearray], None]
+else:
+    try:
+        # 80 times as fast as anything in pure Python; not public in aiohttp, so it may move.
+        from aiohttp._websocket.helpers import websocket_mask as mask_in_place
+    except ImportError:  # pragma: no cover - an aiohttp that moved it
+
+        def mask_in_place(mask: bytes, data: bytearray) -> None:
+            size = len(data)
+            key = int.from_bytes((mask * (size // 4 + 1))[:size], "little")
+            data[:] = (int.from_bytes(data, "little") ^ key).to_bytes(size, "little")
+
+
+MAX_CONTROL_BYTES: Final = 125
+
+_FIN: Final = 0x80
+_MASKED: Final = 0x80
+_RESERVED: Final = 0x70
+_U16 = struct.Struct(">H")
+_U64 = struct.Struct(">Q")
+
+
+class Opcode(IntEnum):
+    CONTINUATION = 0
+    TEXT = 1
+    BINARY = 2
+    CLOSE = 8
+    PING = 9
+    PONG = 10
+
+
+class Piece(NamedTuple):
+    """A piece of a data message; `is_first` on the message's first, `is_last` on its last."""
+
+    payload: bytes
+    is_first: bool
+    is_last: bool
+
+
+class Ping(NamedTuple):
+    payload: bytes
+
+
+class Pong(NamedTuple):
+    payload: bytes
+
+
+class Close(NamedTuple):
+    """The peer's goodbye; 1005 stands for a close frame without a code (RFC 6455, 7.1.5)."""
+
+    code: int
+    reason: str
+
+
+Part = Piece | Ping | Pong | Close
+
+
+def frame(opcode: Opcode, *chunks: bytes | bytearray | memoryview) -> bytearray:
+    """One unfragmented, masked frame whose payload is the chunks put together."""
+    length = sum(map(len, chunks))
+    head = bytearray((_FIN | opcode,))
+    if length < 126:
+        head.append(_MASKED | length)
+    elif length < 1 << 16:
+        head.append(_MASKED | 126)
+        head += _U16.pack(length)
+    else:
+        head.append(_MASKED | 127)
+        head += _U64.pack(length)
+    mask = os.urandom(4)
+    payload = bytearray().join(chunks)
+    mask_in_place(mask, payload)
+    head += mask
+    head += payload
+    return head
+
+
+def close_frame(code: int) -> bytearray:
+    return frame(Opcode.CLOSE, _U16.pack(code))
+
+
+class Decoder:
+    """Bytes of a server to parts of messages."""
+
+    def __init__(self) -> None:
+        self._partial = bytearray()
+        self._left = 0
+        self._is_final_frame = True
+        self._is_in_message = False
+        self._is_first_piece = True
+
+    def feed(self, chunk: bytes | bytearray | memoryview) -> list[Part]:
+        """Take bytes as the network cut them; return the parts they complete.
+
+        Raises:
+            ProtocolError: reserved bits, an unknown opcode, a masked frame from a server, a
+                fragmented or oversized control frame, a continuation of nothing.
+        """
+        parts: list[Part] = []
+        view = memoryview(chunk)
+        if self._partial:
+            self._partial += view
+            view = memoryview(bytes(self._partial))
+            self._partial.clear()
+        at = 0
+        while at < len(view):
+            if self._left:
+                at = self._take_payload(view, at, parts)
+                continue
+            after = self._take_frame(view, at, parts)
+            if after is None:
+                break
+            at = after
+        self._partial += view[at:]
+        return parts
+
+    def _take_payload(self, view: memoryview, at: int, parts: list[Part]) -> int:
+        payload = bytes(view[at : at + self._left])
+        self._left -= len(payload)
+        self._add_piece(payload, parts)
+        return at + len(payload)
+
+    def _add_piece(self, payload: bytes, parts: list[Part]) -> None:
+        is_last = self._is_final_frame and not self._left
+        parts.append(Piece(payload, self._is_first_piece, is_last))
+        self._is_first_piece = is_last
+        self._is_in_message = not is_last
+
+    def _take_frame(self, view: memoryview, at: int, parts: list[Part]) -> int | None:
+        """Read one head at `at` (and a control frame's body); None when it is not whole yet."""
+        head = _read_head(view, at)
+        if head is None:
+            return None
+        opcode, is_final, length, start = head
+        if opcode >= Opcode.CLOSE:
+            return self._take_control(view, start, opcode, is_final, length, parts)
+        if (opcode == Opcode.CONTINUATION) != self._is_in_message:
+            raise ProtocolError(f"a WebSocket frame of kind {opcode} where it cannot stand")
+        self._is_final_frame = is_final
+        self._left = length
+        self._is_in_message = True
+        if length == 0:
+            self._add_piece(b"", parts)
+        return start
+
+    def _take_control(
+        self,
+        view: memoryview,
+        start: int,
+        opcode: int,
+        is_final: bool,
+        length: int,
+        parts: list[Part],
+    ) -> int | None:
+        if not is_final or length > MAX_CONTROL_BYTES:
+            raise ProtocolError(f"a WebSocket control frame of {length} bytes, 125 are allowed")
+        if len(view) - start < length:
+            return None
+        parts.append(_control(opcode, bytes(view[start : start + length])))
+        return start + length
+
+
+def _read_head(view: memoryview, at: int) -> tuple[int, bool, int, int] | None:
+    """Return opcode, whether it is the message's last frame, length and where the payload starts."""
+    have = len(view) - at
+    if have < 2:
+        return None
+    first, second = view[at], view[at + 1]
+    if first & _RESERVED:
+        raise ProtocolError("a WebSocket frame with reserved bits set")
+    if second & _MASKED:
+        raise ProtocolError("a masked WebSocket frame from a server")
+    length, start = second, at + 2
+    if length == 126:
+        if have < 4:
+            return None
+        (length,), start = _U16.unpack_from(view, start), at + 4
+    elif length == 127:
+        if have < 10:
+            return None
+        (length,), start = _U64.unpack_from(view, start), at + 10
+    return first & 0x0F, bool(first & _FIN), length, start
+
+
+def _control(opcode: int, body: bytes) -> Part:
+    if opcode == Opcode.PING:
+        return Ping(body)
+    if opcode == Opcode.PONG:
+        return Pong(body)
+    if opcode == Opcode.CLOSE:
+        code = _U16.unpack_from(body)[0] if len(body) >= 2 else 1005
+        return Close(code, body[2:].decode(errors="replace"))
+    raise ProtocolError(f"a WebSocket frame of the unknown kind {opcode}")
