@@ -26,6 +26,7 @@ class Path:
     RELOAD = "/v1/reload"
     KEY = "/v1/key"
     LOGS = "/v1/logs"
+    DOCTOR = "/v1/doctor"
     METRICS = "/metrics"
     OPENAPI = "/v1/openapi.json"
 
@@ -128,6 +129,17 @@ class Way(StrEnum):
     SPDY = "spdy"
     WEBSOCKET = "websocket"
     CHANNELS = "channels"
+
+
+class CheckState(StrEnum):
+    """Of a line of the doctor. `needs-person`: failed, and no program can cure it."""
+
+    OK = "ok"
+    INFO = "info"
+    WARNING = "warning"
+    FAILED = "failed"
+    NEEDS_PERSON = "needs-person"
+    SKIPPED = "skipped"
 
 
 class ConditionStatus(TypedDict):
@@ -249,6 +261,36 @@ class Event(TypedDict, total=False):
     route: str
     remedy: str
     status: Status  # snapshot only
+
+
+class KeyStatus(TypedDict):
+    """The answer of `/v1/key`. The one payload that holds a secret: never logged."""
+
+    key: str
+    source: str  # where it came from, in words: "secret litellm-secrets/LITELLM_MASTER_KEY"
+
+
+class LogLine(TypedDict):
+    """One line of `/v1/logs`: from a pod, or (with `note`) about one."""
+
+    pod: str
+    container: str  # empty where the pod has only one
+    time: str
+    line: str
+    note: str | None  # "joined", "ended", …
+
+
+class CheckStatus(TypedDict):
+    """One line of `/v1/doctor`, in the order in which one thing rests on another."""
+
+    check: str  # "api-server"
+    forward: str | None  # null: of this machine, not of one forward
+    state: str  # a `CheckState`
+    found: str
+    cause: str  # only where it failed
+    remedy: str  # may hold several lines: to be pasted as they are
+    skipped_by: str | None  # the check whose failure made this one pointless
+    took_s: float | None
 
 
 class ErrorDetail(TypedDict):
