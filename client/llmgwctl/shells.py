@@ -1,0 +1,85 @@
+"""How each shell wants a variable set: one quoting rule a dialect, no shell consulted.
+
+A value may hold anything but NUL; what comes out, read by that shell, gives it back unchanged.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from .environment import Variable
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    statement: Callable[[str, str], str]
+    usage: str | None  # how to have the shell read it, as a comment; None where none is allowed
+
+
+def _posix(name: str, value: str) -> str:
+    return f"export {name}={shlex.quote(value)}"
+
+
+def _fish(name: str, value: str) -> str:
+    quoted = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"set -gx {name} '{quoted}'"
+
+
+def _nu(name: str, value: str) -> str:
+    # Nu's double quotes take the escapes of JSON, save that it writes \u{7f} for \u007f.
+    quoted = re.sub(r"\\u00(..)", r"\\u{\1}", json.dumps(value, ensure_ascii=False))
+    return f"$env.{name} = {quoted}"
+
+
+def _dotenv(name: str, value: str) -> str:
+    """Quote as little as possible: readers of .env files agree on bare words only."""
+    if re.fullmatch(r"[\w@%+=:,./-]+", value, re.ASCII):
+        return f"{name}={value}"
+    if not re.search(r"['\n\r]", value):
+        return f"{name}='{value}'"
+    escaped = re.sub(r'([\\"$`])', r"\\\1", value)
+    escaped = escaped.replace("\n", "\\n").replace("\r", "\\r")
+    return f'{name}="{escaped}"'
+
+
+_DIALECTS: Mapping[str, Dialect] = {
+    "bash": Dialect(_posix, 'eval "$({command})"'),
+    "zsh": Dialect(_posix, 'eval "$({command})"'),
+    "fish": Dialect(_fish, "{command} | source"),
+    "nu": Dialect(_nu, "{json_command} | from json | load-env"),
+    "dotenv": Dialect(_dotenv, None),
+}
+SHELLS = (*_DIALECTS, "json")
+
+
+def default_shell(environ: Mapping[str, str]) -> str:
+    """Choose by $SHELL; sh, dash, ksh and what we do not know read bash's `export` as well."""
+    name = environ.get("SHELL", "").rpartition("/")[2]
+    return name if name in ("zsh", "fish", "nu") else "bash"
+
+
+def render(
+    variables: Sequence[Variable], shell: str, *, notes: Sequence[str] = (), command: str = ""
+) -> str:
+    """Give the text to print; `command` is what was asked, for the line that says how to use it."""
+    if shell == "json":
+        return json.dumps({v.name: v.value for v in variables}, indent=2, ensure_ascii=False) + "\n"
+    dialect = _DIALECTS[shell]
+    lines = [dialect.statement(v.name, v.value) for v in variables]
+    lines += [f"# {note}" for note in notes]
+    if dialect.usage is not None and command:
+        json_command = re.sub(r" --shell[ =]\S+", "", command) + " --shell json"
+        lines.append(f"# {dialect.usage.format(command=command, json_command=json_command)}")
+    return "\n".join(lines) + "\n"
+
+
+def direnv_line(command: str) -> str:
+    """Give the line for an .envrc: direnv runs bash, whatever the person's own shell is."""
+    return f'eval "$({command} --shell bash)"'

@@ -1,0 +1,197 @@
+"""llmgwctl env, its pure part: what is set, and how each shell reads it back."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmgwctl.environment import Variable, base_url, differences, notes, overrules, variables
+from llmgwctl.shells import SHELLS, default_shell, direnv_line, render
+
+GOLDEN = Path(__file__).parent / "golden"
+KEY = "sk-it's \"$HOME\" `x` \\ tab\tend"
+URL = "http://localhost:4000"
+
+# What a key or a header can hold: anything a variable can, so anything but NUL.
+values = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_env_for_each_shell_matches_its_golden_file(shell: str) -> None:
+    found = variables(URL, KEY, ("claude", "openai", "avante"))
+
+    text = render(
+        found, shell, notes=notes(URL, ("avante",)), command=f"llmgwctl env --shell {shell}"
+    )
+
+    assert text == (GOLDEN / f"env.{shell}").read_text()
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash", "zsh"])
+@settings(max_examples=15, deadline=None)
+@given(value=values.filter(lambda text: "\r" not in text))
+def test_a_posix_shell_reads_back_the_value(shell: str, value: str) -> None:
+    program = _installed(shell)
+
+    statement = render([Variable("LLMGW_TEST", value)], "bash")
+
+    assert _value_after(program, statement) == value
+
+
+@settings(max_examples=15, deadline=None)
+@given(value=values.filter(lambda text: "\r" not in text))
+def test_fish_reads_back_the_value(value: str) -> None:
+    program = _installed("fish")
+
+    statement = render([Variable("LLMGW_TEST", value)], "fish")
+
+    assert _value_after(program, statement) == value
+
+
+@given(value=values)
+def test_json_gives_back_the_value(value: str) -> None:
+    assert json.loads(render([Variable("NAME", value)], "json")) == {"NAME": value}
+
+
+def test_nu_gets_control_characters_in_its_own_escapes() -> None:
+    text = render([Variable("NAME", 'a"b\\c\x1bd\ne')], "nu")
+
+    assert text == '$env.NAME = "a\\"b\\\\c\\u{1b}d\\ne"\n'
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ("sk-abc_123", "NAME=sk-abc_123"),
+        ("http://localhost:4000/v1", "NAME=http://localhost:4000/v1"),
+        ("two words $HOME", "NAME='two words $HOME'"),
+        ("it's", 'NAME="it\'s"'),
+        ("a\nb$c", 'NAME="a\\nb\\$c"'),
+        ("", "NAME=''"),
+    ],
+)
+def test_dotenv_quotes_as_little_as_it_can(value: str, line: str) -> None:
+    assert render([Variable("NAME", value)], "dotenv") == line + "\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "shell"),
+    [
+        ("/usr/bin/fish", "fish"),
+        ("/opt/homebrew/bin/nu", "nu"),
+        ("/bin/zsh", "zsh"),
+        ("/bin/bash", "bash"),
+        ("/bin/dash", "bash"),
+        ("", "bash"),
+    ],
+)
+def test_the_shell_is_chosen_by_its_name(path: str, shell: str) -> None:
+    assert default_shell({"SHELL": path}) == shell
+
+
+def test_direnv_gets_bash_whatever_the_shell() -> None:
+    assert direnv_line("llmgwctl env") == 'eval "$(llmgwctl env --shell bash)"'
+
+
+@pytest.mark.parametrize(
+    ("listen", "url"),
+    [
+        (["127.0.0.1:4000", "[::1]:4000"], "http://localhost:4000"),
+        (["127.0.0.1:4000"], "http://127.0.0.1:4000"),
+        (["[::1]:4010"], "http://[::1]:4010"),
+        (["0.0.0.0:4000"], "http://127.0.0.1:4000"),
+    ],
+)
+def test_the_url_names_an_address_that_is_bound(listen: list[str], url: str) -> None:
+    assert base_url(listen) == url
+
+
+def test_claude_gets_no_v1_and_openai_does() -> None:
+    found = {variable.name: variable.value for variable in variables(URL, "sk-k", ("claude",))}
+    openai = {variable.name: variable.value for variable in variables(URL, "sk-k", ("openai",))}
+
+    assert found == {"ANTHROPIC_BASE_URL": URL, "ANTHROPIC_AUTH_TOKEN": "sk-k"}
+    assert openai["OPENAI_BASE_URL"] == f"{URL}/v1"
+
+
+def test_custom_headers_leave_authorization_to_the_login() -> None:
+    found = {v.name: v.value for v in variables(URL, "sk-k", ("claude",), custom_headers=True)}
+
+    assert found == {
+        "ANTHROPIC_BASE_URL": URL,
+        "ANTHROPIC_CUSTOM_HEADERS": "x-litellm-api-key: Bearer sk-k",
+    }
+
+
+def test_without_a_key_only_addresses_are_set() -> None:
+    found = variables(URL, None, ("claude", "openai", "avante"))
+
+    assert [v.name for v in found] == ["ANTHROPIC_BASE_URL", "OPENAI_BASE_URL", "OPENAI_API_BASE"]
+    assert not any(v.is_secret for v in found)
+
+
+def test_what_overrules_us_is_named_with_its_cure() -> None:
+    environ = {"ANTHROPIC_API_KEY": "sk-ant-secret", "CLAUDE_CODE_USE_BEDROCK": "1"}
+
+    found = overrules(environ, URL, ("claude",), {"env": {"ANTHROPIC_BASE_URL": "http://x"}})
+
+    assert [each.name for each in found] == [
+        "ANTHROPIC_API_KEY",
+        "CLAUDE_CODE_USE_BEDROCK",
+        "ANTHROPIC_BASE_URL",
+    ]
+    assert found[0].remedy == "unset ANTHROPIC_API_KEY"
+    assert "sk-ant-secret" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("exempt", "names"),
+    [("", ["http_proxy"]), ("localhost,.corp", []), ("*", []), ("127.0.0.1", ["http_proxy"])],
+)
+def test_a_proxy_that_would_get_our_requests_is_told(exempt: str, names: list[str]) -> None:
+    environ = {"http_proxy": "http://proxy:3128", "no_proxy": exempt}
+
+    assert [each.name for each in overrules(environ, URL, ("openai",))] == names
+
+
+def test_differences_never_show_a_key() -> None:
+    environ = {
+        "ANTHROPIC_AUTH_TOKEN": "sk-other",
+        "ANTHROPIC_BASE_URL": "https://me:secret@api.example/",
+        "OPENAI_BASE_URL": f"{URL}/v1/",
+    }
+
+    found = differences(environ, variables(URL, "sk-k", ("claude", "openai")))
+
+    assert found == [
+        f"ANTHROPIC_BASE_URL is https://…@api.example/, not {URL}",
+        "ANTHROPIC_AUTH_TOKEN is set to another key",
+    ]
+
+
+def _installed(shell: str) -> str:
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"{shell} is not installed")
+    return program
+
+
+def _value_after(program: str, statement: str) -> str:
+    """Have a shell read the statement, and give what a program it starts would see."""
+    script = statement + "env -0"
+    ended = subprocess.run(
+        [program, "-c", script],
+        capture_output=True,
+        check=True,
+        timeout=30,
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"},
+    )
+    entries = ended.stdout.decode().split("\0")
+    return next(e for e in entries if e.startswith("LLMGW_TEST=")).removeprefix("LLMGW_TEST=")
