@@ -1,0 +1,215 @@
+"""Health of what answers behind a route, asked end to end through it.
+
+Verdicts are pure functions of an answer; `probe` performs the exchange. `/health` is never asked:
+it makes real, paid model calls.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from llmgwctl.wire import Condition
+from llmgwd.errors import LlmgwError, Transient
+from llmgwd.gateway.answer import Answer, Connect, NotHttp, exchange
+
+if TYPE_CHECKING:
+    from llmgwd.config import Probe
+
+LIVELINESS: Final = "/health/liveliness"
+READINESS: Final = "/health/readiness"
+
+# Liveliness takes 2-4 ms at the gateway; what takes this long is stuck or far beyond use.
+ANSWER_S: Final = 5.0
+# A server that waits for its client to speak shows nothing; a refused dial ends the stream sooner.
+TCP_SETTLE_S: Final = 1.0
+# Readiness changes rarely (the gateway itself caches it for 2 min), and where it asks for a key
+# each refusal writes a traceback into the gateway's log.
+READINESS_EVERY_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """`healthy` None: not known (not asked, or the route itself failed). `problem` may come with
+    a healthy gateway: its database is down and it serves all the same.
+
+    `database` is "connected", "not-connected" (there is none), "down", or None (not told).
+    """
+
+    healthy: bool | None
+    latency_s: float | None = None
+    version: str | None = None
+    database: str | None = None
+    problem: LlmgwError | None = None
+    readiness_at: float | None = None  # on the event loop's clock; None: not yet asked
+    tells_readiness: bool = True
+
+
+UNKNOWN: Final = ProbeResult(None)
+
+
+async def probe(
+    probe: Probe, connect: Connect, *, previous: ProbeResult | None = None
+) -> ProbeResult:
+    """Ask once, as `probe.kind` says; never raises for what the gateway or the route does.
+
+    `connect` gives a byte stream through the route. With the `previous` result, readiness is asked
+    only now and then and its last answer kept; leave it out after a route has come up.
+    """
+    if probe.kind == "off":
+        return UNKNOWN
+    try:
+        if probe.kind == "tcp":
+            return await _tcp(connect)
+        path = probe.path if probe.kind == "http" else LIVELINESS
+        started = anyio.current_time()
+        with anyio.fail_after(ANSWER_S):
+            answer = await exchange(connect, path)
+        result = _http(path, answer) if probe.kind == "http" else liveliness(answer)
+        result = replace(result, latency_s=anyio.current_time() - started)
+        if probe.kind == "litellm" and result.healthy:
+            return await _with_readiness(result, connect, previous)
+        return result
+    except LlmgwError as error:
+        is_gateways = error.code == Condition.DIAL_REFUSED
+        return ProbeResult(False if is_gateways else None, problem=error)
+    except TimeoutError:
+        return _sick(Condition.GATEWAY_SILENT, f"The gateway gave no answer within {ANSWER_S:g} s.")
+    except NotHttp as error:
+        return _sick(Condition.NOT_LITELLM, f"The port answers {_shown(error.start)}, not HTTP.")
+    except (OSError, EOFError):
+        return _sick(
+            Condition.GATEWAY_UNHEALTHY, "The gateway closed the connection without an answer."
+        )
+
+
+def liveliness(answer: Answer) -> ProbeResult:
+    """Judge the answer to GET /health/liveliness, which needs no key in any version."""
+    if answer.status == 200 and answer.json == "I'm alive!":
+        return ProbeResult(True)
+    if _is_shutting_down(answer):
+        return _shutting_down()
+    if answer.status >= 500:
+        return _failing(LIVELINESS, answer)
+    if answer.status == 400 and b"HTTPS" in answer.body:
+        return _sick(Condition.NOT_LITELLM, "The port speaks HTTPS, and was asked in plain HTTP.")
+    what = f"{answer.status} {_shown(answer.body)}".rstrip()
+    if "location" in answer.headers:
+        what = f"{answer.status}, a redirect"
+    return _sick(
+        Condition.NOT_LITELLM,
+        f"The port answers GET {LIVELINESS} with {what}: that is not LiteLLM.",
+    )
+
+
+def readiness(answer: Answer) -> ProbeResult:
+    """Judge the answer to GET /health/readiness of a gateway that is alive.
+
+    1.80 tells the version and says "connected" in `status` too; 1.104 tells only `status` and
+    `db`, and answers 503 when the database is lost; custom_auth asks for a key (told: nothing).
+    """
+    body = answer.json if isinstance(answer.json, dict) else {}
+    if answer.status == 503 and _is_shutting_down(answer):
+        return _shutting_down()
+    database = _DATABASE.get(str(body.get("db")).lower())
+    if answer.status == 503 and (database is not None or "detail" in body):
+        database = "down"
+    problem = None
+    if database == "down":
+        problem = Transient(
+            Condition.DATABASE_DOWN,
+            "The gateway cannot reach its database: virtual keys and spend are unknown to it.",
+            "Look at the gateway's log: llmgwctl logs --since 10m --grep -i database",
+        )
+    version = body.get("litellm_version")
+    return ProbeResult(
+        True,
+        version=version if isinstance(version, str) else None,
+        database=database,
+        problem=problem,
+        tells_readiness=answer.status not in (401, 403, 404),
+    )
+
+
+_DATABASE: Final = {
+    "connected": "connected",
+    "not connected": "not-connected",
+    "disconnected": "down",
+    "stalled": "down",
+}
+
+
+async def _with_readiness(
+    alive: ProbeResult, connect: Connect, previous: ProbeResult | None
+) -> ProbeResult:
+    now = anyio.current_time()
+    if previous is not None and previous.healthy and not _is_due(previous, now):
+        return replace(previous, latency_s=alive.latency_s)
+    try:
+        with anyio.fail_after(ANSWER_S):
+            answer = await exchange(connect, READINESS)
+    except (TimeoutError, OSError, EOFError, NotHttp, LlmgwError):
+        # The gateway has just said that it lives: what readiness hides is not known, no more.
+        return replace(alive, readiness_at=now)
+    return replace(readiness(answer), latency_s=alive.latency_s, readiness_at=now)
+
+
+def _is_due(previous: ProbeResult, now: float) -> bool:
+    if previous.readiness_at is None or previous.problem is not None:
+        return True
+    return previous.tells_readiness and now - previous.readiness_at >= READINESS_EVERY_S
+
+
+async def _tcp(connect: Connect) -> ProbeResult:
+    started = anyio.current_time()
+    with anyio.fail_after(ANSWER_S):
+        reader, writer = await connect()
+    try:
+        latency_s = anyio.current_time() - started
+        with anyio.move_on_after(TCP_SETTLE_S):
+            if not await reader.read(1):
+                raise EOFError
+        return ProbeResult(True, latency_s)
+    finally:
+        writer.close()
+
+
+def _http(path: str, answer: Answer) -> ProbeResult:
+    """Judge any path: what answers below 500 is up."""
+    return ProbeResult(True) if answer.status < 500 else _failing(path, answer)
+
+
+def _is_shutting_down(answer: Answer) -> bool:
+    body = answer.json
+    return isinstance(body, dict) and body.get("status") == "shutting_down"
+
+
+def _shutting_down() -> ProbeResult:
+    return _sick(Condition.GATEWAY_UNHEALTHY, "The gateway is shutting down.")
+
+
+def _failing(path: str, answer: Answer) -> ProbeResult:
+    what = f"{answer.status} {_shown(answer.body)}".rstrip()
+    return _sick(Condition.GATEWAY_UNHEALTHY, f"The gateway answers GET {path} with {what}.")
+
+
+_REMEDIES: Final = {
+    Condition.NOT_LITELLM: (
+        'Check target and port of this forward, or set probe = "tcp" if it is not a LiteLLM.'
+    ),
+    Condition.GATEWAY_SILENT: "Look at the gateway's log: llmgwctl logs --since 10m",
+    Condition.GATEWAY_UNHEALTHY: "Look at the gateway's log: llmgwctl logs --since 10m",
+}
+
+
+def _sick(code: Condition, message: str) -> ProbeResult:
+    return ProbeResult(False, problem=Transient(code, message, _REMEDIES[code]))
+
+
+def _shown(start: bytes) -> str:
+    """The beginning of foreign bytes, fit for one line of a terminal."""
+    text = "".join(c if c.isprintable() else "·" for c in start[:40].decode("utf-8", "replace"))
+    cut = "…" if len(start) > 40 else ""
+    return f"“{text}{cut}”" if text else ""
