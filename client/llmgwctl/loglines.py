@@ -1,0 +1,90 @@
+"""The lines of the gateway's pods, as `llmgwctl logs` shows them. Pure.
+
+Pods run side by side and roll over: each line says whose it is, in a colour that a pod keeps.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from llmgwctl.wire import LogLine
+
+# Cyan, yellow, green, magenta, blue, and their bright ones: red is left to what went wrong.
+_COLOURS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
+
+# uvicorn's access line: `INFO:     10.0.0.7:51234 - "POST /v1/messages HTTP/1.1" 200 OK`.
+_REQUEST = re.compile(
+    r'(?P<peer>\S+) - "(?P<method>[A-Z]+) (?P<path>\S+) HTTP/[\d.]+" (?P<status>\d+)'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    peer: str
+    method: str
+    path: str
+    status: int
+
+
+def request_of(line: str) -> Request | None:
+    """Read a request from a line of the gateway's access log; health probes are none."""
+    match = _REQUEST.search(line)
+    if match is None or match["path"].startswith("/health"):
+        return None
+    return Request(match["peer"], match["method"], match["path"], int(match["status"]))
+
+
+@dataclass(slots=True)
+class Painter:
+    """Turns lines into text; remembers which colour each pod has."""
+
+    is_coloured: bool
+    _pods: dict[str, int] = field(default_factory=dict)
+
+    def paint(self, entry: LogLine) -> str:
+        """Give `pod time line`; a line about a pod (joined, ended) instead of from it is marked."""
+        name = f"{entry['pod']}/{entry['container']}" if entry["container"] else entry["pod"]
+        prefix = self._coloured(name, entry["pod"])
+        if entry["note"] is not None:
+            return f"{prefix} {self._dim('-- ' + entry['note'])}"
+        return f"{prefix} {self._dim(_clock(entry['time']))} {entry['line']}"
+
+    def paint_request(self, entry: LogLine, request: Request) -> str:
+        status = f"{request.status}"
+        if self.is_coloured and request.status >= 400:
+            status = f"\x1b[31m{status}\x1b[0m"
+        prefix = self._coloured(entry["pod"], entry["pod"])
+        clock = self._dim(_clock(entry["time"]))
+        return f"{prefix} {clock} {status} {request.method} {request.path}"
+
+    def _coloured(self, text: str, pod: str) -> str:
+        number = self._pods.setdefault(pod, len(self._pods))
+        return (
+            f"\x1b[{_COLOURS[number % len(_COLOURS)]}m{text}\x1b[0m" if self.is_coloured else text
+        )
+
+    def _dim(self, text: str) -> str:
+        return f"\x1b[2m{text}\x1b[0m" if self.is_coloured else text
+
+
+def _clock(time: str) -> str:
+    """Shorten an RFC 3339 time to this machine's clock; other words are left out."""
+    # Kubernetes writes nanoseconds, which fromisoformat does not take on 3.11.
+    trimmed = re.sub(r"(\.\d{6})\d+", r"\1", time)
+    try:
+        return datetime.fromisoformat(trimmed).astimezone().strftime("%H:%M:%S")
+    except ValueError:
+        return "--:--:--"
+
+
+def is_wanted(entry: LogLine, pattern: re.Pattern[str] | None, *, requests_only: bool) -> bool:
+    """Say whether a line passes --grep and --requests; what is said about a pod always does."""
+    if entry["note"] is not None:
+        return True
+    if pattern is not None and not pattern.search(entry["line"]):
+        return False
+    return not requests_only or request_of(entry["line"]) is not None

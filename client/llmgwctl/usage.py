@@ -1,0 +1,214 @@
+"""Spend and tokens of a key: LiteLLM's daily activity added up and drawn.
+
+Pure: pages as they came in, text out. LiteLLM's totals are of one page, so they are never used:
+the days are added up here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from .charts import bar, count, dollars, gauge, sparkline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+GROUPINGS = ("model", "day", "key")
+_BAR_WIDTH = 12
+_WIDTH = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    spend: float = 0.0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cache_read_tokens: int = 0
+    requests: int = 0
+    failed: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.spend + other.spend,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cache_read_tokens + other.cache_read_tokens,
+            self.requests + other.requests,
+            self.failed + other.failed,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What /key/info tells of a key. Amounts are dollars."""
+
+    name: str
+    spend: float
+    limit: float | None
+    resets_at: str | None  # RFC 3339
+    expires_at: str | None
+    is_blocked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    since: date
+    until: date  # inclusive
+    total: Tally
+    days: Mapping[str, Tally]  # every day of the range, also those without a call
+    groups: Mapping[str, Tally]  # by what was asked for, greatest spend first, days in order
+    budget: Budget | None
+
+
+def first_day(today: date, seconds: float) -> date:
+    """Give the first day of a range that ends today: 7 days are today and the six before it."""
+    return today - timedelta(days=max(0, -(-int(seconds) // 86400) - 1))
+
+
+def budget_of(key_info: Mapping[str, Any]) -> Budget:
+    """Read the answer of /key/info."""
+    info = key_info.get("info") or {}
+    limits = info.get("litellm_budget_table") or {}
+    limit = info.get("max_budget")
+    if limit is None:
+        limit = limits.get("max_budget")
+    return Budget(
+        name=info.get("key_alias") or info.get("key_name") or "",
+        spend=float(info.get("spend") or 0.0),
+        limit=None if limit is None else float(limit),
+        resets_at=info.get("budget_reset_at") or limits.get("budget_reset_at"),
+        expires_at=info.get("expires"),
+        is_blocked=bool(info.get("blocked")),
+    )
+
+
+def add_up(
+    results: Iterable[Mapping[str, Any]],
+    grouping: str,
+    since: date,
+    until: date,
+    budget: Budget | None = None,
+) -> Usage:
+    """Add up the `results` of all pages of /user/daily/activity."""
+    span = range((until - since).days + 1)
+    days = {(since + timedelta(days=n)).isoformat(): Tally() for n in span}
+    groups: dict[str, Tally] = {}
+    for result in results:
+        day = str(result.get("date", ""))[:10]
+        tally = _tally(result.get("metrics"))
+        days[day] = days.get(day, Tally()) + tally
+        for name, part in _parts(result, grouping):
+            groups[name] = groups.get(name, Tally()) + part
+    total = sum(days.values(), Tally())
+    if grouping == "day":
+        groups = dict(sorted(days.items()))
+    else:
+        groups = dict(sorted(groups.items(), key=lambda item: (-item[1].spend, item[0])))
+    return Usage(since, until, total, dict(sorted(days.items())), groups, budget)
+
+
+def _parts(result: Mapping[str, Any], grouping: str) -> Iterable[tuple[str, Tally]]:
+    breakdown = result.get("breakdown") or {}
+    if grouping == "model":
+        # The alias people ask for, where the gateway keeps it; else the provider's own name.
+        for name, part in (breakdown.get("model_groups") or breakdown.get("models") or {}).items():
+            yield name, _tally(part.get("metrics"))
+    elif grouping == "key":
+        for digest, part in (breakdown.get("api_keys") or {}).items():
+            alias = (part.get("metadata") or {}).get("key_alias")
+            yield alias or f"{digest[:8]}…", _tally(part.get("metrics"))
+
+
+def _tally(metrics: Mapping[str, Any] | None) -> Tally:
+    known = metrics or {}
+    return Tally(
+        float(known.get("spend") or 0.0),
+        int(known.get("prompt_tokens") or 0),
+        int(known.get("completion_tokens") or 0),
+        int(known.get("cache_read_input_tokens") or 0),
+        int(known.get("api_requests") or 0),
+        int(known.get("failed_requests") or 0),
+    )
+
+
+def render(usage: Usage, grouping: str) -> str:
+    """Draw the budget, the days as a sparkline, and a table; fits 80 columns."""
+    lines = _budget_lines(usage.budget) if usage.budget else []
+    lines += _total_lines(usage)
+    if usage.total.requests == 0:
+        return "\n".join([*lines, "no calls in this time"]) + "\n"
+    return "\n".join([*lines, "", *_table(usage.groups, grouping)]) + "\n"
+
+
+def _total_lines(usage: Usage) -> list[str]:
+    """Say the sum, with the days drawn before it, or below where they are many."""
+    drawn = sparkline(_gathered([tally.spend for tally in usage.days.values()], _WIDTH))
+    days = f"{usage.since} to {usage.until}"
+    tokens = usage.total.prompt_tokens + usage.total.completion_tokens
+    total = (
+        f"{dollars(usage.total.spend)}, {count(usage.total.requests)} requests, "
+        f"{count(tokens)} tokens"
+    )
+    line = f"{days}  {drawn}  {total}"
+    return [line] if len(line) <= _WIDTH else [f"{days}  {total}", drawn]
+
+
+def _gathered(values: Sequence[float], limit: int) -> list[float]:
+    """Add neighbours together until no more than `limit` are left."""
+    size = -(-len(values) // limit) or 1
+    return [sum(values[start : start + size]) for start in range(0, len(values), size)]
+
+
+def _budget_lines(budget: Budget) -> list[str]:
+    name = f"{budget.name}  " if budget.name else ""
+    notes = [", blocked"] if budget.is_blocked else []
+    if budget.expires_at:
+        notes.append(f", expires {budget.expires_at[:10]}")
+    if not budget.limit:
+        return [f"{name}{dollars(budget.spend)} spent, no budget set{''.join(notes)}"]
+    share = budget.spend / budget.limit
+    if budget.resets_at:
+        notes.insert(0, f", reset {budget.resets_at[:10]}")
+    return [
+        f"{name}{gauge(share, 20)} {share:.0%}  "
+        f"{dollars(budget.spend)} of {dollars(budget.limit)}{''.join(notes)}"
+    ]
+
+
+def _table(groups: Mapping[str, Tally], grouping: str) -> list[str]:
+    top = max((tally.spend for tally in groups.values()), default=0.0)
+    width = min(max([len(name) for name in groups] + [len(grouping)]), 30)
+    header = f"{grouping.upper():{width}}  {'SPEND':>9}  {'REQUESTS':>8}  {'FAILED':>6}  "
+    rows = [(header + f"{'IN':>5}  {'OUT':>5}").rstrip()]
+    for name, tally in groups.items():
+        share = tally.spend / top if top else 0.0
+        row = (
+            f"{_fit(name, width):{width}}  {dollars(tally.spend):>9}  {count(tally.requests):>8}  "
+            f"{count(tally.failed):>6}  {count(tally.prompt_tokens):>5}  "
+            f"{count(tally.completion_tokens):>5}  {bar(share, _BAR_WIDTH)}"
+        )
+        rows.append(row.rstrip())
+    return rows
+
+
+def _fit(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def as_json(usage: Usage, grouping: str) -> dict[str, Any]:
+    """Give the same for scripts: full numbers, names as LiteLLM has them."""
+    budget = usage.budget
+    return {
+        "since": usage.since.isoformat(),
+        "until": usage.until.isoformat(),
+        "budget": None if budget is None else _fields(budget),
+        "total": _fields(usage.total),
+        "by": grouping,
+        "groups": [{"name": name, **_fields(tally)} for name, tally in usage.groups.items()],
+    }
+
+
+def _fields(record: Budget | Tally) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__slots__}
