@@ -1,0 +1,1 @@
+"""Local connections: listening, holding, and joining each to a stream."""

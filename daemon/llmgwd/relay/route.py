@@ -42,3 +42,9 @@ class Admission(Protocol):
 
     def closed(self, connection: LocalConnection) -> None:
         """Forget a connection; called exactly once for each that was accepted."""
+
+    def redialed(self, connection: LocalConnection, cause: LlmgwError) -> None:
+        """A connection is sent again, because nobody had received it."""
+
+    def cut(self, connection: LocalConnection, cause: LlmgwError) -> None:
+        """A connection is closed, because it cannot be proved that nobody had received it."""

@@ -1,0 +1,1 @@
+"""Upgraded connections to pods, kept warm, and the streams they carry."""

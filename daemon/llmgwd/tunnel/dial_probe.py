@@ -1,0 +1,65 @@
+"""Asks a pod that refused a connection whether it takes one again, without sending it a byte."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from llmgwd.cluster.pods import Endpoint
+    from llmgwd.errors import LlmgwError
+    from llmgwd.tunnel.stream import TunnelStream
+    from llmgwd.tunnel.tunnel import Tunnel
+
+# SPDY has no word for "the pod was reached". A refusal comes within a round trip and the dial,
+# which is local to the pod's node; silence for this long on top of a round trip is a yes.
+SILENCE_MEANS_YES_S: Final = 0.15
+
+
+class DialProbe:
+    """The owner of streams that carry nothing; one at a time, for one endpoint."""
+
+    def __init__(self, endpoint: Endpoint, due_at: float) -> None:
+        self.endpoint = endpoint
+        self.tries = 0
+        self._due_at = due_at
+        self._yes_at: float | None = None
+        self._stream: TunnelStream | None = None
+
+    def is_due(self, now: float) -> bool:
+        return self._stream is None and now >= self._due_at
+
+    def has_succeeded(self, now: float) -> bool:
+        return self._stream is not None and self._yes_at is not None and now >= self._yes_at
+
+    def ask(self, tunnel: Tunnel, now: float, rest_s: float) -> None:
+        self.tries += 1
+        self._due_at = now + rest_s
+        self._yes_at = now + SILENCE_MEANS_YES_S + (tunnel.round_trip_s or 0.0)
+        tunnel.open(self)
+
+    def stop(self) -> None:
+        if self._stream is not None:
+            self._stream.discard()
+            self._stream = None
+
+    # As the owner of a stream.
+
+    def unsent(self) -> bytes:
+        return b""
+
+    def stream_opened(self, stream: TunnelStream) -> None:
+        self._stream = stream
+
+    def stream_data(self, payload: bytes) -> None:
+        """It even greets."""
+        self._yes_at = 0.0
+
+    def stream_ended(self) -> None:
+        self._stream = None
+
+    def stream_failed(self, cause: LlmgwError, is_unreceived: bool) -> None:
+        self._stream = None
+
+    def pause_sending(self) -> None: ...
+
+    def resume_sending(self) -> None: ...

@@ -1,0 +1,424 @@
+"""The warm tunnels of one route: dialled ahead, spread over the ready pods, shared past a cap.
+
+The pool never raises for a failed dial: it tells its observer, waits as its `backoff` says and
+tries again. Whoever finds no tunnel waits in line; when the route goes down the line is given
+back, so that the forward can hold it or lead it elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Final, Protocol
+
+import anyio
+
+from llmgwctl.wire import Condition, Way
+from llmgwd.errors import Blocked, LlmgwError, Transient
+from llmgwd.tunnel.channels_tunnel import ChannelsTunnel
+from llmgwd.tunnel.dial_probe import DialProbe
+from llmgwd.tunnel.spdy_tunnel import SpdyTunnel
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from llmgwd.cluster.pods import Endpoint
+    from llmgwd.cluster.upgrade import Upgraded
+    from llmgwd.tunnel.stream import StreamOwner
+    from llmgwd.tunnel.tunnel import Tunnel
+
+# Idle tunnels kept ready: a coding assistant opens up to eight connections at once; two are enough
+# for the first call after a long silence.
+WARM_IN_USE: Final = 8
+WARM_AT_REST: Final = 2
+AT_REST_AFTER_S: Final = 60.0
+# A surplus tunnel is kept this long for the next burst.
+SURPLUS_FOR_S: Final = 15.0
+# TLS handshakes cost the API server and us some 3 ms of processor each; more at once only queue.
+DIALS_AT_ONCE: Final = 8
+DIAL_TIMEOUT_S: Final = 5.0
+# A dial that hangs longer than this does not keep a fresh one from being tried: after a black
+# hole the fresh one arrives while the old one still waits for a retransmission.
+DIAL_HANGS_AFTER_S: Final = 0.8
+DIALS_IN_THE_DARK: Final = 6
+# While somebody waits, tries come at least this often; nobody is helped by a longer back-off.
+DEMAND_RETRY_S: Final = 0.7
+BLOCKED_RETRY_S: Final = 30.0
+# A route that has lived this long is forgiven its earlier failures.
+FORGIVEN_AFTER_S: Final = 10.0
+# With every tunnel lost, a fresh one usually stands within a few round trips; if not, say so.
+REDIAL_GRACE_S: Final = 1.0
+TICK_S: Final = 1.0
+# After sleep or a change of network, tunnels get this long to prove that they live.
+WAKE_PATIENCE_S: Final = 1.5
+# A pod that refused is asked again this soon, and then this often.
+REST_S: Final = 0.25
+REST_LONG_S: Final = 1.0
+REST_LONG_AFTER: Final = 20
+
+
+class PoolObserver(Protocol):
+    """Who is told of the route's ups and downs; calls come from the event loop."""
+
+    def up(self) -> None:
+        """The route carries (again)."""
+
+    def down(self, cause: LlmgwError) -> None:
+        """The route carries nothing; everybody in line was given back."""
+
+    def dial_failed(self, error: LlmgwError, attempts: int, retry_in_s: float) -> None: ...
+
+    def drain_started(self, pod: str, streams: int) -> None: ...
+
+    def drain_ended(self, pod: str) -> None: ...
+
+
+class TunnelPool:
+    """Opens streams for their owners over as few, as warm tunnels as will do.
+
+    `dial` gives an upgraded connection to an endpoint or raises `Transient` or `Blocked`;
+    `backoff` says how many seconds to wait after the n-th failure in a row (n from 1);
+    `has_demand` is asked whether somebody is waiting for the route elsewhere.
+    """
+
+    def __init__(
+        self,
+        dial: Callable[[Endpoint], Awaitable[Upgraded]],
+        observer: PoolObserver,
+        backoff: Callable[[int], float],
+        has_demand: Callable[[], bool] = lambda: False,
+        limit: int = 64,
+    ) -> None:
+        self.is_up = False
+        self.attempts = 0
+        self.retry_at: float | None = None  # on the loop's clock
+        self.way: Way | None = None
+        self._dial = dial
+        self._observer = observer
+        self._backoff = backoff
+        self._has_demand = has_demand
+        self._limit = limit
+        self._endpoints: tuple[Endpoint, ...] = ()
+        self._tunnels: list[Tunnel] = []
+        self._dials: dict[object, float] = {}  # started at
+        self._line: deque[StreamOwner] = deque()
+        self._resting: dict[Endpoint, DialProbe] = {}
+        self._draining_pods: set[str] = set()
+        self._used_at = float("-inf")
+        self._failed_at = 0.0
+        self._up_since = 0.0
+        self._last_error: LlmgwError | None = None
+        self._lost: tuple[float, LlmgwError] | None = None  # the last tunnel: when and why
+        self._news = anyio.Event()
+        self._clock = asyncio.get_running_loop().time
+
+    # What the route asks.
+
+    @property
+    def round_trip_s(self) -> float | None:
+        trips = [tunnel.round_trip_s for tunnel in self._tunnels if tunnel.round_trip_s is not None]
+        return min(trips, default=None)
+
+    def counts(self) -> dict[str, int]:
+        """Tunnels by what they do: idle, busy, draining, dialing."""
+        draining = sum(tunnel.is_draining for tunnel in self._tunnels)
+        busy = sum(not t.is_idle and not t.is_draining for t in self._tunnels)
+        idle = len(self._tunnels) - busy - draining
+        return {"idle": idle, "busy": busy, "draining": draining, "dialing": len(self._dials)}
+
+    def by_pod(self) -> dict[str, tuple[int, int]]:
+        """Return tunnels and streams of each pod that has any, draining ones among them."""
+        tunnels = Counter(tunnel.endpoint.pod for tunnel in self._tunnels)
+        streams: Counter[str] = Counter()
+        for tunnel in self._tunnels:
+            streams[tunnel.endpoint.pod] += tunnel.load
+        return {pod: (count, streams[pod]) for pod, count in tunnels.items()}
+
+    # What the route says.
+
+    def set_endpoints(self, endpoints: Sequence[Endpoint]) -> None:
+        """Take new streams to these only, in any order; tunnels to others drain."""
+        wanted = set(endpoints)
+        for endpoint in [e for e in self._resting if e not in wanted]:
+            self._resting.pop(endpoint).stop()
+        self._endpoints = tuple(endpoints)
+        for tunnel in list(self._tunnels):
+            if tunnel.endpoint not in wanted and not tunnel.is_draining:
+                self._start_drain(tunnel)
+        if wanted:
+            self.retry_now()
+        elif self._endpoints == ():
+            self._go_down(Transient(Condition.NO_READY_POD, "No pod is ready."))
+
+    def retry_now(self) -> None:
+        """There is news: try at once, whatever the back-off says."""
+        self.retry_at = None
+        self._wake()
+
+    async def check_all(self) -> None:
+        """Doubt every tunnel until it proves itself; drop those that do not in time."""
+        now = self._clock()
+        for tunnel in self._tunnels:
+            tunnel.doubt(now, WAKE_PATIENCE_S)
+        self.retry_now()
+        while any(tunnel.is_doubted for tunnel in self._tunnels):
+            await anyio.sleep(0.05)
+            for tunnel in list(self._tunnels):
+                tunnel.check(self._clock())
+
+    def refused(self, endpoint: Endpoint, cause: LlmgwError) -> None:
+        """The pod did not take a connection: let it rest until it takes one of our own."""
+        if endpoint not in self._endpoints or endpoint in self._resting:
+            return
+        self._resting[endpoint] = DialProbe(endpoint, self._clock() + REST_S)
+        if len(self._resting) == len(self._endpoints):
+            self._go_down(cause)
+        self._wake()
+
+    # What connections ask.
+
+    def open(self, owner: StreamOwner) -> None:
+        """Open a stream now, or as soon as a tunnel can carry it; `owner.stream_opened` tells."""
+        self._used_at = self._clock()
+        tunnel = None if self._line else self._pick()
+        if tunnel is not None:
+            tunnel.open(owner)
+        else:
+            self._line.append(owner)
+        self._wake()
+
+    def withdraw(self, owner: StreamOwner) -> None:
+        """Leave the line; nothing happens to one that was served already."""
+        if owner in self._line:
+            self._line.remove(owner)
+
+    # The pool's own life.
+
+    async def run(self) -> None:
+        """Dial, ping, shrink, for as long as the route lives; closes all tunnels at the end."""
+        try:
+            async with anyio.create_task_group() as tasks:
+                while True:
+                    self._start_dials(tasks)
+                    await self._wait_for_news()
+                    self._tend()
+        finally:
+            self._close_all()
+
+    async def _wait_for_news(self) -> None:
+        now = self._clock()
+        wait_s = TICK_S if self.retry_at is None else max(min(TICK_S, self.retry_at - now), 0.0)
+        if self._resting:
+            wait_s = min(wait_s, REST_S)
+        with anyio.move_on_after(wait_s):
+            await self._news.wait()
+        self._news = anyio.Event()
+        if self._clock() - now > wait_s + FORGIVEN_AFTER_S / 2:
+            self._doubt_all()
+
+    def _doubt_all(self) -> None:
+        """We were stopped for a while (sleep, SIGSTOP): what was alive then may be dead now."""
+        for tunnel in self._tunnels:
+            tunnel.doubt(self._clock(), WAKE_PATIENCE_S)
+
+    def _tend(self) -> None:
+        now = self._clock()
+        for tunnel in list(self._tunnels):
+            tunnel.check(now)
+        for probe in list(self._resting.values()):
+            self._ask_again(probe, now)
+        if self.attempts and self.is_up and now - self._up_since > FORGIVEN_AFTER_S:
+            self.attempts = 0
+        self._shrink(now)
+        self._serve_line()
+        if self.is_up and self._lost is not None and now - self._lost[0] > REDIAL_GRACE_S:
+            self._go_down(self._lost[1])
+
+    def _ask_again(self, probe: DialProbe, now: float) -> None:
+        if probe.has_succeeded(now):
+            self._resting.pop(probe.endpoint, None)
+            probe.stop()
+            self._come_up()
+        elif probe.is_due(now):
+            tunnel = next((t for t in self._idle() if t.endpoint == probe.endpoint), None)
+            if tunnel is not None:
+                rest_s = REST_S if probe.tries < REST_LONG_AFTER else REST_LONG_S
+                probe.ask(tunnel, now, rest_s)
+
+    def _shrink(self, now: float) -> None:
+        idle = sorted(self._idle(), key=lambda tunnel: tunnel.idle_since)
+        surplus = len(idle) - self._warm_target(now)
+        for tunnel in idle[: max(surplus, 0)]:
+            if now - tunnel.idle_since > SURPLUS_FOR_S:
+                tunnel.close()
+
+    def _warm_target(self, now: float) -> int:
+        in_use = now - self._used_at < AT_REST_AFTER_S
+        return min(WARM_IN_USE if in_use else WARM_AT_REST, self._limit)
+
+    # Dialling.
+
+    def _start_dials(self, tasks: anyio.abc.TaskGroup) -> None:
+        for _ in range(self._dials_wanted()):
+            endpoint = self._least_served()
+            if endpoint is None:
+                return
+            token = object()
+            self._dials[token] = self._clock()
+            tasks.start_soon(self._dial_one, endpoint, token)
+
+    def _dials_wanted(self) -> int:
+        if not self._endpoints or not self._may_dial():
+            return 0
+        now = self._clock()
+        waiting = len(self._line) + (0 if self.is_up else 1)
+        ready = sum(not tunnel.is_doubted for tunnel in self._idle())
+        wanted = max(self._warm_target(now), 1) + waiting - ready - len(self._dials)
+        room = self._limit - len(self._tunnels) - len(self._dials)
+        if self.is_up:
+            return max(min(wanted, room, DIALS_AT_ONCE - len(self._dials)), 0)
+        is_hanging = all(now - at > DIAL_HANGS_AFTER_S for at in self._dials.values())
+        return int(is_hanging and len(self._dials) < DIALS_IN_THE_DARK)
+
+    def _may_dial(self) -> bool:
+        if self.retry_at is None:
+            return True
+        now = self._clock()
+        has_demand = bool(self._line) or self._has_demand()
+        if has_demand and not isinstance(self._last_error, Blocked):
+            self.retry_at = min(self.retry_at, self._failed_at + DEMAND_RETRY_S)
+        return now >= self.retry_at
+
+    def _least_served(self) -> Endpoint | None:
+        served = Counter(t.endpoint for t in self._tunnels if not t.is_draining)
+        candidates = [e for e in self._endpoints if e not in self._resting] or self._endpoints
+        # Which endpoints are being dialled is not counted: dials are few and end soon.
+        return min(candidates, key=lambda e: served[e], default=None)
+
+    async def _dial_one(self, endpoint: Endpoint, token: object) -> None:
+        try:
+            with anyio.fail_after(DIAL_TIMEOUT_S):
+                upgraded = await self._dial(endpoint)
+        except TimeoutError:
+            message = f"The cluster did not answer within {DIAL_TIMEOUT_S:.0f} s."
+            self._dial_has_failed(Transient(Condition.API_SERVER_UNREACHABLE, message))
+        except LlmgwError as error:
+            self._dial_has_failed(error)
+        else:
+            self._adopt(endpoint, upgraded)
+        finally:
+            self._dials.pop(token, None)
+            self._wake()
+
+    def _adopt(self, endpoint: Endpoint, upgraded: Upgraded) -> None:
+        kind = ChannelsTunnel if upgraded.way is Way.CHANNELS else SpdyTunnel
+        tunnel = kind(endpoint, upgraded.way, self._changed)
+        self._tunnels.append(tunnel)
+        tunnel.adopt(upgraded)
+        self.way = upgraded.way
+        self.retry_at = None
+        self._last_error = self._lost = None
+        if endpoint not in self._endpoints:
+            tunnel.close()
+            return
+        if len(self._resting) < len(self._endpoints):
+            self._come_up()
+        self._serve_line()
+
+    def _dial_has_failed(self, error: LlmgwError) -> None:
+        now = self._clock()
+        self.attempts += 1
+        self._failed_at = now
+        self._last_error = error
+        wait_s = BLOCKED_RETRY_S if isinstance(error, Blocked) else self._backoff(self.attempts)
+        if isinstance(error, Transient) and error.retry_after_s is not None:
+            wait_s = max(wait_s, error.retry_after_s)
+        if self._has_tunnels():
+            wait_s = min(wait_s, 1.0)
+        self.retry_at = now + wait_s
+        self._observer.dial_failed(error, self.attempts, wait_s)
+        if not self._has_tunnels():
+            self._go_down(error)
+
+    # Up and down.
+
+    def _come_up(self) -> None:
+        if self.is_up:
+            return
+        self.is_up = True
+        self._up_since = self._clock()
+        self._observer.up()
+
+    def _go_down(self, cause: LlmgwError) -> None:
+        was_up, self.is_up = self.is_up, False
+        line, self._line = self._line, deque()
+        if was_up:
+            self._observer.down(cause)
+        for owner in line:
+            owner.stream_failed(cause, True)
+
+    def _changed(self, tunnel: Tunnel) -> None:
+        if tunnel.is_closed and tunnel in self._tunnels:
+            self._tunnels.remove(tunnel)
+            if tunnel.end_cause is not None and not self._has_tunnels():
+                self._lost = (self._clock(), tunnel.end_cause)
+            self._end_drain(tunnel.endpoint.pod)
+            if tunnel.end_cause is not None and tunnel.end_cause.code == Condition.DIAL_REFUSED:
+                self.refused(tunnel.endpoint, tunnel.end_cause)
+        self._serve_line()
+        self._wake()
+
+    def _start_drain(self, tunnel: Tunnel) -> None:
+        pod = tunnel.endpoint.pod
+        if tunnel.load and pod not in self._draining_pods:
+            self._draining_pods.add(pod)
+            streams = sum(t.load for t in self._tunnels if t.endpoint == tunnel.endpoint)
+            self._observer.drain_started(pod, streams)
+        tunnel.drain()
+
+    def _end_drain(self, pod: str) -> None:
+        is_over = not any(t.endpoint.pod == pod and t.is_draining for t in self._tunnels)
+        if pod in self._draining_pods and is_over:
+            self._draining_pods.discard(pod)
+            self._observer.drain_ended(pod)
+
+    # Choosing.
+
+    def _has_tunnels(self) -> bool:
+        return any(not tunnel.is_draining for tunnel in self._tunnels)
+
+    def _idle(self) -> list[Tunnel]:
+        return [t for t in self._tunnels if t.is_idle and not t.is_draining and not t.is_closed]
+
+    def _pick(self) -> Tunnel | None:
+        """Choose: an idle tunnel, else one whose clients are gone, else past the cap a shared."""
+        able = [t for t in self._tunnels if self._can_carry(t)]
+        load = Counter[str]()
+        for tunnel in self._tunnels:
+            load[tunnel.endpoint.pod] += tunnel.load
+        unused = [t for t in able if t.load == 0]
+        if unused:
+            return min(unused, key=lambda t: (not t.is_idle, load[t.endpoint.pod]))
+        if len(self._tunnels) + len(self._dials) < self._limit:
+            return None
+        return min((t for t in able if t.can_share), key=lambda t: t.load, default=None)
+
+    def _can_carry(self, tunnel: Tunnel) -> bool:
+        if tunnel.is_closed or tunnel.is_draining or tunnel.is_doubted:
+            return False
+        return tunnel.endpoint not in self._resting and (tunnel.is_idle or tunnel.can_share)
+
+    def _serve_line(self) -> None:
+        while self._line:
+            tunnel = self._pick()
+            if tunnel is None:
+                return
+            tunnel.open(self._line.popleft())
+
+    def _wake(self) -> None:
+        self._news.set()
+
+    def _close_all(self) -> None:
+        for tunnel in list(self._tunnels):
+            tunnel.close()
+        self._go_down(Transient(Condition.TUNNEL_LOST, "The route was closed."))

@@ -1,0 +1,82 @@
+"""One forwarded connection inside a tunnel, as the two sides of it see each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from llmgwctl.wire import Condition
+from llmgwd.errors import LlmgwError, Transient
+
+if TYPE_CHECKING:
+    from llmgwd.cluster.pods import Endpoint
+
+
+class StreamOwner(Protocol):
+    """Who uses a stream. Calls come from the event loop and must return at once."""
+
+    def unsent(self) -> bytes:
+        """Return what is to be sent with the opening of the stream; may be empty."""
+
+    def stream_opened(self, stream: TunnelStream) -> None:
+        """Take note of the stream that now carries `unsent()`; it may already be paused."""
+
+    def stream_data(self, payload: bytes) -> None: ...
+
+    def stream_ended(self) -> None:
+        """The pod has said its last byte; what is sent from here on reaches nobody."""
+
+    def stream_failed(self, cause: LlmgwError, is_unreceived: bool) -> None:
+        """The stream is gone. `is_unreceived`: provably no byte of it reached the pod."""
+
+    def pause_sending(self) -> None: ...
+
+    def resume_sending(self) -> None: ...
+
+
+class TunnelStream(Protocol):
+    """A stream as its owner sees it. Nothing here raises; after the end all of it is a no-op."""
+
+    @property
+    def endpoint(self) -> Endpoint: ...
+
+    def send(self, payload: bytes) -> None: ...
+
+    def finish(self) -> None:
+        """Say that nothing more will be sent (where the way in can say it)."""
+
+    def discard(self) -> None:
+        """Nobody wants the answer any more: end the stream so that the tunnel may serve again."""
+
+    def reset(self) -> None:
+        """End the stream at once; the tunnel is not used again."""
+
+    def pause(self) -> None:
+        """Stop the pod's bytes (or bound them, on a shared tunnel) until `resume`."""
+
+    def resume(self) -> None: ...
+
+
+# What the runtimes say when they could not reach the port, so that nobody received a byte:
+# containerd and CRI-O over a network namespace, dockershim and CRI-O over socat, the kubelet
+# itself. Anything else on the error stream may have come after the pod had read something.
+_DIAL_FAILURES = (
+    "connection refused",
+    "failed to connect to localhost",
+    "dial tcp",
+    "connect: no route to host",
+    "failed to find sandbox",
+    "is not running",
+    "network namespace closed",
+    "unable to find",
+    "pod not found",
+    "does not exist",
+)
+
+
+def failure_from_text(text: str, has_answered: bool) -> tuple[LlmgwError, bool]:
+    """Judge the error stream's text: what went wrong, and is it proved that nobody received us?"""
+    lowered = text.lower()
+    is_dial_failure = any(phrase in lowered for phrase in _DIAL_FAILURES)
+    if is_dial_failure and not has_answered:
+        return Transient(Condition.DIAL_REFUSED, f"The pod refused the connection: {text}"), True
+    return Transient(Condition.TUNNEL_LOST, f"The pod's connection broke: {text}"), False
