@@ -49,7 +49,7 @@ def test_messages_are_refused_in_anthropics_dialect() -> None:
     assert headers["Connection"] == "close"
     assert body == {
         "type": "error",
-        "error": {"type": "api_error", "message": f"{SENTENCE} {REMEDY}"},
+        "error": {"type": "api_error", "message": f"llmgw: {SENTENCE} {REMEDY}"},
     }
 
 
@@ -58,7 +58,7 @@ def test_everything_else_is_refused_in_openais_dialect() -> None:
 
     assert body == {
         "error": {
-            "message": f"{SENTENCE} {REMEDY}",
+            "message": f"llmgw: {SENTENCE} {REMEDY}",
             "type": "server_error",
             "param": None,
             "code": "no-ready-pod",
@@ -145,7 +145,14 @@ def test_any_sentence_makes_a_whole_response(message: str, remedy: str, rest: by
     raw = refusal(post("/v1/models") + rest, "internal", message, remedy, 3)
 
     _, _, body = parsed(raw)
-    assert body["error"]["message"] == f"{message.rstrip()} {remedy.strip()}".rstrip()
+    assert body["error"]["message"].startswith(f"llmgw: {message.strip()}")
+    assert body["error"]["message"].endswith(remedy.strip())
+
+
+def test_a_sentence_without_a_full_stop_gets_one_before_its_remedy() -> None:
+    raw = refusal(post("/v1/models"), "no-pods", "no pods", "kubectl get pods", 3)
+
+    assert parsed(raw)[2]["error"]["message"] == "llmgw: no pods. kubectl get pods"
 
 
 @given(st.binary())

@@ -47,7 +47,7 @@ def refusal(
         return None
     method, path = request[1], request[2].decode("latin-1")
     head = first_bytes.partition(b"\r\n\r\n")[0]
-    sentence = f"{message.rstrip()} {remedy.strip()}".rstrip()
+    sentence = _sentence(message, remedy)
     body = json.dumps(_body(_is_anthropic(path, head), code, sentence)).encode()
     retry_after_s = min(max(1, retry_after_s), MAX_RETRY_AFTER_S)
     headers = [
@@ -63,6 +63,13 @@ def refusal(
         headers.append("x-should-retry: false")
     answer = "\r\n".join([*headers, "", ""]).encode("ascii")
     return answer if method == b"HEAD" else answer + body
+
+
+def _sentence(message: str, remedy: str) -> str:
+    """One line for an error of the SDK, which does not say who between it and the model spoke."""
+    message = message.strip()
+    stop = "" if message.endswith((".", "!", "?")) else "."
+    return f"llmgw: {message}{stop} {remedy.strip()}".rstrip()
 
 
 def _is_anthropic(path: str, head: bytes) -> bool:

@@ -1,0 +1,335 @@
+"""The gateway's key: where it comes from, and whether the gateway takes it.
+
+It lives in memory only. Every value is told to the log's redactor the moment it is known, before
+anybody else sees it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import os
+import signal
+import stat
+import subprocess
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import anyio.to_thread
+
+from llmgwctl.wire import Condition
+from llmgwd.cluster.refusals import NotFound
+from llmgwd.errors import Blocked, LlmgwError, Transient
+from llmgwd.gateway.answer import Connect, NotHttp, exchange
+from llmgwd.gateway.surface import KeyVerdict, judge_key
+
+if TYPE_CHECKING:
+    from anyio.abc import ByteReceiveStream, Process
+
+    from llmgwd.config import KeySource
+
+# Long enough for a hardware token's touch, short enough that a prompt nobody sees is noticed.
+COMMAND_S: Final = 20.0
+# What a command printed is in the pipe when it has ended; reading it takes no longer than this.
+PIPES_S: Final = 0.5
+# A command may unlock something each time, and a Secret is a request to the API server.
+KEEP_S: Final = 600.0
+CHECK_S: Final = 10.0
+MAX_KEY_BYTES: Final = 16 << 10
+
+# Where LiteLLM's charts and manifests put the master key; {release} is the target's name.
+KNOWN_SECRETS: Final = (
+    "litellm-secrets/LITELLM_MASTER_KEY",
+    "{release}-masterkey/masterkey",
+    "litellm-masterkey/masterkey",
+    "litellm-helm-masterkey/masterkey",
+    "litellm-master-key-secret/master-key",
+)
+
+# Gives the decoded entries of a Secret in the forward's namespace, or None: there is none.
+# Raises the errors of the cluster: permission-denied, login-expired, …
+ReadSecret = Callable[[str], Awaitable[Mapping[str, str] | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """`source` is in words for people; `warning` is a sentence about how it is kept, or empty."""
+
+    value: str = field(repr=False)
+    source: str
+    warning: str = ""
+
+
+class KeyRing:
+    """Gives the key of one gateway, asking its source no more often than needed.
+
+    `learned` is called with each new value (the log's redactor). `release` is the bare name of
+    the target, from which a chart's names are made.
+    """
+
+    def __init__(
+        self,
+        source: KeySource,
+        read_secret: ReadSecret,
+        learned: Callable[[str], None],
+        *,
+        namespace: str = "litellm",
+        release: str = "litellm",
+    ) -> None:
+        self._source = source
+        self._read_secret = read_secret
+        self._learned = learned
+        self._namespace = namespace
+        self._release = release
+        self._kept: Key | None = None
+        self._kept_until = 0.0
+        self._asking = anyio.Lock()
+
+    async def key(self) -> Key:
+        """Give the key, from memory or from its source.
+
+        Raises:
+            Blocked: the source has none (key-missing), or may not be read; with the remedy.
+            Transient: the cluster cannot be reached, and no value was kept.
+        """
+        async with self._asking:
+            if self._kept is not None and anyio.current_time() < self._kept_until:
+                return self._kept
+            try:
+                key = await self._ask()
+            except Transient:
+                if self._kept is None:
+                    raise
+                return self._kept
+            self._learned(key.value)
+            is_cheap = self._source.env is not None or self._source.file is not None
+            self._kept, self._kept_until = key, anyio.current_time() + (0 if is_cheap else KEEP_S)
+            return key
+
+    def forget(self) -> None:
+        """Ask the source again next time: the gateway did not take this one."""
+        self._kept = None
+
+    async def _ask(self) -> Key:
+        source = self._source
+        if source.env is not None:
+            return from_environment(source.env, os.environ)
+        if source.file is not None:
+            return await anyio.to_thread.run_sync(from_file, source.file)
+        if source.command is not None:
+            return await from_command(source.command)
+        assert source.secret is not None
+        return await self._from_secret(source.secret)
+
+    async def _from_secret(self, place: str) -> Key:
+        name, _, entry = place.partition("/")
+        try:
+            entries = await self._read_secret(name)
+        except LlmgwError as error:
+            if error.code != Condition.PERMISSION_DENIED:
+                raise
+            raise _forbidden(name, self._namespace) from error
+        if entries is not None and entry in entries:
+            return Key(_cleaned(entries[entry], f"Secret {place}"), f"secret {place}")
+        raise await self._missing(place, entries)
+
+    async def _missing(self, place: str, entries: Mapping[str, str] | None) -> Blocked:
+        """Say what is not there, and offer what a chart may have put elsewhere."""
+        name, _, entry = place.partition("/")
+        found = await self._known_places(exclude=place)
+        remedy = f'Set [gateway] key = {{ secret = "{found[0] if found else "NAME/KEY"}" }}'
+        remedy += " in the configuration." if found else ", or take it from a file or a command."
+        if entries is not None:
+            what = f"Secret {name} in namespace {self._namespace} has no entry {entry}"
+            what += f" (it has {', '.join(sorted(entries))})." if entries else " (it is empty)."
+        else:
+            what = f"Namespace {self._namespace} has no Secret {name}."
+        if found:
+            what += f" There is {' and '.join(found)}."
+        return Blocked(Condition.KEY_MISSING, what, remedy)
+
+    async def _known_places(self, exclude: str) -> list[str]:
+        found = []
+        for known in dict.fromkeys(known.format(release=self._release) for known in KNOWN_SECRETS):
+            name, _, entry = known.partition("/")
+            if known == exclude:
+                continue
+            try:
+                entries = await self._read_secret(name)
+            except LlmgwError:
+                continue
+            if entries is not None and entry in entries:
+                found.append(known)
+        return found
+
+
+def from_environment(name: str, environment: Mapping[str, str]) -> Key:
+    """The daemon's environment, which is not the shell's where the login manager started it."""
+    if not environment.get(name):
+        raise Blocked(
+            Condition.KEY_MISSING,
+            f"The environment of llmgwd has no {name}.",
+            "A service does not see the shell's variables: use [gateway] key = { file = … } or"
+            " { command = […] }, or set it for the service.",
+        )
+    return Key(_cleaned(environment[name], f"variable {name}"), f"variable {name}")
+
+
+def from_file(path: str) -> Key:
+    """Read a key file, such as sops-nix writes; blocking."""
+    place = Path(path).expanduser()
+    try:
+        with place.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            raw = file.read(MAX_KEY_BYTES + 1)
+    except OSError as error:
+        raise Blocked(
+            Condition.KEY_MISSING,
+            f"The key file {place} cannot be read: {error.strerror}.",
+            "Check the path under [gateway] key in the configuration, and who may read it.",
+        ) from error
+    warning = ""
+    if mode & stat.S_IROTH:
+        warning = f"Everybody on this machine can read {place}: chmod 600 {place}"
+    return Key(_cleaned(_text(raw, str(place)), str(place)), f"file {place}", warning)
+
+
+async def from_command(command: Sequence[str]) -> Key:
+    """Run a command that prints the key; it cannot ask anybody anything."""
+    program = command[0]
+    try:
+        process = await anyio.open_process(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # so that what it started ends with it
+        )
+    except OSError as error:
+        raise _failed(program, f"cannot be started: {error.strerror}") from error
+    printed, complaint = bytearray(), bytearray()
+    try:
+        with anyio.fail_after(COMMAND_S):
+            async with anyio.create_task_group() as group:
+                group.start_soon(_collect, process.stderr, complaint)
+                group.start_soon(_collect, process.stdout, printed)
+                status = await process.wait()
+                # An agent that it left running may hold the pipes open for ever.
+                group.cancel_scope.deadline = anyio.current_time() + PIPES_S
+    except TimeoutError as error:
+        last = _last_line(complaint)
+        raise _failed(program, f"did not end within {COMMAND_S:g} s{last}") from error
+    finally:
+        await _end(process)
+    if status != 0:
+        raise _failed(program, f"failed with exit status {status}{_last_line(complaint)}")
+    return Key(_cleaned(_text(bytes(printed), program), program), f"command {program}")
+
+
+async def check(key: str, connect: Connect) -> tuple[KeyVerdict, str]:
+    """Ask the gateway about a key, for free: whether it may list models."""
+    try:
+        with anyio.fail_after(CHECK_S):
+            answer = await exchange(connect, "/v1/models", {"Authorization": f"Bearer {key}"})
+    except LlmgwError as error:
+        return KeyVerdict.UNKNOWN, error.message
+    except TimeoutError:
+        return KeyVerdict.UNKNOWN, f"The gateway gave no answer within {CHECK_S:g} s."
+    except (NotHttp, OSError, EOFError):
+        return KeyVerdict.UNKNOWN, "What answers there is not a LiteLLM gateway."
+    return judge_key(answer, key)
+
+
+def secrets_in(namespace: str, get: Callable[[str], Awaitable[Mapping[str, Any]]]) -> ReadSecret:
+    """Read Secrets by the API server's GET, such as `ClusterAccess.get`."""
+
+    async def read(name: str) -> Mapping[str, str] | None:
+        try:
+            return decoded(await get(f"/api/v1/namespaces/{namespace}/secrets/{name}"))
+        except NotFound:
+            return None
+
+    return read
+
+
+def decoded(secret: Mapping[str, object]) -> dict[str, str]:
+    """The entries of a Secret object as the API server gives it; what is not text is left out."""
+    entries = secret.get("data")
+    texts: dict[str, str] = {}
+    for name, value in (entries if isinstance(entries, dict) else {}).items():
+        try:
+            texts[name] = base64.b64decode(str(value), validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            continue
+    return texts
+
+
+async def _collect(stream: ByteReceiveStream | None, into: bytearray) -> None:
+    """Read to the end, so that the command never blocks, and keep the first bytes."""
+    assert stream is not None
+    async for chunk in stream:
+        into += chunk[: MAX_KEY_BYTES + 1 - len(into)]
+
+
+async def _end(process: Process) -> None:
+    """Leave nothing of a command behind, whatever ended it."""
+    with anyio.CancelScope(shield=True):
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+        await process.aclose()
+
+
+def _text(raw: bytes, place: str) -> str:
+    if len(raw) > MAX_KEY_BYTES:
+        raise _unusable(place, f"is longer than {MAX_KEY_BYTES} bytes")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise _unusable(place, "is not text") from error
+
+
+def _cleaned(value: str, place: str) -> str:
+    """Take the newline off that editors and `echo` add; refuse what cannot be a header."""
+    value = value.strip()
+    if not value:
+        raise _unusable(place, "is empty")
+    if not value.isascii() or not value.isprintable():
+        raise _unusable(place, "has several lines or signs that no key has")
+    return value
+
+
+def _unusable(place: str, what: str) -> Blocked:
+    return Blocked(
+        Condition.KEY_MISSING,
+        f"What {place} gives as the key {what}.",
+        "The source must give the key alone, on one line.",
+    )
+
+
+def _failed(program: str, what: str) -> Blocked:
+    return Blocked(
+        Condition.KEY_MISSING,
+        f"The key command {program} {what}.",
+        "Run it in a terminal without input (</dev/null) and see that it prints the key alone.",
+    )
+
+
+def _last_line(complaint: bytes | bytearray) -> str:
+    lines = complaint.decode("utf-8", "replace").strip().splitlines()
+    return f": {lines[-1].strip()[:200]}" if lines else ""
+
+
+def _forbidden(name: str, namespace: str) -> Blocked:
+    rule = f'{{apiGroups: [""], resources: [secrets], resourceNames: [{name}], verbs: [get]}}'
+    return Blocked(
+        Condition.PERMISSION_DENIED,
+        f"This login may not get the Secret {name} in namespace {namespace}.",
+        f"Have a Role there with the rule {rule}, or set [gateway] key to an env, a file or a"
+        " command.",
+    )
