@@ -242,6 +242,23 @@ class Status(TypedDict):
     forwards: list[ForwardStatus]
 
 
+class ForwardHealth(TypedDict):
+    name: str
+    state: str
+    serves: bool
+
+
+class Health(TypedDict):
+    """The answer of `/v1/health`: 200 where `healthy`, else 503.
+
+    Healthy is when something serves and nothing fails to that was not stopped by the user.
+    """
+
+    healthy: bool
+    state: str
+    forwards: list[ForwardHealth]
+
+
 class Event(TypedDict, total=False):
     """One line of `/v1/events`; seq, time and kind are always there, seq rises by one."""
 
@@ -313,6 +330,9 @@ class Exit:
     NEEDS_PERSON = 4
     INTERRUPTED = 130
 
+
+# A forward in one of these carries what comes.
+SERVING_STATES = (State.READY, State.DEGRADED)
 
 # The worst first: a daemon's state is the first of these that one of its forwards is in.
 STATES_WORST_FIRST = (

@@ -1,0 +1,136 @@
+"""The command line of a verb: its parser, its help with examples, and the values' own readers."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+from typing import IO, TYPE_CHECKING, NoReturn, Protocol, cast
+
+from .errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .registry import Verb
+
+Examples = tuple[tuple[str, str], ...]  # command, what it does
+
+
+class VerbModule(Protocol):
+    """What a module under commands/ holds; see `registry.Verb`."""
+
+    EXAMPLES: Examples
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, arguments: argparse.Namespace) -> int: ...
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one line with a remedy."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, f"see: {self.prog} --help")
+
+
+def load(verb: Verb) -> VerbModule:
+    return cast("VerbModule", import_module(verb.module_name))
+
+
+def build(verb: Verb, module: VerbModule) -> Parser:
+    """Make the parser of one verb; help, completions and manual page come from it too."""
+    description = getattr(module, "DESCRIPTION", "") or f"{_sentence(verb.summary)}."
+    parser = Parser(
+        prog=f"llmgwctl {verb.name}",
+        description=description,
+        epilog=examples_text(module.EXAMPLES, verb),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(verb=verb.name)
+    module.add_arguments(parser)
+    common = parser.add_argument_group("common options")
+    common.add_argument(
+        "--socket", metavar="PATH", help="the daemon's control socket (else $LLMGW_SOCKET)"
+    )
+    common.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="auto: on a terminal, unless NO_COLOR is set",
+    )
+    return parser
+
+
+def examples_of(examples: Examples, verb: Verb) -> Examples:
+    """Pick the verb's own where several verbs share a module."""
+    own = tuple(pair for pair in examples if pair[0].split()[1:2] == [verb.name])
+    return own or examples
+
+
+def examples_text(examples: Examples, verb: Verb) -> str:
+    chosen = examples_of(examples, verb)
+    width = max(len(command) for command, _ in chosen)
+    if width > 40:
+        lines = [f"  {command}\n      {does}" for command, does in chosen]
+    else:
+        lines = [f"  {command:{width}}  {does}" for command, does in chosen]
+    return "\n".join(["examples:", *lines])
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+# A century: what is longer is a slip, and would overflow a socket's time-out.
+_LONGEST_S = 36525 * 86400.0
+
+
+def duration(text: str) -> float:
+    """Read `90`, `30s`, `1.5h`, `1h30m`: seconds.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none, or is not finite.
+    """
+    rest, total = text.strip(), 0.0
+    while rest:
+        digits = len(rest) - len(rest.lstrip("0123456789."))
+        letters = len(rest[digits:]) - len(rest[digits:].lstrip("dhms"))
+        unit = rest[digits : digits + letters]
+        # A bare number counts seconds, but only alone: 1h30 could mean minutes.
+        factor = _UNITS.get(unit) if unit else (1.0 if rest == text.strip() else None)
+        try:
+            total += float(rest[:digits]) * cast("float", factor)
+        except (ValueError, TypeError):
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is no duration: write 90, 30s, 15m, 1.5h, 1h30m or 7d"
+            ) from None
+        rest = rest[digits + letters :]
+    if not text.strip() or total > _LONGEST_S:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration: write 30s, 15m or 1h")
+    return total
+
+
+def parse(verb: Verb, words: Sequence[str]) -> tuple[VerbModule, argparse.Namespace]:
+    """Import the verb's module and read its arguments.
+
+    Raises:
+        UsageError: they are not what the verb takes.
+        SystemExit: help was asked for and printed.
+    """
+    module = load(verb)
+    return module, build(verb, module).parse_args(list(words))
+
+
+def prints_colour(choice: str, stream: IO[str] | None = None) -> bool:
+    """Decide once: --color, NO_COLOR (no-color.org), a dumb terminal, a pipe."""
+    import os
+
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return (sys.stdout if stream is None else stream).isatty()

@@ -1,0 +1,157 @@
+"""The daemon as the verbs see it: one method an act, payloads as `wire` types them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+from . import transport
+from .errors import Refused, Unreachable
+from .paths import socket_path
+from .wire import API_VERSION, Path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from .wire import ConfigStatus, Event, ForwardStatus, Health, Status
+
+
+class Client:
+    """Speaks with the daemon at one socket; every call is a connection of its own."""
+
+    def __init__(self, path: str | None = None, timeout_s: float = transport.TIMEOUT_S) -> None:
+        self.path = path or socket_path()
+        self.timeout_s = timeout_s
+
+    def status(self) -> Status:
+        found = self.get(Path.STATUS)
+        _check_api(found)
+        return cast("Status", found)
+
+    def health(self, forward: str | None = None) -> Health:
+        """Ask whether the forwards serve; that they do not is an answer, no error."""
+        answer = transport.request(
+            self.path, "GET", with_query(Path.HEALTH, {"forward": forward}), b"", self.timeout_s
+        )
+        if answer.status not in (200, 503):
+            raise refusal(answer)
+        return cast("Health", _decode(answer.body))
+
+    def events(self, since_s: float | None = None, follow: bool = True) -> Iterator[Event]:
+        """Yield what happens; the snapshot comes after what was asked for of the past.
+
+        Raises:
+            TimeoutError: the daemon shows no sign of life any more.
+        """
+        query = {"since_s": since_s, "follow": follow}
+        for line in self.lines(Path.EVENTS, query):
+            yield cast("Event", line)
+
+    def restart(self, forward: str) -> ForwardStatus:
+        return cast("ForwardStatus", self.post(Path.FORWARD_RESTART, forward))
+
+    def stop(self, forward: str) -> ForwardStatus:
+        return cast("ForwardStatus", self.post(Path.FORWARD_STOP, forward))
+
+    def start(self, forward: str) -> ForwardStatus:
+        return cast("ForwardStatus", self.post(Path.FORWARD_START, forward))
+
+    def reload(self) -> ConfigStatus:
+        return cast("ConfigStatus", self.post(Path.RELOAD))
+
+    def get(self, path: str, query: Mapping[str, object] | None = None) -> Any:
+        """Ask for a JSON payload.
+
+        Raises:
+            Refused: the daemon answered with an error.
+            Unreachable: see `transport.request`.
+        """
+        target = with_query(path, query or {})
+        return _payload(transport.request(self.path, "GET", target, b"", self.timeout_s))
+
+    def post(self, path: str, forward: str = "", timeout_s: float | None = None) -> Any:
+        """Have something done; `{name}` in the path becomes the forward's."""
+        if forward:
+            path = path.replace("{name}", _quote(forward))
+        seconds = self.timeout_s if timeout_s is None else timeout_s
+        return _payload(transport.request(self.path, "POST", path, b"", seconds))
+
+    def lines(
+        self,
+        path: str,
+        query: Mapping[str, object] | None = None,
+        timeout_s: float | None = transport.WATCH_TIMEOUT_S,
+    ) -> Iterator[Any]:
+        """Yield the JSON lines of an answer that may go on for ever.
+
+        `timeout_s` is between two lines, the daemon's empty ones (every 15 s) included.
+        """
+        target = with_query(path, query or {})
+        with transport.LineStream(self.path, target, self.timeout_s) as stream:
+            if stream.refusal is not None:
+                raise refusal(stream.refusal)
+            for line in stream.lines(timeout_s):
+                if line:
+                    yield _decode(line)
+
+
+def with_query(path: str, query: Mapping[str, object]) -> str:
+    """Add what is not None; true and false as JSON writes them."""
+    pairs = [f"{name}={_quote(_text(value))}" for name, value in query.items() if value is not None]
+    return f"{path}?{'&'.join(pairs)}" if pairs else path
+
+
+def refusal(answer: transport.Answer) -> Refused | Unreachable:
+    """Make the exception that an answer other than 200 stands for."""
+    try:
+        error = json.loads(answer.body)["error"]
+        code, message, remedy = error["code"], error["message"], error["remedy"]
+    except (ValueError, LookupError, TypeError):
+        return Unreachable(
+            "not-llmgwd",
+            f"what listens at the socket answers with status {answer.status} and no reason",
+            "choose another socket with --socket",
+        )
+    if code == "route-unknown":
+        return _other_api("an older or newer one")
+    return Refused(answer.status, str(code), str(message), str(remedy))
+
+
+def _payload(answer: transport.Answer) -> Any:
+    if answer.status != 200:
+        raise refusal(answer)
+    return _decode(answer.body)
+
+
+def _decode(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        message = "llmgwd's answer is no JSON"
+        raise Unreachable("answer-garbled", message, "compare: llmgwctl version") from error
+
+
+def _check_api(status: Any) -> None:
+    spoken = status.get("api") if isinstance(status, dict) else None
+    if spoken != API_VERSION:
+        raise _other_api(f"v{spoken}" if isinstance(spoken, int) else "none at all")
+
+
+def _other_api(spoken: str) -> Unreachable:
+    return Unreachable(
+        "api-mismatch",
+        f"llmgwctl speaks v{API_VERSION} of the control API, and this llmgwd {spoken}",
+        "update llmgw, then restart the daemon: llmgwctl service restart",
+    )
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _quote(text: str) -> str:
+    """Escape all but what a URL may hold anywhere; urllib.parse would be a slow import."""
+    safe = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+    return "".join(chr(b) if b in safe else f"%{b:02X}" for b in text.encode())

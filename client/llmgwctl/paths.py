@@ -1,0 +1,67 @@
+"""Where things are, for both sides: the control socket, its folder, the configuration file.
+
+Decided from the environment alone, with nothing created and nobody asked; standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+APP = "llmgw"
+SOCKET_NAME = "control.sock"
+SOCKET_VARIABLE = "LLMGW_SOCKET"
+CONFIG_VARIABLE = "LLMGW_CONFIG"
+
+# sizeof(sun_path) less the final NUL, which macOS and Linux both want.
+SOCKET_PATH_LIMIT = 103 if sys.platform == "darwin" else 107
+
+
+def runtime_folder(
+    environ: Mapping[str, str] = os.environ, platform: str = sys.platform, uid: int | None = None
+) -> str:
+    """Give the folder (0700, made by the daemon) that holds the control socket.
+
+    On macOS it is none of the temporary ones, whose old files the system removes, and it does not
+    depend on TMPDIR, which a login shell and launchd may see differently.
+    """
+    uid = os.getuid() if uid is None else uid
+    if platform == "darwin":
+        return os.path.join(_home(environ), "Library", "Application Support", APP, "run")
+    runtime = environ.get("XDG_RUNTIME_DIR")
+    if runtime and os.path.isabs(runtime):
+        return os.path.join(runtime, APP)
+    # cron, sudo and ssh without PAM come without the variable, though the folder is there.
+    if os.path.isdir(f"/run/user/{uid}"):
+        return f"/run/user/{uid}/{APP}"
+    return f"/tmp/{APP}-{uid}"  # noqa: S108 - the daemon refuses it unless it is its own, 0700
+
+
+def socket_path(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> str:
+    """Give the path of the control socket: $LLMGW_SOCKET, or the one in the runtime folder."""
+    chosen = environ.get(SOCKET_VARIABLE)
+    if chosen:
+        return os.path.abspath(chosen)
+    return os.path.join(runtime_folder(environ, platform), SOCKET_NAME)
+
+
+def config_path(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> str:
+    """Give the path of the configuration file, whether there is one or not."""
+    chosen = environ.get(CONFIG_VARIABLE)
+    if chosen:
+        return os.path.abspath(chosen)
+    if platform == "darwin":
+        folder = os.path.join(_home(environ), "Library", "Application Support")
+    else:
+        configured = environ.get("XDG_CONFIG_HOME", "")
+        is_usable = os.path.isabs(configured)
+        folder = configured if is_usable else os.path.join(_home(environ), ".config")
+    return os.path.join(folder, APP, "config.toml")
+
+
+def _home(environ: Mapping[str, str]) -> str:
+    return environ.get("HOME") or os.path.expanduser("~")

@@ -1,0 +1,234 @@
+"""HTTP over the daemon's Unix socket, by hand: what http.client costs more than all the rest.
+
+Requests are HTTP/1.0, so an answer ends where its length says or where the connection does, and
+nothing is ever chunked. Every way it can fail becomes a `ClientError` here.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+from .errors import NotRunning, Unreachable, UsageError
+from .paths import SOCKET_PATH_LIMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TIMEOUT_S = 5.0
+# The daemon sends an empty line every 15 s to who watches: three missed ones mean it hangs.
+WATCH_TIMEOUT_S = 45.0
+_HEAD_LIMIT = 64 * 1024
+# Far above the status of a thousand forwards; a bound, so that garbage cannot fill the memory.
+_BODY_LIMIT = 64 * 1024 * 1024
+_CHUNK = 64 * 1024
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]  # names in lower case
+    body: bytes
+
+
+def request(
+    path: str, method: str, target: str, body: bytes = b"", timeout_s: float | None = TIMEOUT_S
+) -> Answer:
+    """Ask once and read the whole answer.
+
+    Raises:
+        NotRunning: nobody listens at `path`.
+        Unreachable: it is not ours, hangs, or speaks no HTTP.
+        UsageError: the path cannot be a socket's.
+    """
+    with _connect(path, timeout_s) as connection:
+        try:
+            connection.sendall(_head(method, target, body))
+            return _read_answer(connection)
+        except TimeoutError as error:
+            raise _hangs(connection, timeout_s) from error
+        except OSError as error:
+            raise _cut(error.strerror or str(error)) from error
+
+
+class LineStream:
+    """An answer that goes on: its lines as they come. Close it, or use it as a context."""
+
+    def __init__(self, path: str, target: str, timeout_s: float | None = TIMEOUT_S) -> None:
+        """Ask, and read the head; where that is an error's, the whole answer is in `refusal`."""
+        self._connection = _connect(path, timeout_s)
+        try:
+            self._connection.sendall(_head("GET", target, b""))
+            self.status, self.headers, self._rest = _read_head(self._connection)
+            self.refusal: Answer | None = None
+            if self.status != 200:
+                body = _read_body(self._connection, self.headers, self._rest)
+                self.refusal = Answer(self.status, self.headers, body)
+        except TimeoutError as error:
+            self._connection.close()
+            raise _hangs(self._connection, timeout_s) from error
+        except OSError as error:
+            self._connection.close()
+            raise _cut(error.strerror or str(error)) from error
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def __enter__(self) -> LineStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def lines(self, timeout_s: float | None = WATCH_TIMEOUT_S) -> Iterator[bytes]:
+        """Yield lines without their end, empty ones (the daemon's sign of life) too.
+
+        Raises:
+            TimeoutError: not even an empty line came for `timeout_s`.
+        """
+        pending = self._rest
+        self._connection.settimeout(timeout_s)
+        while True:
+            *whole, pending = pending.split(b"\n")
+            yield from whole
+            try:
+                chunk = self._connection.recv(_CHUNK)
+            except ConnectionError:
+                return
+            if not chunk:
+                return
+            if len(pending) > _BODY_LIMIT:
+                raise _garbage()
+            pending += chunk
+
+
+def peer_pid(connection: socket.socket) -> int | None:
+    """Tell who is at the other end, where the system tells (Linux)."""
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:
+        return None
+    try:
+        pid: int = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, option, 12))[0]
+    except OSError:
+        return None
+    return pid or None
+
+
+def _connect(path: str, timeout_s: float | None) -> socket.socket:
+    _check_length(path)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _check_owner(path)
+        connection.settimeout(timeout_s)
+        connection.connect(path)
+    except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:
+        connection.close()
+        raise NotRunning from error
+    except PermissionError as error:
+        connection.close()
+        remedy = "run llmgwctl as the user who runs llmgwd"
+        raise Unreachable("socket-forbidden", f"no access to the socket {path}", remedy) from error
+    except (TimeoutError, BlockingIOError) as error:
+        connection.close()
+        raise _hangs(connection, timeout_s) from error
+    except OSError as error:
+        connection.close()
+        message = f"{path} is no socket of llmgwd ({error.strerror})"
+        raise Unreachable("socket-unusable", message) from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_length(path: str) -> None:
+    size = len(os.fsencode(path))
+    if size > SOCKET_PATH_LIMIT:
+        raise UsageError(
+            f"the socket path has {size} bytes, and {sys.platform} allows {SOCKET_PATH_LIMIT}: "
+            f"{path}",
+            "choose a shorter one with --socket or LLMGW_SOCKET, here and for llmgwd",
+        )
+
+
+def _check_owner(path: str) -> None:
+    owner = os.stat(path).st_uid
+    if owner != os.getuid():
+        raise Unreachable(
+            "socket-not-ours",
+            f"the socket {path} belongs to uid {owner}, not to you (uid {os.getuid()})",
+            "run llmgwctl as that user, or choose your own with --socket or LLMGW_SOCKET",
+        )
+
+
+def _head(method: str, target: str, body: bytes) -> bytes:
+    lines = [f"{method} {target} HTTP/1.0", "Host: llmgwd"]
+    if body:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + body
+
+
+def _read_answer(connection: socket.socket) -> Answer:
+    status, headers, rest = _read_head(connection)
+    return Answer(status, headers, _read_body(connection, headers, rest))
+
+
+def _read_head(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
+    received = b""
+    while b"\r\n\r\n" not in received:
+        chunk = connection.recv(_CHUNK)
+        if not chunk:
+            raise _cut("it closed the connection before it had answered")
+        received += chunk
+        if len(received) > _HEAD_LIMIT or not received.startswith(b"HTTP/1."[: len(received)]):
+            raise _garbage()
+    head, _, rest = received.partition(b"\r\n\r\n")
+    first, *fields = head.decode("latin-1").split("\r\n")
+    word = first.split(" ", 2)
+    if len(word) < 2 or not word[1].isdigit():
+        raise _garbage()
+    headers = {}
+    for line in fields:
+        name, _, value = line.partition(":")
+        headers[name.strip().lower()] = value.strip()
+    return int(word[1]), headers, rest
+
+
+def _read_body(connection: socket.socket, headers: dict[str, str], received: bytes) -> bytes:
+    """Read as many bytes as were announced, or up to the end where none were."""
+    announced = headers.get("content-length", "")
+    wanted = int(announced) if announced.isdigit() else None
+    parts = [received]
+    size = len(received)
+    while wanted is None or size < wanted:
+        chunk = connection.recv(_CHUNK)
+        if not chunk:
+            if wanted is not None:
+                raise _cut(f"the answer broke off after {size} of {wanted} bytes")
+            break
+        parts.append(chunk)
+        size += len(chunk)
+        if size > _BODY_LIMIT:
+            raise _garbage()
+    return b"".join(parts)
+
+
+def _hangs(connection: socket.socket, timeout_s: float | None) -> Unreachable:
+    pid = peer_pid(connection) if connection.fileno() >= 0 else None
+    who = f"llmgwd (pid {pid})" if pid else "llmgwd"
+    return Unreachable(
+        "daemon-hangs",
+        f"{who} is there, but gave no answer within {timeout_s or 0:g} s",
+        "restart it with: llmgwctl service restart",
+    )
+
+
+def _cut(what: str) -> Unreachable:
+    return Unreachable("answer-cut", f"llmgwd did not answer: {what}", "try again")
+
+
+def _garbage() -> Unreachable:
+    message = "what listens at the socket is not llmgwd: it speaks no HTTP"
+    return Unreachable("not-llmgwd", message, "choose another socket with --socket")

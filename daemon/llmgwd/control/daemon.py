@@ -1,0 +1,37 @@
+"""What the control API needs of the daemon: all it sees, so that it can be tested without one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
+
+    from llmgwctl.wire import Event, Status
+
+
+class Daemon(Protocol):
+    """The running daemon. Names of forwards are checked by the caller against `status()`."""
+
+    def status(self) -> Status:
+        """Give what is known right now; waits for nobody."""
+
+    def events_since(self, seq: int | None) -> list[Event]:
+        """Give the events kept whose seq is above `seq` (None: all kept), oldest first."""
+
+    def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
+        """Watch events from now on; a watcher that falls behind meets the iterator's end."""
+
+    async def restart(self, name: str) -> None: ...
+
+    async def stop(self, name: str) -> None: ...
+
+    async def start(self, name: str) -> None: ...
+
+    async def reload(self) -> None:
+        """Read the configuration again.
+
+        Raises:
+            ConfigError: it holds a mistake; nothing was changed.
+        """

@@ -1,0 +1,187 @@
+"""The control API's own routes: what each answers, from plain data. No HTTP library here."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from llmgwctl.nearest import nearest
+from llmgwctl.wire import (
+    SERVING_STATES,
+    ConfigStatus,
+    Event,
+    EventKind,
+    ForwardHealth,
+    ForwardStatus,
+    Health,
+    Path,
+    State,
+    Status,
+)
+from llmgwd.control.endpoint import JSON_LINES, ApiError, Call, Endpoint, Lines, Parameter, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from llmgwd.control.daemon import Daemon
+
+
+def find_forward(status: Status, name: str) -> ForwardStatus:
+    """Pick a forward by name.
+
+    Raises:
+        ApiError: 404, offering the nearest name.
+    """
+    for forward in status["forwards"]:
+        if forward["name"] == name:
+            return forward
+    known = [forward["name"] for forward in status["forwards"]]
+    near = nearest(name, known, 1)
+    remedy = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
+    raise ApiError(404, "forward-unknown", f"there is no forward {name!r}", remedy)
+
+
+def health_of(status: Status, name: str | None) -> Health:
+    """Judge one forward or all of them; see `Health`."""
+    chosen = status["forwards"] if name is None else [find_forward(status, name)]
+    wanted = [each for each in chosen if each["state"] != State.STOPPED]
+    return Health(
+        healthy=bool(wanted) and all(each["state"] in SERVING_STATES for each in wanted),
+        state=status["state"] if name is None else chosen[0]["state"],
+        forwards=[
+            ForwardHealth(
+                name=each["name"], state=each["state"], serves=each["state"] in SERVING_STATES
+            )
+            for each in chosen
+        ],
+    )
+
+
+async def _status(daemon: Daemon, call: Call) -> Reply:
+    return Reply(daemon.status())
+
+
+async def _health(daemon: Daemon, call: Call) -> Reply:
+    health = health_of(daemon.status(), call.query.get("forward"))
+    return Reply(health, status=200 if health["healthy"] else 503)
+
+
+async def _events(daemon: Daemon, call: Call) -> Lines:
+    is_followed = call.query.get("follow", True)
+    return Lines(_watch(daemon, call.query.get("since_s"), is_followed))
+
+
+async def _watch(daemon: Daemon, since_s: float | None, is_followed: bool) -> AsyncIterator[Event]:
+    async with daemon.subscribe() as coming:
+        # Between these two lines nothing can happen, and what came before them is in both:
+        # hence the check of seq below.
+        past = daemon.events_since(None)
+        status = daemon.status()
+        seq = past[-1]["seq"] if past else 0
+        for event in past:
+            if since_s is not None and _age_s(event) <= since_s:
+                yield event
+        yield _snapshot(status, seq)
+        if is_followed:
+            async for event in coming:
+                if event["seq"] > seq:
+                    yield event
+
+
+def _snapshot(status: Status, seq: int) -> Event:
+    moment = time.time()
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment))
+    return Event(
+        seq=seq,
+        time=f"{stamp}.{int(moment % 1 * 1000):03d}Z",
+        kind=EventKind.SNAPSHOT,
+        status=status,
+    )
+
+
+def _age_s(event: Event) -> float:
+    return time.time() - datetime.fromisoformat(event["time"]).timestamp()
+
+
+async def _restart(daemon: Daemon, call: Call) -> Reply:
+    name = find_forward(daemon.status(), call.names["name"])["name"]
+    await daemon.restart(name)
+    return Reply(find_forward(daemon.status(), name))
+
+
+async def _stop(daemon: Daemon, call: Call) -> Reply:
+    name = find_forward(daemon.status(), call.names["name"])["name"]
+    await daemon.stop(name)
+    return Reply(find_forward(daemon.status(), name))
+
+
+async def _start(daemon: Daemon, call: Call) -> Reply:
+    name = find_forward(daemon.status(), call.names["name"])["name"]
+    await daemon.start(name)
+    return Reply(find_forward(daemon.status(), name))
+
+
+async def _reload(daemon: Daemon, call: Call) -> Reply:
+    await daemon.reload()
+    return Reply(daemon.status()["config"])
+
+
+ENDPOINTS = (
+    Endpoint("GET", Path.STATUS, "Everything known right now", Status, _status),
+    Endpoint(
+        "GET",
+        Path.HEALTH,
+        "Whether the forwards serve: 200, or 503",
+        Health,
+        _health,
+        parameters=(Parameter("forward", str, "only this one"),),
+        refusals=(404,),
+        also=(503,),
+    ),
+    Endpoint(
+        "GET",
+        Path.EVENTS,
+        "What happens, one event a line: a snapshot first, then events with a rising seq",
+        Event,
+        _events,
+        parameters=(
+            Parameter(
+                "since_s", float, "events of so many seconds before, too", minimum=0, maximum=1e9
+            ),
+            Parameter("follow", bool, "false: end with the snapshot"),
+        ),
+        media=JSON_LINES,
+    ),
+    Endpoint(
+        "POST",
+        Path.FORWARD_RESTART,
+        "Connect it anew, its port kept",
+        ForwardStatus,
+        _restart,
+        refusals=(404,),
+    ),
+    Endpoint(
+        "POST",
+        Path.FORWARD_STOP,
+        "Stop it and give its port back",
+        ForwardStatus,
+        _stop,
+        refusals=(404,),
+    ),
+    Endpoint(
+        "POST",
+        Path.FORWARD_START,
+        "Start it where it was stopped",
+        ForwardStatus,
+        _start,
+        refusals=(404,),
+    ),
+    Endpoint(
+        "POST",
+        Path.RELOAD,
+        "Read the configuration again; a mistake changes nothing",
+        ConfigStatus,
+        _reload,
+    ),
+)
