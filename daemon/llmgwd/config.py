@@ -1,15 +1,17 @@
 """What the person configured, as data.
 
-Shapes only change together with the reader in this file; the rest of the daemon sees these frozen
-values and never a file.
+The rest of the daemon sees these frozen values and never a file; `config_file` reads one into them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 # The name that the raw manifests of the LiteLLM documentation use, and its key.
-DEFAULT_KEY_SECRET = "litellm-secrets/LITELLM_MASTER_KEY"  # noqa: S105 - a name, not a secret
+DEFAULT_KEY_SECRET: Final = "litellm-secrets/LITELLM_MASTER_KEY"  # noqa: S105 - a name, not a secret
+
+DEFAULT_PORT: Final = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class ForwardConfig:
+    """One forward. Its routes come in order of preference; there is at least one."""
+
     name: str
     listen: tuple[ListenAddress, ...]
     routes: tuple[ClusterRoute | UrlRoute, ...]
@@ -78,8 +82,21 @@ class GatewayConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
+    """Everything. `metrics` is None unless metrics are offered on a TCP port too."""
+
     path: str
     is_present: bool
     forwards: tuple[ForwardConfig, ...]
     gateway: GatewayConfig = field(default_factory=GatewayConfig)
-    metrics_port: int | None = None
+    metrics: ListenAddress | None = None
+    log_level: str = "info"
+
+
+def localhost(port: int) -> tuple[ListenAddress, ...]:
+    """Both addresses that "localhost" stands for; a client may try either first."""
+    return ListenAddress("127.0.0.1", port), ListenAddress("::1", port)
+
+
+def default_forward(port: int = DEFAULT_PORT) -> ForwardConfig:
+    """The forward of somebody who configured none."""
+    return ForwardConfig("litellm", localhost(port), (ClusterRoute(),))
