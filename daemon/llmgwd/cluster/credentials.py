@@ -1,0 +1,144 @@
+"""Who we are to a cluster: the kinds of login a kubeconfig knows, but for plugins.
+
+A login hands out a `Credential`; whoever sees it refused says so once by `reject`. Credentials
+have no text form that shows them.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from llmgwctl.wire import Condition
+from llmgwd.errors import Blocked
+
+if TYPE_CHECKING:
+    from llmgwd.cluster.kubeconfig import Entry
+    from llmgwd.cluster.tls import ClientCertificate
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Credential:
+    """Headers to send with each request, and a certificate where a plugin made one."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    certificate: ClientCertificate | None = None
+
+    def __repr__(self) -> str:
+        return "<Credential>"
+
+
+class Login(Protocol):
+    """One way to have a credential. `files`: when one changes, trying again makes sense."""
+
+    @property
+    def files(self) -> tuple[str, ...]: ...
+
+    @property
+    def remedy(self) -> str:
+        """What a person does when the cluster does not accept it any more."""
+
+    async def current(self) -> Credential:
+        """Raises Blocked or Transient: there is none to be had."""
+
+    def reject(self, refused: Credential) -> bool:
+        """The cluster refused this one; return whether asking again may give another."""
+
+    def forget(self) -> None:
+        """Something changed: earlier failures count no more."""
+
+
+class FixedLogin:
+    """A token, a name and password, a client certificate, or nobody at all."""
+
+    def __init__(self, headers: Mapping[str, str], remedy: str) -> None:
+        self._credential = Credential(headers)
+        self.files: tuple[str, ...] = ()
+        self.remedy = remedy
+
+    async def current(self) -> Credential:
+        return self._credential
+
+    def reject(self, refused: Credential) -> bool:
+        return False
+
+    def forget(self) -> None:
+        pass
+
+
+class TokenFileLogin:
+    """A token in a file that somebody else replaces before it expires."""
+
+    def __init__(self, path: str, origin: str) -> None:
+        self._path, self._origin = path, origin
+        self._stamp: tuple[int, int] | None = None
+        self._credential = Credential()
+        self.files = (path,)
+        self.remedy = f"renew the token in {path}"
+
+    async def current(self) -> Credential:
+        """The file is looked at each time and read when it changed."""
+        try:
+            self._look()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not text"
+            raise Blocked(
+                Condition.LOGIN_EXPIRED,
+                f"{self._origin}: cannot read {self._path}: {reason}",
+                f"put a token into {self._path}",
+            ) from error
+        return self._credential
+
+    def reject(self, refused: Credential) -> bool:
+        """The file may have been replaced without a trace in its time stamp."""
+        if refused is not self._credential:
+            return True
+        self._stamp = None
+        return False
+
+    def forget(self) -> None:
+        self._stamp = None
+
+    def _look(self) -> None:
+        seen = os.stat(self._path)
+        stamp = (seen.st_mtime_ns, seen.st_ino)
+        if stamp != self._stamp:
+            token = Path(self._path).read_text(encoding="utf-8").strip()
+            self._stamp, self._credential = stamp, Credential(bearer(token))
+
+
+def fixed_headers(user: Entry) -> dict[str, str]:
+    """The headers of a token or of a name and password; token wins, as in kubectl."""
+    if token := user.text("token"):
+        return bearer(token)
+    if name := user.text("username"):
+        pair = f"{name}:{user.text('password')}".encode()
+        return {"Authorization": "Basic " + base64.b64encode(pair).decode()}
+    return {}
+
+
+def impersonation(user: Entry) -> dict[str, str]:
+    """The headers of `as`, `as-uid` and `as-groups`.
+
+    Raises:
+        Blocked: several groups; each would need a header of the same name.
+    """
+    headers: dict[str, str] = {}
+    groups = user.texts("as-groups")
+    if len(groups) > 1:
+        raise user.mistake("as-groups", "names several groups; one is allowed here")
+    if groups:
+        headers["Impersonate-Group"] = groups[0]
+    if name := user.text("as"):
+        headers["Impersonate-User"] = name
+    if uid := user.text("as-uid"):
+        headers["Impersonate-Uid"] = uid
+    return headers
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}

@@ -1,0 +1,316 @@
+"""One connection to the API server: TCP, through a proxy where there is one, then TLS.
+
+REST, watches and upgrades all come through here, so that a proxy, a tls-server-name or a client
+certificate cannot be honoured by one of them and forgotten by another. Cancelling a dial closes
+what it has opened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import http.client
+import io
+import os
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.message import Message
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import unquote
+
+from llmgwctl.wire import Condition
+from llmgwd.errors import Blocked, LlmgwError, Transient
+
+if TYPE_CHECKING:
+    from llmgwd.cluster.proxy import Proxy
+    from llmgwd.cluster.tls import ResumingContext
+
+# What API servers and proxies send is below 8 KiB; beyond this it is not an answer to us.
+MAX_HEAD_BYTES = 64 * 1024
+# A watch on a dead path ends by its read time-out; this lets the kernel notice sooner.
+_KEEPALIVE_IDLE_S, _KEEPALIVE_EVERY_S, _KEEPALIVE_COUNT = 15, 5, 3
+
+P = TypeVar("P", bound=asyncio.Protocol)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where an API server is. `prefix` comes before every path (Rancher's, kubectl proxy's)."""
+
+    host: str
+    port: int
+    prefix: str
+    is_tls: bool
+
+    @property
+    def authority(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"http{'s' if self.is_tls else ''}://{self.authority}{self.prefix}"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """How to reach a server: all that a dial needs to know. `tls_name` is checked and sent."""
+
+    server: Server
+    proxy: Proxy | None
+    tls: ResumingContext | None
+    tls_name: str
+
+    async def dial(self, factory: Callable[[], P]) -> tuple[asyncio.Transport, P]:
+        """Connect; the protocol is the factory's, its connection_made has been called.
+
+        Raises:
+            Transient: not reachable.
+            Blocked: the server's certificate is not trusted, or the proxy wants a login.
+        """
+        try:
+            return await self._dial(factory)
+        except (OSError, EOFError, UnicodeError) as error:
+            raise dial_error(self, error) from error
+
+    async def _dial(self, factory: Callable[[], P]) -> tuple[asyncio.Transport, P]:
+        loop = asyncio.get_running_loop()
+        server, tls = self.server, self.tls
+        tls_name = self.tls_name if tls else None
+        if self.proxy is not None and not self.proxy.is_socks:
+            return await _through_http_proxy(self, self.proxy, factory)
+        if self.proxy is not None:
+            sock = await _through_socks(self.proxy, server)
+            try:
+                made = await loop.create_connection(
+                    factory, sock=sock, ssl=tls, server_hostname=tls_name
+                )
+            except BaseException:
+                sock.close()
+                raise
+        else:
+            made = await loop.create_connection(
+                factory,
+                server.host,
+                server.port,
+                ssl=tls,
+                server_hostname=tls_name,
+                happy_eyeballs_delay=0.25,
+            )
+        _tune(made[0])
+        return made
+
+
+def dial_error(line: Line, error: Exception) -> LlmgwError:
+    """Say what a failed connection means."""
+    where = line.server.authority
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Blocked(
+            Condition.TLS_UNTRUSTED,
+            f"the certificate of {where} is not trusted: {error.verify_message}",
+            "check certificate-authority and tls-server-name of the cluster in the kubeconfig",
+        )
+    via = f" through {line.proxy}" if line.proxy else ""
+    return Transient(
+        Condition.API_SERVER_UNREACHABLE,
+        f"cannot reach {where}{via}: {reason(error)}",
+        "is the network (VPN) up?",
+    )
+
+
+def reason(error: Exception) -> str:
+    """The operating system's own words, without Python's additions."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number and number > 0 and not isinstance(error, ssl.SSLError):
+        return os.strerror(number)
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+class HeadReader(asyncio.Protocol):
+    """Reads one response head and pauses: what came after it is `leftover`.
+
+    Then either another protocol takes the transport, or `read_body` takes the rest.
+    """
+
+    def __init__(self) -> None:
+        self.leftover = bytearray()
+        self._transport: asyncio.Transport | None = None
+        self._is_ended = False
+        self._cause: Exception | None = None
+        self._news: asyncio.Future[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        assert self._transport is not None
+        self.leftover += data
+        self._transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> bool:
+        self._is_ended = True
+        self._wake()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_ended, self._cause = True, exc
+        self._wake()
+
+    async def read_head(self) -> tuple[int, Message]:
+        """Return status and headers.
+
+        Raises:
+            EOFError: the connection ended before the head did.
+            OSError: it broke, or the answer is no HTTP.
+        """
+        while (end := self.leftover.find(b"\r\n\r\n")) < 0:
+            if len(self.leftover) > MAX_HEAD_BYTES:
+                raise OSError("the answer's head does not end")
+            await self._more()
+        head = bytes(self.leftover[: end + 4])
+        del self.leftover[: end + 4]
+        return parse_head(head)
+
+    async def read_body(self, headers: Message) -> bytes:
+        """Return the body of an answer that is not an upgrade, cut at 64 KiB."""
+        length = headers.get("Content-Length", "")
+        is_chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
+        wanted = int(length) if length.isdecimal() else MAX_HEAD_BYTES
+        try:
+            while len(self.leftover) < min(wanted, MAX_HEAD_BYTES):
+                if is_chunked and self.leftover.endswith(b"0\r\n\r\n"):
+                    break
+                await self._more()
+        except (OSError, EOFError):
+            pass  # as much as there is
+        body = bytes(self.leftover[:MAX_HEAD_BYTES])
+        return _joined_chunks(body) if is_chunked else body[:wanted]
+
+    async def _more(self) -> None:
+        if self._is_ended:
+            raise self._cause or EOFError("the connection was closed before an answer came")
+        assert self._transport is not None
+        self._news = asyncio.get_running_loop().create_future()
+        if not self._transport.is_reading():
+            self._transport.resume_reading()
+        await self._news
+
+    def _wake(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+
+def parse_head(head: bytes) -> tuple[int, Message]:
+    """Split a complete response head into status and headers.
+
+    Raises:
+        OSError: not HTTP/1.
+    """
+    file = io.BytesIO(head)
+    first = file.readline().split(None, 2)
+    if len(first) < 2 or not first[0].startswith(b"HTTP/1.") or not first[1].isdigit():
+        raise OSError("the answer is not HTTP")
+    try:
+        return int(first[1]), http.client.parse_headers(file)
+    except http.client.HTTPException as error:
+        raise OSError(f"the answer's head is broken: {error}") from error
+
+
+def _joined_chunks(body: bytes) -> bytes:
+    joined = bytearray()
+    while body:
+        size, _, body = body.partition(b"\r\n")
+        try:
+            length = int(size.split(b";")[0], 16)
+        except ValueError:
+            break
+        joined += body[:length]
+        body = body[length + 2 :]
+    return bytes(joined)
+
+
+async def _through_http_proxy(
+    line: Line, proxy: Proxy, factory: Callable[[], P]
+) -> tuple[asyncio.Transport, P]:
+    """Ask for a tunnel by CONNECT; TLS to the server then runs in it (in TLS to the proxy, for
+    an https proxy, which is trusted by the system's authorities).
+    """
+    loop = asyncio.get_running_loop()
+    to_proxy = ssl.create_default_context() if proxy.is_tls else None
+    transport, reader = await loop.create_connection(
+        HeadReader, proxy.host, proxy.port, ssl=to_proxy, happy_eyeballs_delay=0.25
+    )
+    try:
+        _tune(transport)
+        transport.write(_connect_request(line.server, proxy))
+        status, _ = await reader.read_head()
+        if status != 200:
+            raise _proxy_refusal(proxy, status)
+        protocol = factory()
+        if line.tls is None:
+            transport.set_protocol(protocol)
+            protocol.connection_made(transport)
+            transport.resume_reading()
+            return transport, protocol
+        inner = await loop.start_tls(transport, protocol, line.tls, server_hostname=line.tls_name)
+        assert inner is not None
+        protocol.connection_made(inner)
+    except BaseException:
+        transport.abort()
+        raise
+    return inner, protocol
+
+
+def _connect_request(server: Server, proxy: Proxy) -> bytes:
+    lines = [f"CONNECT {server.authority} HTTP/1.1", f"Host: {server.authority}"]
+    if proxy.user:
+        pair = f"{unquote(proxy.user)}:{unquote(proxy.password)}".encode()
+        lines.append("Proxy-Authorization: Basic " + base64.b64encode(pair).decode())
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def _proxy_refusal(proxy: Proxy, status: int) -> LlmgwError:
+    if status == 407:
+        return Blocked(
+            Condition.API_SERVER_UNREACHABLE,
+            f"the proxy {proxy} wants a login (407)",
+            "put it into the proxy's URL: http://USER:PASSWORD@HOST:PORT",
+        )
+    return Transient(
+        Condition.API_SERVER_UNREACHABLE, f"the proxy {proxy} answered {status} to CONNECT"
+    )
+
+
+async def _through_socks(proxy: Proxy, server: Server) -> socket.socket:
+    # Imported here: few people have such a proxy.
+    from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError, ProxyType
+    from python_socks.async_.asyncio import Proxy as SocksProxy
+
+    dialer = SocksProxy(
+        ProxyType.SOCKS5,
+        proxy.host,
+        proxy.port,
+        unquote(proxy.user) or None,
+        unquote(proxy.password) or None,
+        rdns=True,
+    )
+    try:
+        return await dialer.connect(server.host, server.port)
+    except (ProxyError, ProxyConnectionError, ProxyTimeoutError) as error:
+        raise OSError(str(error)) from error
+
+
+def _tune(transport: asyncio.Transport) -> None:
+    sock = transport.get_extra_info("socket")
+    if sock is None:
+        return
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    idle = getattr(socket, "TCP_KEEPIDLE", None) or getattr(socket, "TCP_KEEPALIVE", None)
+    if idle is not None:
+        sock.setsockopt(socket.IPPROTO_TCP, idle, _KEEPALIVE_IDLE_S)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_EVERY_S)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_COUNT)

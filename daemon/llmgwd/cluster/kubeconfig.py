@@ -1,0 +1,231 @@
+"""Kubeconfig entries as typed values: what a context, its cluster and its user say. Pure but for
+the reading of the certificate files that they name.
+
+Every mistake is one line that names the file, the key, what was found and what is allowed; no
+value of a key that may hold a secret is ever in it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from llmgwctl.wire import Condition
+from llmgwd.cluster.dial import Server
+from llmgwd.cluster.resolve import nearest
+from llmgwd.errors import Blocked
+
+T = TypeVar("T")
+_KIND_NAMES: Mapping[type, str] = {str: "text", bool: "true or false", dict: "a mapping"}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Entry:
+    """A mapping of a kubeconfig and where it stands: "FILE: user NAME"."""
+
+    where: str
+    file: str
+    values: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return f"<Entry {self.where}>"
+
+    def text(self, key: str) -> str:
+        return self._typed(key, str, "")
+
+    def flag(self, key: str) -> bool:
+        return self._typed(key, bool, False)
+
+    def mapping(self, key: str) -> Entry | None:
+        values = self._typed(key, dict, {})
+        return Entry(f"{self.where}: {key}", self.file, values) if values else None
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        values = self.values.get(key) or []
+        if not isinstance(values, list) or not all(isinstance(v, str | int) for v in values):
+            raise self.mistake(key, "is not allowed: a list of texts is")
+        return tuple(str(value) for value in values)
+
+    def path(self, key: str) -> str:
+        """A file's path; a relative one counts from the kubeconfig's folder."""
+        text = self.text(key)
+        return os.path.join(os.path.dirname(os.path.abspath(self.file)), text) if text else ""
+
+    def mistake(self, key: str, problem: str, remedy: str = "") -> Blocked:
+        return Blocked(Condition.KUBECONFIG_INVALID, f"{self.where}: {key} {problem}", remedy)
+
+    def _typed(self, key: str, kind: type[T], default: T) -> T:
+        value = self.values.get(key)
+        if value is None:
+            return default
+        if not isinstance(value, kind):
+            found = type(value).__name__
+            raise self.mistake(key, f"is a value of type {found}; allowed is {_KIND_NAMES[kind]}")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Pem:
+    """PEM from a `…-data` key (decoded) or from a file that is read each time it is asked for."""
+
+    origin: str
+    path: str
+    content: bytes
+
+    def __repr__(self) -> str:
+        return f"<Pem {self.origin}>"
+
+    def read(self) -> bytes:
+        """Raises Blocked: the file cannot be read."""
+        if not self.path:
+            return self.content
+        try:
+            with open(self.path, "rb") as file:
+                return file.read()
+        except OSError as error:
+            raise Blocked(
+                Condition.CERTIFICATE_UNREADABLE,
+                f"{self.origin}: cannot read {self.path}: {error.strerror}",
+                f"make {self.path} readable, or correct the kubeconfig",
+            ) from error
+
+    def stamp(self) -> tuple[float, int] | None:
+        """Changes whenever the file does; None where there is none to look at."""
+        try:
+            seen = os.stat(self.path) if self.path else None
+        except OSError:
+            return None
+        return (seen.st_mtime, seen.st_size) if seen else None
+
+
+@dataclass(frozen=True, slots=True)
+class Kubeconfig:
+    """A chosen context and what it leads to. `files` were read, in order of precedence."""
+
+    files: tuple[str, ...]
+    context: str
+    namespace: str
+    cluster_name: str
+    cluster: Entry
+    user: Entry
+
+    @property
+    def server(self) -> Server:
+        return parse_server(self.cluster)
+
+
+def choose(
+    files: Sequence[str],
+    sections: Mapping[str, Mapping[str, Entry]],
+    current: str,
+    wanted: str | None,
+) -> Kubeconfig:
+    """Pick a context out of merged sections ("contexts", "clusters", "users", by name).
+
+    Raises:
+        Blocked: no such context, or it leads to a cluster or user that is not there.
+    """
+    contexts, shown = sections["contexts"], ", ".join(files)
+    name = wanted or current
+    if not name:
+        raise Blocked(
+            Condition.CONTEXT_MISSING,
+            f"{shown}: current-context is not set; contexts are {_listed('', contexts)}",
+            "kubectl config use-context NAME, or set context in the configuration",
+        )
+    if name not in contexts:
+        raise Blocked(
+            Condition.CONTEXT_MISSING,
+            f'{shown}: there is no context "{name}"; contexts are {_listed(name, contexts)}',
+            "set context to one of them, or: kubectl config use-context NAME",
+        )
+    context = contexts[name]
+    cluster_name = context.text("cluster")
+    user_name = context.text("user")
+    if cluster_name not in sections["clusters"]:
+        known = _listed(cluster_name, sections["clusters"])
+        raise context.mistake("cluster", f'is "{cluster_name}"; clusters are {known}')
+    if user_name and user_name not in sections["users"]:
+        known = _listed(user_name, sections["users"])
+        raise context.mistake("user", f'is "{user_name}"; users are {known}')
+    nobody = Entry(f"{context.file}: no user", context.file, {})
+    return Kubeconfig(
+        files=tuple(files),
+        context=name,
+        namespace=context.text("namespace") or "default",
+        cluster_name=cluster_name,
+        cluster=sections["clusters"][cluster_name],
+        user=sections["users"].get(user_name, nobody),
+    )
+
+
+def check_document(path: str, document: object) -> Mapping[str, Any]:
+    """Accept what YAML made of a kubeconfig file, or say what is wrong with its frame.
+
+    Raises:
+        Blocked: not a mapping, or a section that is not a list of named entries.
+    """
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        found = type(document).__name__
+        raise Blocked(
+            Condition.KUBECONFIG_INVALID,
+            f"{path}: holds a value of type {found}; a mapping with clusters, contexts and users "
+            "is allowed",
+            "is it a kubeconfig?",
+        )
+    top = Entry(path, path, document)
+    top.text("current-context")
+    for section, inner in (("clusters", "cluster"), ("contexts", "context"), ("users", "user")):
+        entries = document.get(section)
+        if entries is not None and not isinstance(entries, list):
+            raise top.mistake(section, "is not a list; a list of entries with a name is allowed")
+        for number, item in enumerate(entries or (), 1):
+            named = isinstance(item, dict) and isinstance(item.get("name"), str)
+            if not named or not isinstance(item.get(inner), dict | None):
+                allowed = f"a mapping with name and {inner} is allowed"
+                raise top.mistake(f"{section}[{number}]", f"is not an entry; {allowed}")
+    return document
+
+
+def parse_server(cluster: Entry) -> Server:
+    """Raises Blocked: not an http or https URL."""
+    text = cluster.text("server")
+    try:
+        parts = urlsplit(text if "://" in text else f"https://{text}")
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise cluster.mistake("server", f'is "{text}"; allowed is https://HOST:PORT')
+    is_tls = parts.scheme == "https"
+    return Server(parts.hostname, port or (443 if is_tls else 80), parts.path.rstrip("/"), is_tls)
+
+
+def read_pem(entry: Entry, key: str) -> Pem | None:
+    """The PEM that `key` (a file) or `key-data` (base64) names; data wins, as in kubectl.
+
+    Raises:
+        Blocked: the data is not base64.
+    """
+    data, path = entry.text(f"{key}-data"), entry.path(key)
+    origin = f"{entry.where}: {key}"
+    if data:
+        try:
+            return Pem(f"{origin}-data", "", base64.b64decode(data, validate=False))
+        except binascii.Error as error:
+            raise Blocked(
+                Condition.CERTIFICATE_UNREADABLE,
+                f"{origin}-data is not base64; PEM in base64 is allowed",
+            ) from error
+    return Pem(origin, path, b"") if path else None
+
+
+def _listed(wanted: str, names: Mapping[str, Any]) -> str:
+    return ", ".join(nearest(wanted, list(names), limit=8)) or "none"

@@ -1,0 +1,151 @@
+"""What the API server's refusals mean: a request and a status in, one of our errors out. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from llmgwctl.wire import Condition
+from llmgwd.errors import Blocked, LlmgwError, Transient
+
+_NAMESPACED = re.compile(
+    r"^/(?:api/v1|apis/(?P<group>[^/]+)/[^/]+)"
+    r"(?:/namespaces/(?P<namespace>[^/]+)(?=/))?"
+    r"/(?P<resource>[^/]+)(?:/(?P<name>[^/]+))?(?:/(?P<sub>[^/]+))?$"
+)
+_USER = re.compile(r'User "([^"]+)"')
+# A sentence of a proxy's error page is enough; the page is not.
+_EXCERPT_CHARACTERS = 160
+
+
+class NotFound(Blocked):
+    """404: the object, or the namespace around it, does not exist."""
+
+
+class Forbidden(Blocked):
+    """403 by the API server's own authorization; the remedy is the rule that is missing."""
+
+
+class Unauthorized(Blocked):
+    """401: the API server does not know these credentials (any more)."""
+
+
+class Gone(Transient):
+    """410: that resourceVersion is too old; list again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A request in the words of RBAC. `resource` holds the subresource: "pods/portforward"."""
+
+    verb: str
+    resource: str
+    group: str = ""
+    namespace: str = ""
+    name: str = ""
+
+    def __str__(self) -> str:
+        where = f" in namespace {self.namespace}" if self.namespace else ""
+        return f"{self.verb} {self.resource}{where}"
+
+    @property
+    def rule(self) -> str:
+        """The rule that grants it, as one line of YAML."""
+        return (
+            f'- {{apiGroups: ["{self.group}"], resources: ["{self.resource}"], '
+            f'verbs: ["{self.verb}"]}}'
+        )
+
+
+def parse_action(method: str, path: str, query: Mapping[str, str]) -> Action:
+    """Name what a request asks for; a path that is no resource's is its own resource."""
+    match = _NAMESPACED.match(path)
+    if match is None:
+        return Action(method.lower(), path)
+    name = match["name"] or ""
+    resource = match["resource"] + (f"/{match['sub']}" if match["sub"] else "")
+    if method == "POST":
+        verb = "create"
+    elif name:
+        verb = "get"
+    else:
+        verb = "watch" if query.get("watch") else "list"
+    return Action(verb, resource, match["group"] or "", match["namespace"] or "", name)
+
+
+def read_status(body: bytes) -> Mapping[str, Any] | None:
+    """The Status object in a body, or None: then somebody else than an API server wrote it."""
+    try:
+        status = json.loads(body)
+    except ValueError:
+        return None
+    is_status = isinstance(status, dict) and status.get("kind") == "Status"
+    return status if is_status else None
+
+
+def excerpt(body: bytes) -> str:
+    """The first words of a body of any kind, fit for a sentence on one line."""
+    text = re.sub(r"<[^>]*>", " ", body[:4096].decode("utf-8", "replace"))
+    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    words = " ".join(text.split())
+    return words[:_EXCERPT_CHARACTERS]
+
+
+def refusal(
+    action: Action, status: int, body: bytes, headers: Mapping[str, str], login_remedy: str
+) -> LlmgwError:
+    """Translate an answer that is not a success."""
+    said = read_status(body)
+    words = str(said.get("message", "")) if said else excerpt(body)
+    if status == 401:
+        return unauthorized(login_remedy)
+    if status == 403:
+        return forbidden(action, words)
+    if status == 404:
+        return _not_found(action, said, words)
+    if status == 410:
+        return Gone(Condition.API_SERVER_FAILING, "the watch is too old to go on")
+    return Transient(
+        Condition.API_SERVER_FAILING,
+        f"the API server answered {status} to {action}" + (f": {words}" if words else ""),
+        retry_after_s=_retry_after_s(headers),
+    )
+
+
+def unauthorized(login_remedy: str) -> Unauthorized:
+    return Unauthorized(
+        Condition.LOGIN_EXPIRED, "the cluster does not accept the login (401)", login_remedy
+    )
+
+
+def forbidden(action: Action, words: str = "") -> Forbidden:
+    """403, with the rule to add. `words` may name the user whom RBAC refused."""
+    user = _USER.search(words)
+    who = f'"{user[1]}"' if user else "this login"
+    kind = "Role" if action.namespace else "ClusterRole"
+    return Forbidden(
+        Condition.PERMISSION_DENIED,
+        f"{who} may not {action}",
+        f"add this rule to a {kind} bound to it: {action.rule}",
+    )
+
+
+def _not_found(action: Action, said: Mapping[str, Any] | None, words: str) -> LlmgwError:
+    if said is None:
+        # An API server always says it in a Status; this came from something in between.
+        return Transient(
+            Condition.API_SERVER_FAILING,
+            f"something that is no API server answered 404 to {action}"
+            + (f": {words}" if words else ""),
+            "check the server's address in the kubeconfig, and the proxy",
+        )
+    kind = Condition.NAMESPACE_MISSING if action.resource == "namespaces" else None
+    return NotFound(kind or Condition.TARGET_MISSING, words or f"{action}: not found")
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    value = headers.get("Retry-After", "")
+    return float(value) if value.isdecimal() else None

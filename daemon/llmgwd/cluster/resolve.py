@@ -1,0 +1,260 @@
+"""From a target's name to the pods and ports behind it: every decision, and no I/O.
+
+The rules are the API server's own (facts of Services: a named targetPort is looked up in each
+pod by itself, a headless service ignores targetPort) and kubectl's where it is right.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llmgwctl.wire import Condition
+from llmgwd.cluster.pods import Endpoint, Pod, TargetView
+from llmgwd.errors import Blocked, ConfigError, LlmgwError, Transient
+
+# Each name a person may write, and the plural the API has for it.
+KINDS: Mapping[str, str] = {
+    "service": "services",
+    "services": "services",
+    "svc": "services",
+    "deployment": "deployments",
+    "deployments": "deployments",
+    "deploy": "deployments",
+    "statefulset": "statefulsets",
+    "statefulsets": "statefulsets",
+    "sts": "statefulsets",
+    "replicaset": "replicasets",
+    "rs": "replicasets",
+    "daemonset": "daemonsets",
+    "ds": "daemonsets",
+    "pod": "pods",
+    "pods": "pods",
+    "po": "pods",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What to forward to. `kind` is the API's plural, or "" for a label selector in `name`."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind[:-1]}/{self.name}" if self.kind else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePort:
+    name: str
+    port: int
+    target_port: int | str  # a name is looked up in each pod
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which pods, and which port of each: a number, or a name to look up in that pod."""
+
+    selector: str  # label selector as the API takes it; "" with a pod's name
+    pod_name: str
+    port: int | str
+
+
+def parse_target(text: str) -> Target:
+    """Read "service/litellm", "pod/NAME", "app=litellm" and their like.
+
+    Raises:
+        ConfigError: neither a kind this program knows and a name, nor a label selector.
+    """
+    kind, slash, name = text.partition("/")
+    if slash and kind.lower() in KINDS and name and "/" not in name and "=" not in name:
+        return Target(KINDS[kind.lower()], name)
+    if not (slash and kind.lower() in KINDS) and any(mark in text for mark in "=!(,"):
+        return Target("", text)
+    raise ConfigError(
+        f'target "{text}" is none that can be forwarded to',
+        "write service/NAME, deployment/NAME, statefulset/NAME, pod/NAME "
+        "or a label selector such as app=litellm",
+    )
+
+
+def select_by_service(service: Mapping[str, Any], port: str) -> Selection:
+    """The pods and the port behind one port of a service.
+
+    Raises:
+        Blocked: the service has no selector, or does not declare the port.
+    """
+    name = service["metadata"]["name"]
+    spec = service.get("spec") or {}
+    if spec.get("type") == "ExternalName":
+        raise _no_selector(name, f"leads to {spec.get('externalName')}, not to pods")
+    if not spec.get("selector"):
+        raise _no_selector(name, "selects no pods")
+    chosen = _choose_port(name, _service_ports(spec), port)
+    is_headless = spec.get("clusterIP") == "None"
+    return Selection(
+        selector=format_labels(spec["selector"]),
+        pod_name="",
+        port=chosen.port if is_headless else chosen.target_port,
+    )
+
+
+def select_by_workload(target: Target, workload: Mapping[str, Any], port: str) -> Selection:
+    """The pods of a deployment, stateful set and their like; the port is one of the pods'."""
+    selector = (workload.get("spec") or {}).get("selector") or {}
+    text = format_selector(selector)
+    if not text:
+        raise Blocked(
+            Condition.TARGET_HAS_NO_SELECTOR,
+            f"{target} selects no pods",
+            "forward to a service or a label selector instead",
+        )
+    return Selection(text, "", as_port(port))
+
+
+def select_directly(target: Target, port: str) -> Selection:
+    """A pod by its name or pods by a label selector: nothing to ask the API server first."""
+    if target.kind == "pods":
+        return Selection("", target.name, as_port(port))
+    return Selection(target.name, "", as_port(port))
+
+
+def view(target: Target, selection: Selection, namespace: str, pods: Iterable[Pod]) -> TargetView:
+    """Decide which of a target's pods to dial, and at which port each.
+
+    Ready pods that stay; if there is none, running ones that stay (a node that lost its
+    heartbeats has its pods marked not ready although they answer).
+    """
+    known = tuple(sorted(pods, key=lambda pod: (_newest_first(pod.created), pod.name)))
+    candidates = [pod for pod in known if pod.is_candidate]
+    chosen = [pod for pod in candidates if pod.is_ready] or candidates
+    is_last_resort = bool(chosen) and not chosen[0].is_ready
+    endpoints = tuple(_endpoints(chosen, selection.port))
+    problem = None
+    if not endpoints:
+        problem = _why_none(target, selection, namespace, known, chosen)
+    return TargetView(endpoints, known, is_last_resort and bool(endpoints), problem)
+
+
+def format_selector(selector: Mapping[str, Any]) -> str:
+    """A LabelSelector object in the text form that the API's labelSelector parameter takes."""
+    parts = [format_labels(selector.get("matchLabels") or {})]
+    for expression in selector.get("matchExpressions") or ():
+        key, operator = expression["key"], expression["operator"]
+        values = ",".join(expression.get("values") or ())
+        parts.append(
+            {
+                "In": f"{key} in ({values})",
+                "NotIn": f"{key} notin ({values})",
+                "Exists": key,
+                "DoesNotExist": f"!{key}",
+            }[operator]
+        )
+    return ",".join(part for part in parts if part)
+
+
+def format_labels(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+
+
+def as_port(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text
+
+
+def nearest(wanted: str, names: Sequence[str], limit: int = 5) -> list[str]:
+    """Names most like the wanted one first; all of them count, however unlike."""
+
+    def unlikeness(name: str) -> tuple[float, str]:
+        ratio = difflib.SequenceMatcher(None, wanted, name).ratio()
+        return -(ratio + (wanted in name or name in wanted)), name
+
+    return sorted(names, key=unlikeness)[:limit]
+
+
+def _service_ports(spec: Mapping[str, Any]) -> list[ServicePort]:
+    return [
+        ServicePort(
+            name=port.get("name") or "",
+            port=port["port"],
+            target_port=port.get("targetPort") or port["port"],
+        )
+        for port in spec.get("ports") or ()
+        if port.get("protocol", "TCP") == "TCP"
+    ]
+
+
+def _choose_port(service: str, declared: Sequence[ServicePort], wanted: str) -> ServicePort:
+    number = as_port(wanted)
+    for port in declared:
+        if number in (port.port, port.name):
+            return port
+    listed = ", ".join(f"{p.port} ({p.name})" if p.name else str(p.port) for p in declared)
+    raise Blocked(
+        Condition.TARGET_PORT_MISSING,
+        f"service/{service} has no port {wanted}; it declares {listed or 'none'}",
+        f"set port to one of: {listed}" if listed else "declare a port in the service",
+    )
+
+
+def _no_selector(service: str, cause: str) -> Blocked:
+    return Blocked(
+        Condition.TARGET_HAS_NO_SELECTOR,
+        f"service/{service} {cause}: there is nothing to forward to",
+        "forward to the pods themselves: deployment/NAME, pod/NAME or a label selector",
+    )
+
+
+def _endpoints(pods: Iterable[Pod], port: int | str) -> Iterable[Endpoint]:
+    for pod in pods:
+        number = port if isinstance(port, int) else pod.ports.get(port)
+        if number is not None:
+            yield Endpoint(pod.namespace, pod.name, pod.uid, number)
+
+
+def _newest_first(created: str) -> tuple[int, ...]:
+    return tuple(-ord(letter) for letter in created)
+
+
+def _why_none(
+    target: Target,
+    selection: Selection,
+    namespace: str,
+    known: Sequence[Pod],
+    chosen: Sequence[Pod],
+) -> LlmgwError:
+    if chosen:
+        named = sorted({f"{name}={number}" for pod in chosen for name, number in pod.ports.items()})
+        return Blocked(
+            Condition.TARGET_PORT_MISSING,
+            f'no pod of {target} names a port "{selection.port}"; '
+            f"named are {', '.join(named) or 'none'}",
+            "name the container port, or use a number",
+        )
+    if known:
+        shown = ", ".join(f"{pod.name} ({_plight(pod)})" for pod in known[:3])
+        more = f" and {len(known) - 3} more" if len(known) > 3 else ""
+        return Transient(
+            Condition.NO_READY_POD,
+            f"no pod of {target} can be used: {shown}{more}",
+            f"kubectl -n {namespace} describe pod {known[0].name}",
+        )
+    if selection.pod_name:
+        return Transient(
+            Condition.NO_PODS,
+            f"there is no {target} in namespace {namespace}",
+            f"kubectl -n {namespace} get pods; or forward to the service instead of one pod",
+        )
+    return Transient(
+        Condition.NO_PODS,
+        f"{target} has no pods (selector {selection.selector})",
+        f"kubectl -n {namespace} get pods -l '{selection.selector}'; is it scaled to 0?",
+    )
+
+
+def _plight(pod: Pod) -> str:
+    if pod.is_terminating:
+        return "terminating"
+    return pod.phase.lower() if pod.phase != "Running" else "not ready"

@@ -1,0 +1,286 @@
+"""Follows a target: which pods it leads to, from now on, told at each change.
+
+The decisions are in resolve.py; this is the loop that reads the target, lists its pods, watches
+them, and falls back to asking again and again where a role does not grant `watch` or `list`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import quote
+
+import anyio
+import msgspec
+
+from llmgwctl.wire import Condition
+from llmgwd.cluster import resolve
+from llmgwd.cluster.pods import Pod, TargetView, parse_pod
+from llmgwd.cluster.refusals import Forbidden, Gone, NotFound, parse_action, refusal
+from llmgwd.errors import Blocked, LlmgwError, Transient
+
+if TYPE_CHECKING:
+    from llmgwd.cluster.access import ClusterAccess
+
+# Short for a watch, so that a dead one (a laptop that slept) is noticed within a minute or so; an
+# idle forward pays one request a minute for it.
+WATCH_S = 50
+_WATCH_GRACE_S = 10
+# A server that ends each watch at once must not be asked in a busy loop.
+_MIN_WATCH_S = 1.0
+# A selector or a port changes rarely, and pods that vanish have it read again at once.
+_REREAD_S = 15.0
+_POLL_S = 2.0
+_RELIST_S = 0.05
+_MISSING_RETRY_S = 3.0
+
+
+class TargetWatch:
+    """One target of one namespace. `run` it once; `refresh` it on news from elsewhere."""
+
+    def __init__(self, access: ClusterAccess, namespace: str, target: str, port: str) -> None:
+        """Raises ConfigError: a target of no known kind."""
+        self._access = access
+        self._namespace = namespace
+        self._target = resolve.parse_target(target)
+        self._port = port
+        self._told: TargetView | None = None
+        self._changed: Callable[[TargetView], None] = lambda _: None
+        self._round: anyio.CancelScope | None = None
+        self._suspicion = anyio.Event()
+
+    async def run(self, changed: Callable[[TargetView], None]) -> NoReturn:
+        """Call `changed` with the first view and with each that differs from the one before.
+
+        What is missing (namespace, target, port, pods) is told in the view and waited for.
+
+        Raises:
+            Blocked: login, permission, TLS. Transient: the API server does not answer.
+        """
+        self._changed, self._told = changed, None
+        while True:
+            with anyio.CancelScope() as self._round:
+                try:
+                    await self._observe()
+                except NotFound as missing:
+                    self._tell(TargetView((), (), False, missing))
+                    await anyio.sleep(_MISSING_RETRY_S)
+
+    def refresh(self) -> None:
+        """Read and list everything again now: the machine woke up, or a tunnel was lost."""
+        if self._round is not None:
+            self._round.cancel()
+
+    async def _observe(self) -> None:
+        """Read the target and follow its pods until the target changes."""
+        selection = await self._read_target()
+        if isinstance(selection, Blocked):
+            self._tell(TargetView((), (), False, selection))
+            await anyio.sleep(_MISSING_RETRY_S)
+            return
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._follow_pods, selection)
+                await self._await_change(selection)
+                group.cancel_scope.cancel()
+        except BaseExceptionGroup as caught:
+            raise _first_of_ours(caught) from caught
+
+    async def _read_target(self) -> resolve.Selection | Blocked:
+        """The pods to follow, or what about the target keeps us from it."""
+        target = self._target
+        if target.kind in ("", "pods"):
+            return resolve.select_directly(target, self._port)
+        try:
+            path = f"{self._collection(target.kind)}/{_quoted(target.name)}"
+            found = await self._access.get(path)
+        except NotFound:
+            return await self._missing()
+        try:
+            if target.kind == "services":
+                return resolve.select_by_service(found, self._port)
+            return resolve.select_by_workload(target, found, self._port)
+        except Blocked as mistake:
+            return mistake
+
+    async def _await_change(self, selection: resolve.Selection) -> None:
+        """Return when the target leads elsewhere; read at intervals and on suspicion."""
+        while True:
+            with anyio.move_on_after(_REREAD_S):
+                await self._suspicion.wait()
+            self._suspicion = anyio.Event()
+            try:
+                if await self._read_target() != selection:
+                    return
+            except LlmgwError:
+                # The pods' own watch is the one to tell of a lost login or network.
+                continue
+            finally:
+                await anyio.sleep(_MIN_WATCH_S)
+
+    async def _follow_pods(self, selection: resolve.Selection) -> NoReturn:
+        query = _pods_query(selection)
+        while True:
+            try:
+                pods, version = await self._list(selection, query)
+            except Forbidden:
+                if not selection.pod_name:
+                    raise
+                await self._poll_one(selection)
+            self._resolve(selection, pods)
+            try:
+                await self._watch(selection, query, pods, version)
+            except Gone:
+                await anyio.sleep(_RELIST_S)
+            except Forbidden:
+                await anyio.sleep(_POLL_S)
+
+    async def _list(
+        self, selection: resolve.Selection, query: Mapping[str, str]
+    ) -> tuple[dict[str, Pod], str]:
+        listed = await self._access.get(self._collection("pods"), query)
+        pods = {pod.name: pod for pod in map(parse_pod, listed.get("items") or ())}
+        if not pods and self._target.kind in ("", "pods"):
+            await self._check_namespace()
+        return pods, (listed.get("metadata") or {}).get("resourceVersion", "")
+
+    async def _watch(
+        self,
+        selection: resolve.Selection,
+        query: Mapping[str, str],
+        pods: dict[str, Pod],
+        version: str,
+    ) -> NoReturn:
+        """Apply changes as they come, over as many watches as it takes.
+
+        Raises:
+            Gone: list again. Forbidden: no `watch` for this login. Transient: not reachable.
+        """
+        while True:
+            began = time.monotonic()
+            is_open = False
+            wanted = {
+                **query,
+                "watch": "1",
+                "resourceVersion": version,
+                "allowWatchBookmarks": "true",
+                "timeoutSeconds": str(WATCH_S),
+            }
+            try:
+                async with self._access.stream(
+                    self._collection("pods"), wanted, WATCH_S + _WATCH_GRACE_S
+                ) as lines:
+                    is_open = True
+                    async for line in lines:
+                        version = self._apply(line, pods) or version
+                        self._resolve(selection, pods)
+            except Gone:
+                raise
+            except Transient:
+                # A watch that was open breaks with its connection: go on where it was. If the
+                # server is away, opening the next one says so.
+                if not is_open:
+                    raise
+            if (rest := began + _MIN_WATCH_S - time.monotonic()) > 0:
+                await anyio.sleep(rest)
+
+    def _apply(self, line: bytes, pods: dict[str, Pod]) -> str:
+        """Take one watch event into `pods`; return its resourceVersion."""
+        try:
+            event = msgspec.json.decode(line)
+            kind, item = event["type"], event["object"]
+        except (msgspec.DecodeError, KeyError, TypeError) as error:
+            raise Transient(
+                Condition.API_SERVER_FAILING, "a watch sent what is no event"
+            ) from error
+        if kind == "ERROR":
+            action = parse_action("GET", self._collection("pods"), {"watch": "1"})
+            status = int(item.get("code") or 500)
+            raise refusal(action, status, line, {}, self._access.login_remedy)
+        if kind == "DELETED":
+            pods.pop(item["metadata"]["name"], None)
+        elif kind in ("ADDED", "MODIFIED"):
+            pod = parse_pod(item)
+            pods[pod.name] = pod
+        return str(item["metadata"].get("resourceVersion", ""))
+
+    async def _poll_one(self, selection: resolve.Selection) -> NoReturn:
+        """Ask for one pod again and again: all that a role with only `get` allows."""
+        path = f"{self._collection('pods')}/{_quoted(selection.pod_name)}"
+        while True:
+            try:
+                pod = parse_pod(await self._access.get(path))
+                self._resolve(selection, {pod.name: pod})
+            except NotFound:
+                self._resolve(selection, {})
+            await anyio.sleep(_POLL_S)
+
+    def _resolve(self, selection: resolve.Selection, pods: Mapping[str, Pod]) -> None:
+        view = resolve.view(self._target, selection, self._namespace, pods.values())
+        if not view.endpoints:
+            self._suspicion.set()
+        self._tell(view)
+
+    def _tell(self, view: TargetView) -> None:
+        if not view.tells_the_same_as(self._told):
+            self._told = view
+            self._changed(view)
+
+    async def _missing(self) -> Blocked:
+        """Say whether the namespace is missing or the target in it, and what is like it."""
+        try:
+            await self._check_namespace()
+        except NotFound as missing:
+            return missing
+        except LlmgwError:
+            pass  # a role in a namespace seldom grants to look at the namespace itself
+        near = await self._nearest(self._collection(self._target.kind), self._target.name)
+        return Blocked(
+            Condition.TARGET_MISSING,
+            f"there is no {self._target} in namespace {self._namespace} "
+            f"of cluster {self._access.cluster}",
+            f"there is {near}" if near else f"kubectl -n {self._namespace} get {self._target.kind}",
+        )
+
+    async def _check_namespace(self) -> None:
+        """Raises NotFound: there is no such namespace."""
+        try:
+            await self._access.get(f"/api/v1/namespaces/{_quoted(self._namespace)}")
+        except NotFound as missing:
+            near = await self._nearest("/api/v1/namespaces", self._namespace)
+            raise NotFound(
+                Condition.NAMESPACE_MISSING,
+                f"there is no namespace {self._namespace} in cluster {self._access.cluster} "
+                f"(context {self._access.context})",
+                f"there is {near}" if near else "kubectl get namespaces; is it another context?",
+            ) from missing
+
+    async def _nearest(self, collection: str, wanted: str) -> str:
+        """Names like the wanted one, or "" where there are none or none may be seen."""
+        try:
+            listed = await self._access.get(collection, {"limit": "200"})
+        except LlmgwError:
+            return ""
+        names = [item["metadata"]["name"] for item in listed.get("items") or ()]
+        return ", ".join(resolve.nearest(wanted, names))
+
+    def _collection(self, kind: str) -> str:
+        group = "/api/v1" if kind in ("services", "pods") else "/apis/apps/v1"
+        return f"{group}/namespaces/{_quoted(self._namespace)}/{kind}"
+
+
+def _pods_query(selection: resolve.Selection) -> dict[str, str]:
+    if selection.pod_name:
+        return {"fieldSelector": f"metadata.name={selection.pod_name}"}
+    return {"labelSelector": selection.selector}
+
+
+def _quoted(name: str) -> str:
+    return quote(name, safe="")
+
+
+def _first_of_ours(caught: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that a task group wrapped; only one task of ours can fail at a time."""
+    inner = caught.exceptions[0]
+    return _first_of_ours(inner) if isinstance(inner, BaseExceptionGroup) else inner

@@ -1,0 +1,130 @@
+"""TLS towards the API server: whom to trust, what to show, and a handshake saved on each redial.
+
+Private keys are on disk only as long as the standard library needs to read them from there.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from llmgwctl.wire import Condition
+from llmgwd.errors import Blocked
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ClientCertificate:
+    """A certificate (chain) and its key, both PEM. `origin` names where they came from."""
+
+    chain: bytes
+    key: bytes
+    origin: str
+
+    def __repr__(self) -> str:
+        return f"<ClientCertificate of {self.origin}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whom to believe: these authorities (PEM), or the system's when None, or anybody."""
+
+    authorities: bytes | None
+    origin: str
+    is_verified: bool = True
+
+
+class ResumingContext(ssl.SSLContext):
+    """A client context that offers the last session again, for one server.
+
+    asyncio has no parameter for it, but asks the context for each connection's TLS object.
+    """
+
+    _session: ssl.SSLSession | None = None
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        offered = session or self._session
+        return super().wrap_bio(incoming, outgoing, server_side, server_hostname, offered)
+
+    def remember(self, tls: ssl.SSLObject | None) -> None:
+        """Keep the session of a connection that has received its first bytes: with TLS 1.3 the
+        tickets come after the handshake.
+        """
+        if tls is not None and tls.session is not None and tls.session.has_ticket:
+            self._session = tls.session
+
+
+def client_context(trust: Trust, certificate: ClientCertificate | None) -> ResumingContext:
+    """Build a context that speaks HTTP/1.1 only.
+
+    Not `create_default_context`: from Python 3.13 on that is strict in ways (a missing key
+    identifier) that the authorities of many clusters do not meet.
+
+    Raises:
+        Blocked: an authority, certificate or key that cannot be read.
+    """
+    context = ResumingContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    if not trust.is_verified:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif trust.authorities is None:
+        context.load_default_certs()
+    else:
+        _load_authorities(context, trust)
+    if certificate is not None:
+        _load_certificate(context, certificate)
+    return context
+
+
+def _load_authorities(context: ssl.SSLContext, trust: Trust) -> None:
+    try:
+        context.load_verify_locations(cadata=(trust.authorities or b"").decode("ascii"))
+    except (ssl.SSLError, ValueError) as error:
+        raise Blocked(
+            Condition.CERTIFICATE_UNREADABLE,
+            f"{trust.origin}: not a certificate authority in PEM ({_reason(error)})",
+            "it must hold -----BEGIN CERTIFICATE-----",
+        ) from error
+
+
+def _load_certificate(context: ssl.SSLContext, certificate: ClientCertificate) -> None:
+    # The folder is made 0700, so that nobody else can look even for that moment.
+    with tempfile.TemporaryDirectory(prefix="llmgwd-") as folder:
+        chain, key = Path(folder, "chain"), Path(folder, "key")
+        _write_private(chain, certificate.chain)
+        _write_private(key, certificate.key)
+        try:
+            context.load_cert_chain(chain, key, password=_refuse_password)
+        except (ssl.SSLError, ValueError, OSError) as error:
+            raise Blocked(
+                Condition.CERTIFICATE_UNREADABLE,
+                f"{certificate.origin}: not a certificate and its key in PEM ({_reason(error)})",
+                "it must hold -----BEGIN CERTIFICATE----- and an unencrypted private key",
+            ) from error
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+
+
+def _refuse_password() -> NoReturn:
+    """Without this OpenSSL asks at the terminal and the daemon waits for ever."""
+    raise ValueError("the key is encrypted")
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "reason", None) or str(error) or type(error).__name__

@@ -1,0 +1,171 @@
+"""Upgrades to `pods/portforward`: three ways in, dialled by hand over asyncio transports.
+
+A warm tunnel's transport is handed over paused, with what came after the head; nothing of HTTP is
+left in it. The API server's request and answer are facts/ of KEP-4006 and client-go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import os
+import ssl
+from dataclasses import dataclass
+from email.message import Message
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from llmgwctl import __version__
+from llmgwctl.wire import Condition, Way
+from llmgwd.cluster.dial import HeadReader, dial_error
+from llmgwd.cluster.refusals import Action, excerpt, forbidden, read_status, unauthorized
+from llmgwd.cluster.tls import ResumingContext
+from llmgwd.errors import LlmgwError, Transient
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llmgwd.cluster.access import ClusterAccess
+    from llmgwd.cluster.dial import Line
+    from llmgwd.cluster.pods import Endpoint
+
+# RFC 6455, 1.3.
+_WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_SUBPROTOCOLS = {
+    Way.WEBSOCKET: "SPDY/3.1+portforward.k8s.io",
+    Way.CHANNELS: "v4.channel.k8s.io",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Upgraded:
+    """A connection that is an upgrade's now. Reading is paused; `leftover` came already.
+
+    To take it: `transport.set_protocol(p)`, `p.connection_made(transport)`, feed `leftover`,
+    `transport.resume_reading()`.
+    """
+
+    transport: asyncio.Transport
+    leftover: bytes
+    way: Way
+
+
+async def upgrade(access: ClusterAccess, endpoint: Endpoint, way: Way) -> Upgraded:
+    """Dial the API server and upgrade to one pod's port-forward.
+
+    Cancelling closes the connection; the time-out is the caller's. A 401 asks the login once for
+    another credential.
+
+    Raises:
+        Transient: not reachable, refused by something in between, or the pod is gone.
+        Blocked: permission, login, TLS.
+    """
+    credential = await access.credential()
+    for may_renew in (True, False):
+        line = access.line(credential)
+        key = base64.b64encode(os.urandom(16)).decode()
+        head = request_head(line, endpoint, way, key, access.upgrade_headers(credential))
+        transport, reader = await line.dial(HeadReader)
+        try:
+            transport.write(head)
+            status, headers = await reader.read_head()
+            _remember_session(line, transport)
+            if status == 101:
+                check_acceptance(headers, way, key)
+                return Upgraded(transport, bytes(reader.leftover), way)
+            body = await reader.read_body(headers)
+        except (OSError, EOFError) as error:
+            transport.abort()
+            raise dial_error(line, error) from error
+        except BaseException:
+            transport.abort()
+            raise
+        transport.abort()
+        if not (status == 401 and access.rejected(credential) and may_renew):
+            break
+        credential = await access.credential()
+    raise refused(endpoint, way, status, body, access.login_remedy)
+
+
+def request_head(
+    line: Line, endpoint: Endpoint, way: Way, key: str, authorization: Mapping[str, str]
+) -> bytes:
+    """The request that asks for an upgrade, in bytes. `key` is the WebSocket's."""
+    namespace, pod = quote(endpoint.namespace, safe=""), quote(endpoint.pod, safe="")
+    path = f"{line.server.prefix}/api/v1/namespaces/{namespace}/pods/{pod}/portforward"
+    if way is Way.SPDY:
+        method = "POST"
+        headers = {
+            "Connection": "Upgrade",
+            "Upgrade": "SPDY/3.1",
+            "X-Stream-Protocol-Version": "portforward.k8s.io",
+            "Content-Length": "0",
+        }
+    else:
+        method = "GET"
+        path += f"?ports={endpoint.port}" if way is Way.CHANNELS else ""
+        headers = {
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": key,
+            "Sec-WebSocket-Protocol": _SUBPROTOCOLS[way],
+        }
+    headers |= {"Host": line.server.authority, "User-Agent": f"llmgwd/{__version__}"}
+    headers |= authorization
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def check_acceptance(headers: Message, way: Way, key: str) -> None:
+    """See that a 101 agrees to what was asked.
+
+    Raises:
+        Transient: it does not; something in between made it up.
+    """
+    agreed = headers.get("Upgrade", "").lower()
+    if way is Way.SPDY:
+        if agreed != "spdy/3.1":
+            raise _refusal(way, f'101 to another protocol "{excerpt(agreed.encode())}"')
+        return
+    expected = base64.b64encode(
+        hashlib.sha1(key.encode() + _WEBSOCKET_GUID, usedforsecurity=False).digest()
+    ).decode()
+    if agreed != "websocket" or headers.get("Sec-WebSocket-Accept", "").strip() != expected:
+        raise _refusal(way, "101 without a WebSocket's acceptance")
+    chosen = headers.get("Sec-WebSocket-Protocol", "").strip()
+    if chosen != _SUBPROTOCOLS[way]:
+        raise _refusal(way, f'101 with subprotocol "{excerpt(chosen.encode())}"')
+
+
+def refused(
+    endpoint: Endpoint, way: Way, status: int, body: bytes, login_remedy: str
+) -> LlmgwError:
+    """Say what an answer that is no 101 means. Pure."""
+    said = read_status(body)
+    if status == 401:
+        return unauthorized(login_remedy)
+    if status == 403 and said is not None:
+        verb = "create" if "cannot create resource" in str(said.get("message")) else ""
+        verb = verb or ("create" if way is Way.SPDY else "get")
+        action = Action(verb, "pods/portforward", "", endpoint.namespace, endpoint.pod)
+        return forbidden(action, str(said.get("message", "")))
+    words = str(said.get("message", "")) if said else excerpt(body)
+    if status == 404 and (said is not None or words == "pod does not exist"):
+        return Transient(Condition.NO_PODS, f"pod {endpoint.pod} is gone: {words}")
+    return _refusal(way, f"{status}" + (f": {words}" if words else ""))
+
+
+def _refusal(way: Way, answer: str) -> Transient:
+    return Transient(
+        Condition.UPGRADE_REFUSED,
+        f"the {way} upgrade was answered by {answer}",
+        "a proxy between here and the API server may not let upgrades pass",
+    )
+
+
+def _remember_session(line: Line, transport: asyncio.Transport) -> None:
+    tls = transport.get_extra_info("ssl_object")
+    if isinstance(line.tls, ResumingContext) and isinstance(tls, ssl.SSLObject):
+        line.tls.remember(tls)
