@@ -91,9 +91,9 @@ class _LogTable(_Strict):
 
 class _File(_Strict):
     forward: list[_ForwardTable] | None = None
-    gateway: _GatewayTable = _GatewayTable()
-    metrics: _MetricsTable = _MetricsTable()
-    log: _LogTable = _LogTable()
+    gateway: _GatewayTable = msgspec.field(default_factory=_GatewayTable)
+    metrics: _MetricsTable = msgspec.field(default_factory=_MetricsTable)
+    log: _LogTable = msgspec.field(default_factory=_LogTable)
 
 
 def read(path: str) -> Config:
