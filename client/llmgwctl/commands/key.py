@@ -1,0 +1,55 @@
+"""llmgwctl key: print the gateway's key, or ask the gateway whether it accepts it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmgwctl.client import Client
+from llmgwctl.destination import add_forward, choose, key_of, url_of
+from llmgwctl.gateway import Gateway
+from llmgwctl.litellm import Verdict, judge_key
+from llmgwctl.wire import Exit
+
+if TYPE_CHECKING:
+    import argparse
+
+DESCRIPTION = """\
+Print the gateway's key alone on a line, for programs that take it from a command.
+It is handed out over the daemon's socket only, to the user who runs the daemon."""
+
+EXAMPLES = (
+    ("llmgwctl key", "print the key"),
+    ("llmgwctl key --check", "ask the gateway whether it accepts the key; print none"),
+)
+
+# A limited key is one the gateway knows: calls fail now, and nobody has to give another key.
+_STATUSES = {
+    Verdict.ACCEPTED: Exit.OK,
+    Verdict.LIMITED: Exit.NOT_SO,
+    Verdict.REJECTED: Exit.NEEDS_PERSON,
+    Verdict.UNKNOWN: Exit.NOT_SO,
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_forward(parser)
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="say whether the gateway accepts it: exit 0 yes, 4 no, 1 not now or not known",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    client = Client(arguments.socket)
+    forward = choose(client.status(), arguments.forward)
+    found = key_of(client, forward)
+    if not arguments.check:
+        print(found["key"])
+        return Exit.OK
+    # Listing models is free, needs a key in every version, and is open to every kind of key.
+    answer = Gateway(url_of(forward), found["key"]).get("/v1/models")
+    judgement = judge_key(answer.status, answer.body)
+    remedy = f"; {judgement.remedy}" if judgement.remedy else ""
+    print(f"{judgement.verdict}: {judgement.sentence} (from {found['source']}){remedy}")
+    return _STATUSES[judgement.verdict]

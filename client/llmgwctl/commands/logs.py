@@ -1,0 +1,85 @@
+"""llmgwctl logs: the lines of the gateway's pods, told apart by pod."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from typing import TYPE_CHECKING
+
+from llmgwctl.arguments import duration, prints_colour
+from llmgwctl.client import Client
+from llmgwctl.destination import add_forward, choose
+from llmgwctl.loglines import Painter, is_wanted, request_of
+from llmgwctl.wire import Exit, Path
+
+if TYPE_CHECKING:
+    from llmgwctl.wire import LogLine
+
+DESCRIPTION = """\
+Show the logs of all pods behind a forward, read through the API server. With -f it goes on, and
+follows rollouts: a pod that joins or ends is told."""
+
+EXAMPLES = (
+    ("llmgwctl logs", "the last 200 lines of each pod"),
+    ("llmgwctl logs -f", "what comes, too, across rollouts"),
+    ("llmgwctl logs --since 1h --grep 'rate.?limit'", "an hour's lines that match"),
+    ("llmgwctl logs -f --requests", "requests as they come, health probes left out"),
+)
+_DEFAULT_TAIL = 200
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-f", "--follow", action="store_true", help="go on as lines come")
+    parser.add_argument("--since", type=duration, metavar="TIME", help="no older ones (1h, 10m)")
+    parser.add_argument(
+        "--tail",
+        type=_count,
+        metavar="N",
+        help=f"at most the last N lines of each pod ({_DEFAULT_TAIL}, or all with --since)",
+    )
+    parser.add_argument("--grep", type=_pattern, metavar="TEXT", help="a regular expression")
+    parser.add_argument("-i", "--ignore-case", action="store_true", help="for --grep")
+    parser.add_argument("--requests", action="store_true", help="only requests, one a line")
+    parser.add_argument("--json", action="store_true", help="one object a line")
+    add_forward(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    client = Client(arguments.socket)
+    forward = choose(client.status(), arguments.forward)
+    query = {
+        "forward": forward["name"],
+        "follow": arguments.follow,
+        "since_s": arguments.since,
+        "tail": arguments.tail if arguments.tail or arguments.since else _DEFAULT_TAIL,
+    }
+    painter = Painter(prints_colour(arguments.color))
+    pattern = arguments.grep
+    if pattern is not None and arguments.ignore_case:
+        pattern = re.compile(pattern.pattern, re.IGNORECASE)
+    for entry in client.lines(Path.LOGS, query):
+        if is_wanted(entry, pattern, requests_only=arguments.requests):
+            # A reader at the other end of a pipe wants each line when it comes.
+            print(_text(entry, painter, arguments), flush=arguments.follow)
+    return Exit.OK
+
+
+def _text(entry: LogLine, painter: Painter, arguments: argparse.Namespace) -> str:
+    if arguments.json:
+        return json.dumps(entry, ensure_ascii=False)
+    request = request_of(entry["line"]) if arguments.requests else None
+    return painter.paint(entry) if request is None else painter.paint_request(entry, request)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of lines: write 1, 100 or more")
+    return int(text)
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no regular expression: {error}") from error

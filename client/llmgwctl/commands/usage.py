@@ -1,0 +1,125 @@
+"""llmgwctl usage: what the key has spent, on what, and what it has left."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from llmgwctl import usage
+from llmgwctl.arguments import duration
+from llmgwctl.destination import add_forward, gateway
+from llmgwctl.errors import ClientError, NeedsPerson
+from llmgwctl.gateway import refusal
+from llmgwctl.litellm import fault_of, has_no_database
+from llmgwctl.wire import Exit
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+    from datetime import date
+
+    from llmgwctl.gateway import Answer, Gateway
+
+DESCRIPTION = """\
+Show spend, tokens and budget of the key, as the gateway's database has them; days are UTC's.
+The gateway needs a database for it, and its master key has no record of its own."""
+
+EXAMPLES = (
+    ("llmgwctl usage", "the last seven days, by model"),
+    ("llmgwctl usage --since 30d --by day", "a month, day by day"),
+    ("llmgwctl usage --all-keys --by key", "everybody's, as far as the key may see it"),
+    ("llmgwctl usage --json | jq .total.spend", "dollars, for a script"),
+)
+
+_PAGE_ROWS = 1000
+# Ten thousand days' pages: a bound against a gateway that says `has_more` for ever.
+_PAGE_LIMIT = 100
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--since", type=duration, default=7 * 86400.0, metavar="TIME", help="how far back (7d)"
+    )
+    parser.add_argument("--by", choices=usage.GROUPINGS, default="model", help="what to add up by")
+    parser.add_argument(
+        "--all-keys", action="store_true", help="of all keys this one may see, not of its own calls"
+    )
+    parser.add_argument("--json", action="store_true", help="full numbers, for scripts")
+    add_forward(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    asked = gateway(arguments)
+    until = datetime.now(UTC).date()
+    since = usage.first_day(until, arguments.since)
+    budget, digest = (None, None) if arguments.all_keys else _own_record(asked)
+    results = _activity(asked, since, until, digest)
+    found = usage.add_up(results, arguments.by, since, until, budget)
+    if arguments.json:
+        print(json.dumps(usage.as_json(found, arguments.by), indent=2))
+    else:
+        sys.stdout.write(usage.render(found, arguments.by))
+    return Exit.OK
+
+
+def _own_record(asked: Gateway) -> tuple[usage.Budget, str]:
+    """Give what the gateway holds of the key, and the hash it knows it by."""
+    answer = asked.get("/key/info")
+    if answer.status == 404 and fault_of(answer.body).kind == "not_found_error":
+        raise ClientError(
+            "master-key",
+            "the key is the gateway's master key, which has no record of its own",
+            "llmgwctl usage --all-keys shows everybody's",
+        )
+    if answer.status != 200:
+        raise _refusal("/key/info", answer)
+    return usage.budget_of(answer.body), str(answer.body.get("key"))
+
+
+def _activity(
+    asked: Gateway, since: date, until: date, digest: str | None
+) -> Iterator[dict[str, Any]]:
+    """Yield the days of all pages.
+
+    Without `digest` a key that belongs to no user sees everybody's: asked for on purpose only.
+    """
+    query: dict[str, str | int] = {
+        "start_date": since.isoformat(),
+        "end_date": until.isoformat(),
+        "page_size": _PAGE_ROWS,
+    }
+    if digest is not None:
+        query["api_key"] = digest
+    for page in range(1, _PAGE_LIMIT + 1):
+        answer = asked.get("/user/daily/activity", {**query, "page": page})
+        if answer.status != 200:
+            raise _refusal("/user/daily/activity", answer)
+        yield from answer.body.get("results") or ()
+        if not (answer.body.get("metadata") or {}).get("has_more"):
+            return
+
+
+def _refusal(path: str, answer: Answer) -> ClientError:
+    """Say plainly why there is nothing to show."""
+    message = fault_of(answer.body).message
+    if has_no_database(answer.body):
+        return ClientError(
+            "no-database",
+            "the gateway has no database: it keeps no record of spend",
+            "give it one (general_settings.database_url) to have usage",
+        )
+    if answer.status == 404:
+        return ClientError(
+            "no-usage-here",
+            f"the gateway does not serve {path}: where its parts are split, the backend does",
+            "have a forward to the backend's service, and name it with --forward",
+        )
+    if "Only proxy admin" in message or answer.status == 403:
+        return NeedsPerson(
+            "usage-forbidden",
+            "the key may not see usage",
+            "an admin can give it a user with the role internal_user",
+        )
+    return refusal(path, answer)

@@ -1,0 +1,70 @@
+"""Where programs are led: a forward, the URL it is bound at right now, and the gateway's key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from .choose import forward as forward_named
+from .client import Client
+from .environment import base_url
+from .errors import ClientError
+from .gateway import Gateway
+from .wire import Path, State
+
+if TYPE_CHECKING:
+    import argparse
+
+    from .wire import ForwardStatus, KeyStatus, Status
+
+# The daemon may have to run a command, or ask the cluster, before it has the key.
+KEY_S = 30.0
+
+
+def add_forward(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--forward", metavar="NAME", help="which forward (else the first that leads to a LiteLLM)"
+    )
+
+
+def choose(status: Status, name: str | None) -> ForwardStatus:
+    """Pick the forward that was named, or the one that was meant.
+
+    Raises:
+        UsageError: none has that name, or several could be meant.
+        ClientError: there is none at all.
+    """
+    forwards = status["forwards"]
+    if name is None:
+        for each in forwards:
+            if each["gateway"]["probe"] == "litellm":
+                return each
+    return forward_named(status, name)
+
+
+def url_of(forward: ForwardStatus) -> str:
+    """Give the URL of a forward.
+
+    Raises:
+        ClientError: it is bound to no address right now; its own condition says why.
+    """
+    if forward["listen"]:
+        return base_url(forward["listen"])
+    name = forward["name"]
+    if forward["state"] == State.STOPPED:
+        raise ClientError("stopped", f"{name} is stopped", f"llmgwctl start {name}")
+    for condition in forward["conditions"]:
+        if condition["kind"].startswith("port-"):
+            raise ClientError(condition["kind"], condition["summary"], condition["remedy"])
+    raise ClientError("not-bound", f"{name} is bound to no address", "see: llmgwctl doctor")
+
+
+def key_of(client: Client, forward: ForwardStatus) -> KeyStatus:
+    patient = Client(client.path, max(client.timeout_s, KEY_S))
+    return cast("KeyStatus", patient.get(Path.KEY, {"forward": forward["name"]}))
+
+
+def gateway(arguments: argparse.Namespace) -> Gateway:
+    """Lead to the gateway of the forward the command line names, key in hand."""
+    client = Client(arguments.socket)
+    forward = choose(client.status(), arguments.forward)
+    return Gateway(url_of(forward), key_of(client, forward)["key"])

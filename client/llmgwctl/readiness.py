@@ -1,0 +1,73 @@
+"""Waiting for a forward to serve: told by the daemon's events, never asked for again and again."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from .destination import choose
+from .errors import ClientError, NeedsPerson, Unreachable
+from .wire import SERVING_STATES, EventKind, Path, Severity, State
+
+if TYPE_CHECKING:
+    from .client import Client
+    from .wire import ForwardStatus
+
+
+# Below the daemon's sign of life (15 s), so that a time-out is seen as one.
+_LOOK_EVERY_S = 10.0
+
+
+def wait_until_serving(client: Client, name: str, timeout_s: float) -> ForwardStatus:
+    """Wait until a forward serves, telling on stderr what it waits for.
+
+    Raises:
+        NeedsPerson, ClientError: it did not within the time, and why.
+    """
+    forward = choose(client.status(), name)
+    if forward["state"] in SERVING_STATES:
+        return forward
+    print(f"llmgwctl: waiting for {name}: {_plight(forward)}", file=sys.stderr)
+    deadline = time.monotonic() + timeout_s
+    while (left_s := deadline - time.monotonic()) > 0:
+        _await_change(client, name, left_s)
+        forward = choose(client.status(), name)
+        if forward["state"] in SERVING_STATES:
+            return forward
+    raise _too_late(forward, timeout_s)
+
+
+def _await_change(client: Client, name: str, within_s: float) -> None:
+    """Return when the forward serves or changes, or after a while."""
+    try:
+        for event in client.lines(Path.EVENTS, timeout_s=min(within_s, _LOOK_EVERY_S)):
+            if event["kind"] == EventKind.SNAPSHOT:
+                if choose(event["status"], name)["state"] in SERVING_STATES:
+                    return
+            elif event.get("forward") == name:
+                return
+    except TimeoutError:
+        return
+    raise Unreachable("daemon-stopped", "llmgwd ended meanwhile", "llmgwctl service status")
+
+
+def _too_late(forward: ForwardStatus, timeout_s: float) -> ClientError:
+    name, plight = forward["name"], _plight(forward)
+    message = f"{name} does not serve after {timeout_s:g} s: {plight}"
+    remedy = _cause(forward)[1]
+    if forward["state"] == State.BLOCKED:
+        return NeedsPerson("not-ready", message, remedy)
+    return ClientError("not-ready", message, remedy or "see: llmgwctl status")
+
+
+def _plight(forward: ForwardStatus) -> str:
+    return _cause(forward)[0] or f"it is {forward['state']}"
+
+
+def _cause(forward: ForwardStatus) -> tuple[str, str]:
+    """Give sentence and remedy of the condition that keeps it from serving."""
+    for condition in forward["conditions"]:
+        if condition["severity"] == Severity.ERROR and condition["hidden_by"] is None:
+            return condition["summary"].rstrip("."), condition["remedy"]
+    return "", ""
