@@ -122,6 +122,7 @@ class ClusterAccess:
                 if answer.status == 401:
                     self.rejected(credential)
                 raise self._refusal(action, answer)
+            self.accepted(credential)
             yield lines
 
     async def credential(self) -> Credential:
@@ -139,6 +140,10 @@ class ClusterAccess:
     def rejected(self, credential: Credential) -> bool:
         """Take note of a 401; return whether asking for a credential again may give another."""
         return self._login.reject(credential)
+
+    def accepted(self, credential: Credential) -> None:
+        """Take note that a credential got past the API server's door."""
+        self._login.accept(credential)
 
     def forget_login(self) -> None:
         """A credential file changed: earlier failures count no more."""
@@ -189,6 +194,7 @@ class ClusterAccess:
         return time.perf_counter() - began
 
     async def close(self) -> None:
+        await self._login.close()
         await self._rest.close()
 
     async def _call(
@@ -201,6 +207,8 @@ class ClusterAccess:
             answer = await self._answer(credential, method, path, query, body)
             if answer.status == 401:
                 self.rejected(credential)
+        if answer.status != 401:
+            self.accepted(credential)
         action = parse_action(method, path, query)
         if answer.status >= 300:
             raise self._refusal(action, answer)

@@ -45,11 +45,17 @@ class Login(Protocol):
     async def current(self) -> Credential:
         """Raises Blocked or Transient: there is none to be had."""
 
+    def accept(self, accepted: Credential) -> None:
+        """The cluster knows this one: a later refusal means that it has expired."""
+
     def reject(self, refused: Credential) -> bool:
         """The cluster refused this one; return whether asking again may give another."""
 
     def forget(self) -> None:
-        """Something changed: earlier failures count no more."""
+        """A file changed: earlier failures count no more."""
+
+    async def close(self) -> None:
+        """End what still runs."""
 
 
 class FixedLogin:
@@ -63,10 +69,16 @@ class FixedLogin:
     async def current(self) -> Credential:
         return self._credential
 
+    def accept(self, accepted: Credential) -> None:
+        pass
+
     def reject(self, refused: Credential) -> bool:
         return False
 
     def forget(self) -> None:
+        pass
+
+    async def close(self) -> None:
         pass
 
 
@@ -93,6 +105,9 @@ class TokenFileLogin:
             ) from error
         return self._credential
 
+    def accept(self, accepted: Credential) -> None:
+        pass
+
     def reject(self, refused: Credential) -> bool:
         """The file may have been replaced without a trace in its time stamp."""
         if refused is not self._credential:
@@ -102,6 +117,9 @@ class TokenFileLogin:
 
     def forget(self) -> None:
         self._stamp = None
+
+    async def close(self) -> None:
+        pass
 
     def _look(self) -> None:
         seen = os.stat(self._path)

@@ -1,7 +1,7 @@
 """Upgrades to `pods/portforward`: three ways in, dialled by hand over asyncio transports.
 
 A warm tunnel's transport is handed over paused, with what came after the head; nothing of HTTP is
-left in it. The API server's request and answer are facts/ of KEP-4006 and client-go.
+left in it. What is asked and answered follows client-go and KEP-4006.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import base64
 import hashlib
 import os
 import ssl
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.message import Message
 from typing import TYPE_CHECKING
@@ -19,13 +21,11 @@ from urllib.parse import quote
 from llmgwctl import __version__
 from llmgwctl.wire import Condition, Way
 from llmgwd.cluster.dial import HeadReader, dial_error
-from llmgwd.cluster.refusals import Action, excerpt, forbidden, read_status, unauthorized
+from llmgwd.cluster.refusals import Action, Forbidden, excerpt, forbidden, read_status, unauthorized
 from llmgwd.cluster.tls import ResumingContext
 from llmgwd.errors import LlmgwError, Transient
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from llmgwd.cluster.access import ClusterAccess
     from llmgwd.cluster.dial import Line
     from llmgwd.cluster.pods import Endpoint
@@ -36,6 +36,13 @@ _SUBPROTOCOLS = {
     Way.WEBSOCKET: "SPDY/3.1+portforward.k8s.io",
     Way.CHANNELS: "v4.channel.k8s.io",
 }
+# A proxy that swallows one kind of upgrade must leave time to try another within a dial's 10 s.
+_ANSWER_S = 5.0
+
+# A role or a proxy is seldom changed, and a refusal costs one round trip.
+RETRY_BETTER_S = 600.0
+# A way's own refusal, not the pod's or the network's: another way may pass.
+_OTHER_WAY_MAY_PASS = frozenset({Condition.UPGRADE_REFUSED, Condition.PERMISSION_DENIED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +76,17 @@ async def upgrade(access: ClusterAccess, endpoint: Endpoint, way: Way) -> Upgrad
         transport, reader = await line.dial(HeadReader)
         try:
             transport.write(head)
-            status, headers = await reader.read_head()
+            async with asyncio.timeout(_ANSWER_S):
+                status, headers = await reader.read_head()
+                body = b"" if status == 101 else await reader.read_body(headers)
             _remember_session(line, transport)
             if status == 101:
                 check_acceptance(headers, way, key)
+                access.accepted(credential)
                 return Upgraded(transport, bytes(reader.leftover), way)
-            body = await reader.read_body(headers)
+        except TimeoutError as error:
+            transport.abort()
+            raise _refusal(way, f"silence for {_ANSWER_S:.0f} s") from error
         except (OSError, EOFError) as error:
             transport.abort()
             raise dial_error(line, error) from error
@@ -82,10 +94,54 @@ async def upgrade(access: ClusterAccess, endpoint: Endpoint, way: Way) -> Upgrad
             transport.abort()
             raise
         transport.abort()
-        if not (status == 401 and access.rejected(credential) and may_renew):
+        if status != 401:
+            access.accepted(credential)
+        if status != 401 or not access.rejected(credential) or not may_renew:
             break
         credential = await access.credential()
     raise refused(endpoint, way, status, body, access.login_remedy)
+
+
+class WaysIn:
+    """Dials by the best way that works and remembers what was refused.
+
+    One per route: what a proxy or a role lets through is the same for all of its pods.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._refused_at: dict[Way, float] = {}
+
+    async def dial(self, access: ClusterAccess, endpoint: Endpoint) -> Upgraded:
+        """Upgrade to a pod. Cancelling it closes everything; the time-out is the caller's.
+
+        Raises:
+            as `upgrade`; where every way was refused, the error that helps most.
+        """
+        refusals: dict[Way, LlmgwError] = {}
+        for way in order(self._refused_at, self._clock()):
+            try:
+                upgraded = await upgrade(access, endpoint, way)
+            except LlmgwError as error:
+                self._learn(way, error)
+                if error.code not in _OTHER_WAY_MAY_PASS:
+                    raise
+                refusals[way] = error
+            else:
+                self._refused_at.pop(way, None)
+                return upgraded
+        raise most_useful(refusals)
+
+    def forget(self) -> None:
+        """Start from the top again: another role, another network."""
+        self._refused_at.clear()
+
+    def _learn(self, way: Way, error: LlmgwError) -> None:
+        if error.code in _OTHER_WAY_MAY_PASS:
+            self._refused_at[way] = self._clock()
+        elif error.code == Condition.API_SERVER_UNREACHABLE:
+            # What comes back may be another version, behind another proxy.
+            self.forget()
 
 
 def request_head(
@@ -169,3 +225,20 @@ def _remember_session(line: Line, transport: asyncio.Transport) -> None:
     tls = transport.get_extra_info("ssl_object")
     if isinstance(line.tls, ResumingContext) and isinstance(tls, ssl.SSLObject):
         line.tls.remember(tls)
+
+
+def order(refused_at: Mapping[Way, float], now: float) -> Sequence[Way]:
+    """The ways, best first, those refused within the last ten minutes at the end."""
+
+    def is_out_of_favour(way: Way) -> bool:
+        return now - refused_at.get(way, -RETRY_BETTER_S) < RETRY_BETTER_S
+
+    return sorted(Way, key=is_out_of_favour)
+
+
+def most_useful(refusals: Mapping[Way, LlmgwError]) -> LlmgwError:
+    """A missing permission before a proxy's refusal; among equals the best way's."""
+    return min(
+        (refusals[way] for way in Way if way in refusals),
+        key=lambda error: not isinstance(error, Forbidden),
+    )
