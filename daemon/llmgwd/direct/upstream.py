@@ -1,0 +1,173 @@
+"""One connection to the upstream: dialled ahead, used by one local connection, never again.
+
+A connection that has carried requests is not kept for others: a server that closes it just then
+would leave it unknown whether the next request was received. A fresh one is closed by us before a
+server would think of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from typing import TYPE_CHECKING, Final, Protocol
+
+from llmgwctl.wire import Condition
+from llmgwd.cluster.dial import Line, Server, reason
+from llmgwd.cluster.proxy import choose_proxy
+from llmgwd.cluster.tls import ResumingContext, Trust, client_context
+from llmgwd.errors import Blocked, LlmgwError, Transient
+
+if TYPE_CHECKING:
+    from llmgwd.direct.rewrite import Address
+
+# Names that take longer, and handshakes, are down for all practical purposes.
+DIAL_S: Final = 5.0
+WRITE_HIGH_BYTES: Final = 256 * 1024
+
+
+class User(Protocol):
+    """Who has an upstream connection to itself."""
+
+    def upstream_data(self, data: bytes) -> None: ...
+
+    def upstream_ended(self) -> None:
+        """Upstream has said its last byte."""
+
+    def upstream_lost(self, cause: Exception | None) -> None:
+        """It is gone: after `upstream_ended`, or broken."""
+
+    def upstream_stalled(self) -> None:
+        """Upstream does not read fast enough: stop what goes there."""
+
+    def upstream_reads_again(self) -> None: ...
+
+
+class Upstream(asyncio.Protocol):
+    """asyncio's protocol for an upstream connection; idle until it has a user."""
+
+    def __init__(self, tls: ResumingContext | None) -> None:
+        self.is_closed = False
+        self.dialled_at = asyncio.get_running_loop().time()
+        self._tls = tls
+        self._user: User | None = None
+        self._transport: asyncio.Transport
+
+    def take(self, user: User) -> None:
+        self._user = user
+
+    def write(self, data: bytes) -> None:
+        self._transport.write(data)
+
+    def finish(self) -> None:
+        """Pass a half-close on; with TLS, which has none here, it is the end of both halves."""
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+    def pause(self) -> None:
+        if not self.is_closed:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if not self.is_closed:
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        self._user = None
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Drop it with whatever is not sent yet; the server sees its client gone."""
+        self._user = None
+        self._transport.abort()
+
+    # asyncio's side.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
+
+    def data_received(self, data: bytes) -> None:
+        if self._tls is not None:
+            self._tls.remember(self._transport.get_extra_info("ssl_object"))
+            self._tls = None
+        if self._user is not None:
+            self._user.upstream_data(data)
+        else:
+            # A server that speaks unasked (408, usually) is about to close.
+            self._transport.abort()
+
+    def eof_received(self) -> bool:
+        if self._user is not None:
+            self._user.upstream_ended()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_closed = True
+        user, self._user = self._user, None
+        if user is not None:
+            user.upstream_lost(exc)
+
+    def pause_writing(self) -> None:
+        if self._user is not None:
+            self._user.upstream_stalled()
+
+    def resume_writing(self) -> None:
+        if self._user is not None:
+            self._user.upstream_reads_again()
+
+
+class Dialer:
+    """Makes upstream connections to one address, through the environment's proxy if it has one."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._tls: ResumingContext | None = None
+
+    async def dial(self) -> Upstream:
+        """Connect, with TLS where the address has it.
+
+        Raises:
+            Transient: not reachable, or not in time.
+            Blocked: its certificate is not trusted, or the proxy cannot be used.
+        """
+        try:
+            async with asyncio.timeout(DIAL_S):
+                _, upstream = await self._line().dial(lambda: Upstream(self._tls))
+        except TimeoutError as error:
+            message = f"{self._address} cannot be reached: no answer within {DIAL_S:g} s."
+            raise Transient(Condition.URL_UNREACHABLE, message, _REMEDY) from error
+        except LlmgwError as error:
+            raise _explained(self._address, error) from error.__cause__ or error
+        return upstream
+
+    def _line(self) -> Line:
+        address = self._address
+        if address.is_tls and self._tls is None:
+            # Reading the system's authorities takes some 20 ms, so it waits until it is needed.
+            self._tls = client_context(Trust(None, "system"), None)
+        server = Server(address.host, address.port, address.prefix, address.is_tls)
+        proxy = choose_proxy(server, "", "", os.environ)
+        return Line(server, proxy, self._tls, address.host)
+
+
+_REMEDY: Final = "Is the network (VPN, Tailscale) up? Is the URL right?"
+
+
+def _explained(address: Address, error: LlmgwError) -> LlmgwError:
+    """Say in this route's words what the cluster's dial has found."""
+    cause = error.__cause__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return Blocked(
+            Condition.TLS_UNTRUSTED,
+            f"The certificate of {address} is not trusted: {cause.verify_message}.",
+            "If it is signed by an authority of your own, name its PEM file in SSL_CERT_FILE for"
+            " llmgwd; otherwise check the URL.",
+        )
+    if isinstance(error, Blocked):
+        return Blocked(Condition.URL_UNREACHABLE, f"{address}: {error.message}", error.remedy)
+    found = reason(cause) if isinstance(cause, Exception) else error.message
+    return Transient(Condition.URL_UNREACHABLE, f"{address} cannot be reached: {found}.", _REMEDY)
