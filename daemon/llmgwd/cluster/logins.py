@@ -2,19 +2,53 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from llmgwd.cluster import oidc, plugin
 from llmgwd.cluster.credentials import FixedLogin, Login, TokenFileLogin, fixed_headers
+from llmgwd.cluster.known_plugins import login_files
+from llmgwd.cluster.renewal import RenewingLogin
 
 if TYPE_CHECKING:
-    from llmgwd.cluster.kubeconfig import Kubeconfig
+    from llmgwd.cluster.kubeconfig import Entry, Kubeconfig
 
 
 def login_for(chosen: Kubeconfig) -> Login:
-    """Choose in kubectl's order: a token file, a token or password, a plugin, else what is left
-    (a client certificate, or nobody).
+    """Choose in kubectl's order: a token file, a token or password, a plugin, a provider, else
+    what is left (a client certificate, or nobody).
+
+    Raises:
+        Blocked: a mistake in the user's entry, or a provider that is no more.
     """
     user = chosen.user
     if path := user.path("tokenFile"):
         return TokenFileLogin(path, f"{user.where}: tokenFile")
-    return FixedLogin(fixed_headers(user), f"log in again, so that {user.where} is renewed")
+    if headers := fixed_headers(user):
+        return FixedLogin(headers, f"log in to the cluster again, so that {user.where} is renewed")
+    if entry := user.mapping("exec"):
+        return _by_plugin(chosen, entry)
+    if provider := user.mapping("auth-provider"):
+        return _by_provider(chosen, provider)
+    return FixedLogin({}, f"{user.where} must hold a login: a token, a certificate or a plugin")
+
+
+def _by_plugin(chosen: Kubeconfig, entry: Entry) -> Login:
+    described = plugin.parse_plugin(chosen, entry, chosen.context)
+    parts = described.command, described.arguments, described.environment
+    return RenewingLogin(
+        partial(plugin.renew, described),
+        files=login_files(*parts),
+        remedy=described.remedy,
+    )
+
+
+def _by_provider(chosen: Kubeconfig, entry: Entry) -> Login:
+    name = entry.text("name")
+    if name != "oidc":
+        raise entry.mistake(
+            "name",
+            f'is "{name}"; allowed is oidc (the others left Kubernetes with 1.26)',
+            "make the kubeconfig anew with your cloud's own tool: it will use a login plugin",
+        )
+    return oidc.login(entry, chosen.context)

@@ -1,0 +1,96 @@
+"""What a person does to log in again with the plugins that most clusters use, and the files in
+which those keep their logins. Data and its look-up; pure but for the home folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPlugin:
+    """`command` logs in; `options` of the plugin's are repeated in it; `files` change then."""
+
+    command: str
+    options: Mapping[str, str]  # option or environment variable of the plugin's → of the command
+    files: tuple[str, ...]
+
+
+_AWS = KnownPlugin(
+    "aws sso login",
+    {"--profile": "--profile", "AWS_PROFILE": "--profile"},
+    ("~/.aws/sso/cache", "~/.aws/credentials", "~/.aws/config"),
+)
+_GOOGLE = KnownPlugin("gcloud auth login", {}, ("~/.config/gcloud/credentials.db",))
+_AZURE = KnownPlugin("az login", {"--tenant-id": "--tenant"}, ("~/.azure/msal_token_cache.json",))
+_TELEPORT = KnownPlugin("tsh login", {"--proxy": "--proxy"}, ("~/.tsh",))
+_ORACLE = KnownPlugin("oci session authenticate", {"--profile": "--profile-name"}, ("~/.oci",))
+_OPENID = KnownPlugin("kubectl oidc-login get-token", {}, ("~/.kube/cache/oidc-login",))
+
+KNOWN: Mapping[str, KnownPlugin] = {
+    "aws": _AWS,
+    "aws-iam-authenticator": _AWS,
+    "gke-gcloud-auth-plugin": _GOOGLE,
+    "gcloud": _GOOGLE,
+    "az": _AZURE,
+    "kubelogin": _AZURE,
+    "tsh": _TELEPORT,
+    "oci": _ORACLE,
+    "doctl": KnownPlugin("doctl auth init", {}, ("~/.config/doctl/config.yaml",)),
+    "oidc-login": _OPENID,
+    "kubectl-oidc_login": _OPENID,
+}
+
+
+def recognise(command: str, arguments: Sequence[str]) -> KnownPlugin | None:
+    """Tell a plugin by its program, or by kubectl's own plugin that it calls."""
+    name = os.path.basename(command)
+    if name == "kubectl" and arguments:
+        name = arguments[0]
+    if name == "kubelogin" and any("oidc-issuer-url" in argument for argument in arguments):
+        # Two programs share this name: Azure's and the one for any OpenID provider.
+        return _OPENID
+    return KNOWN.get(name)
+
+
+def login_command(
+    command: str, arguments: Sequence[str], environment: Mapping[str, str], context: str
+) -> str:
+    """The command that logs a person in again."""
+    known = recognise(command, arguments)
+    if known is None:
+        return f"log in again; kubectl --context {context} get pods shows what {command} wants"
+    if known is _OPENID:
+        return f"log in again: kubectl --context {context} get pods"
+    words = [known.command]
+    for option, word in known.options.items():
+        value = environment.get(option) or _option(arguments, option)
+        if value:
+            words += [word, value]
+            break
+    return f"log in again: {' '.join(words)}"
+
+
+def login_files(
+    command: str, arguments: Sequence[str], environment: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Files and folders that change when somebody logs in: the known ones, and whatever files
+    the plugin was given. (Not folders it was given: they may be a whole disk.)
+    """
+    known = recognise(command, arguments)
+    values = [word.split("=", 1)[-1] for word in arguments]
+    values += environment.values()
+    given = (os.path.expanduser(value) for value in values if value.startswith(("/", "~/")))
+    usual = (os.path.expanduser(path) for path in (known.files if known else ()))
+    return tuple(dict.fromkeys((*usual, *(path for path in given if not os.path.isdir(path)))))
+
+
+def _option(arguments: Sequence[str], option: str) -> str:
+    for at, argument in enumerate(arguments):
+        if argument == option and at + 1 < len(arguments):
+            return arguments[at + 1]
+        if argument.startswith(f"{option}="):
+            return argument.partition("=")[2]
+    return ""

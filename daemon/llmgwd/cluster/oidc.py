@@ -1,0 +1,166 @@
+"""Logins by an OpenID provider (`auth-provider: oidc`): the id token, and its refresh.
+
+Done here because the Kubernetes library (36.1) sends the refresh token and the client's secret
+over TLS it does not verify.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import anyio.to_thread
+import yaml
+
+from llmgwctl.wire import Condition
+from llmgwd.cluster.credentials import Credential, bearer
+from llmgwd.cluster.kubeconfig import Entry, read_pem
+from llmgwd.cluster.renewal import Renewed, RenewingLogin
+from llmgwd.cluster.tls import ResumingContext, Trust, client_context
+from llmgwd.errors import Blocked, LlmgwError, Transient
+
+_PROVIDER_S = 15.0
+# What client-go calls expired: a token is of no use to a request that is still under way.
+_EXPIRY_DELTA_S = 10.0
+
+
+def login(entry: Entry, context: str) -> RenewingLogin:
+    """The login of an `auth-provider` entry whose name is oidc."""
+    provider = _Provider(entry, context)
+    return RenewingLogin(provider.renew, files=(), remedy=provider.remedy)
+
+
+class _Provider:
+    """One provider; holds the tokens as they are now (a refresh may replace both)."""
+
+    def __init__(self, entry: Entry, context: str) -> None:
+        config = entry.mapping("config")
+        if config is None:
+            raise entry.mistake("config", "is missing; idp-issuer-url and client-id are needed")
+        self.remedy = f"log in again: kubectl --context {context} get pods"
+        self._entry, self._config = entry, config
+        self._issuer = config.text("idp-issuer-url").rstrip("/")
+        self._client_id, self._secret = config.text("client-id"), config.text("client-secret")
+        self._id_token = config.text("id-token")
+        self._refresh_token = config.text("refresh-token")
+        self._is_handed_out = False
+
+    async def renew(self) -> Renewed:
+        """The id token of the kubeconfig while it lasts, then one from the provider.
+
+        Raises:
+            Blocked: no refresh token, or the provider refuses it. Transient: out of reach.
+        """
+        if self._id_token and not self._is_handed_out:
+            self._is_handed_out = True
+            return Renewed(Credential(bearer(self._id_token)), expiry(self._id_token))
+        if not self._refresh_token:
+            raise Blocked(
+                Condition.LOGIN_EXPIRED,
+                f"{self._entry.where}: the id token has expired and there is no refresh token",
+                self.remedy,
+            )
+        spent, tokens = self._refresh_token, await self._refresh()
+        self._id_token = tokens["id_token"]
+        self._refresh_token = tokens.get("refresh_token") or self._refresh_token
+        save = partial(_save, self._entry.file, spent, self._id_token, self._refresh_token)
+        await anyio.to_thread.run_sync(save)
+        return Renewed(Credential(bearer(self._id_token)), expiry(self._id_token))
+
+    async def _refresh(self) -> Mapping[str, Any]:
+        import aiohttp
+
+        timeout = aiohttp.ClientTimeout(total=_PROVIDER_S)
+        connector = aiohttp.TCPConnector(ssl=self._tls())
+        form = {
+            "grant_type": "refresh_token",
+            "refresh_token": self._refresh_token,
+            "client_id": self._client_id,
+        }
+        # RFC 6749, 2.3.1: a client with a secret shows it this way; one without only says its id.
+        auth = aiohttp.BasicAuth(self._client_id, self._secret) if self._secret else None
+        try:
+            async with aiohttp.ClientSession(
+                connector=connector, timeout=timeout, trust_env=True
+            ) as session:
+                url = f"{self._issuer}/.well-known/openid-configuration"
+                async with session.get(url) as answer:
+                    endpoint = (await answer.json(content_type=None))["token_endpoint"]
+                async with session.post(endpoint, data=form, auth=auth) as answer:
+                    return self._tokens(answer.status, await answer.read())
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError) as error:
+            # Only the kind of error: some quote what was sent.
+            raise Transient(
+                Condition.LOGIN_PLUGIN_FAILED,
+                f"cannot reach the login provider {self._issuer} ({type(error).__name__})",
+                "is the network (VPN) up?",
+            ) from None
+
+    def _tokens(self, status: int, body: bytes) -> Mapping[str, Any]:
+        try:
+            tokens = json.loads(body)
+        except ValueError:
+            tokens = {}
+        if status == 200 and isinstance(tokens, dict) and isinstance(tokens.get("id_token"), str):
+            return tokens
+        raise self._refused(status, tokens)
+
+    def _refused(self, status: int, tokens: Any) -> LlmgwError:
+        code = tokens.get("error", "") if isinstance(tokens, dict) else ""
+        said = f"{status} {code}".strip()
+        kind = Transient if status >= 500 or status == 429 else Blocked
+        return kind(
+            Condition.LOGIN_EXPIRED,
+            f"the login provider {self._issuer} does not renew the login ({said})",
+            self.remedy,
+        )
+
+    def _tls(self) -> ResumingContext:
+        pem = read_pem(self._config, "idp-certificate-authority")
+        origin = pem.origin if pem else "the system's authorities"
+        return client_context(Trust(pem.read() if pem else None, origin), None)
+
+
+def expiry(token: str) -> float | None:
+    """When a JWT ends, a little early; None where it does not say."""
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return float(claims["exp"]) - _EXPIRY_DELTA_S
+    except (IndexError, ValueError, KeyError, TypeError, binascii.Error):
+        return None
+
+
+def _save(path: str, spent: str, id_token: str, refresh_token: str) -> None:
+    """Write the new tokens into the kubeconfig, as kubectl does: many a provider lets a refresh
+    token be used only once. A file that cannot be written is left as it is.
+    """
+    with contextlib.suppress(OSError, yaml.YAMLError, KeyError, TypeError):
+        real = os.path.realpath(path)
+        with open(real, encoding="utf-8") as file:
+            document = yaml.safe_load(file)
+        for user in document.get("users") or ():
+            provider = (user.get("user") or {}).get("auth-provider") or {}
+            found = provider.get("config") or {}
+            if found.get("refresh-token") == spent:
+                found["id-token"], found["refresh-token"] = id_token, refresh_token
+        _replace(real, yaml.safe_dump(document, default_flow_style=False, sort_keys=False))
+
+
+def _replace(path: str, text: str) -> None:
+    """Whole or not at all; the new file is 0600."""
+    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".kubeconfig-")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
