@@ -56,6 +56,7 @@ class Condition(StrEnum):
     CONFIG_INVALID = "config-invalid"
     PORT_TAKEN = "port-taken"
     PORT_FORBIDDEN = "port-forbidden"
+    ADDRESS_MISSING = "address-missing"
     DESCRIPTORS_EXHAUSTED = "descriptors-exhausted"
     KUBECONFIG_MISSING = "kubeconfig-missing"
     KUBECONFIG_INVALID = "kubeconfig-invalid"
