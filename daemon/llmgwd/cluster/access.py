@@ -20,7 +20,7 @@ from llmgwctl.wire import Condition
 from llmgwd.cluster import kubeconfig as kube
 from llmgwd.cluster.credentials import Credential, impersonation
 from llmgwd.cluster.dial import Line
-from llmgwd.cluster.logins import login_for
+from llmgwd.cluster.logins import login_for, plugin_command
 from llmgwd.cluster.proxy import choose_proxy
 from llmgwd.cluster.refusals import Action, parse_action, refusal
 from llmgwd.cluster.tls import ClientCertificate, ResumingContext, Trust, client_context
@@ -69,6 +69,7 @@ class ClusterAccess:
         self._is_verified = not cluster.flag("insecure-skip-tls-verify")
         self._impersonation = impersonation(user)
         self._login = login_for(chosen)
+        self.plugin = plugin_command(user)
         pems = (self._authorities, self._chain, self._key)
         self.credential_files: tuple[str, ...] = (
             *chosen.files,

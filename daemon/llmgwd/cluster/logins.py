@@ -33,6 +33,13 @@ def login_for(chosen: Kubeconfig) -> Login:
     return FixedLogin({}, f"{user.where} must hold a login: a token, a certificate or a plugin")
 
 
+def plugin_command(user: Entry) -> str | None:
+    """The program that `login_for` would have log in, as the kubeconfig names it."""
+    is_other = bool(user.path("tokenFile") or fixed_headers(user))
+    entry = None if is_other else user.mapping("exec")
+    return entry.text("command") if entry else None
+
+
 def _by_plugin(chosen: Kubeconfig, entry: Entry) -> Login:
     described = plugin.parse_plugin(chosen, entry, chosen.context)
     parts = described.command, described.arguments, described.environment
