@@ -107,7 +107,7 @@ class TunnelPool:
         self._used_at = float("-inf")
         self._failed_at = 0.0
         self._up_since = 0.0
-        self._last_error: LlmgwError | None = None
+        self.last_error: LlmgwError | None = None
         self._lost: tuple[float, LlmgwError] | None = None  # the last tunnel: when and why
         self._news = anyio.Event()
         self._clock = asyncio.get_running_loop().time
@@ -285,7 +285,7 @@ class TunnelPool:
             return True
         now = self._clock()
         has_demand = bool(self._line) or self._has_demand()
-        if has_demand and not isinstance(self._last_error, Blocked):
+        if has_demand and not isinstance(self.last_error, Blocked):
             self.retry_at = min(self.retry_at, self._failed_at + DEMAND_RETRY_S)
         return now >= self.retry_at
 
@@ -317,7 +317,7 @@ class TunnelPool:
         tunnel.adopt(upgraded)
         self.way = upgraded.way
         self.retry_at = None
-        self._last_error = self._lost = None
+        self.last_error = self._lost = None
         if endpoint not in self._endpoints:
             tunnel.close()
             return
@@ -329,7 +329,7 @@ class TunnelPool:
         now = self._clock()
         self.attempts += 1
         self._failed_at = now
-        self._last_error = error
+        self.last_error = error
         wait_s = BLOCKED_RETRY_S if isinstance(error, Blocked) else self._backoff(self.attempts)
         if isinstance(error, Transient) and error.retry_after_s is not None:
             wait_s = max(wait_s, error.retry_after_s)
