@@ -169,7 +169,7 @@ def nearest(wanted: str, names: Sequence[str], limit: int = 5) -> list[str]:
 
     def unlikeness(name: str) -> tuple[float, str]:
         ratio = difflib.SequenceMatcher(None, wanted, name).ratio()
-        return -(ratio + (wanted in name or name in wanted)), name
+        return -(ratio + (wanted in name)), name
 
     return sorted(names, key=unlikeness)[:limit]
 

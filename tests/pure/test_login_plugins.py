@@ -1,0 +1,126 @@
+"""Login plugins: what they print, and what a person is told to do."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from llmgwctl.wire import Condition
+from llmgwd.cluster.known_plugins import login_command, login_files
+from llmgwd.cluster.plugin import Plugin, last_word, understand
+from llmgwd.errors import Blocked
+
+V1 = "client.authentication.k8s.io/v1"
+PLUGIN = Plugin("config: user u: exec", "aws", (), {"KEY": "s3cret"}, V1, "", "{}", "aws sso login")
+
+
+def printed(api_version: str = V1, **status: str) -> bytes:
+    answer = {"kind": "ExecCredential", "apiVersion": api_version, "status": status}
+    return json.dumps(answer).encode()
+
+
+def test_a_token_is_taken_with_its_end() -> None:
+    renewed = understand(PLUGIN, printed(token="T", expirationTimestamp="2026-01-01T00:00:00Z"))
+
+    assert renewed.credential.headers == {"Authorization": "Bearer T"}
+    assert renewed.expires_at == datetime(2026, 1, 1, tzinfo=UTC).timestamp()
+
+
+def test_a_token_without_an_end_lasts_until_it_is_refused() -> None:
+    assert understand(PLUGIN, printed(token="T")).expires_at is None
+
+
+def test_a_certificate_is_taken_with_its_key() -> None:
+    renewed = understand(PLUGIN, printed(clientCertificateData="C", clientKeyData="K"))
+
+    assert renewed.credential.headers == {}
+    assert renewed.credential.certificate is not None
+    assert renewed.credential.certificate.chain == b"C"
+    assert renewed.credential.certificate.key == b"K"
+
+
+@pytest.mark.parametrize(
+    "stdout",
+    [
+        b"",
+        b"not json",
+        b"[]",
+        b'"text"',
+        printed(),
+        printed(clientCertificateData="C"),
+        printed("client.authentication.k8s.io/v1beta1", token="T"),
+        printed(token="T", expirationTimestamp="soon"),
+    ],
+)
+def test_anything_else_is_a_broken_plugin(stdout: bytes) -> None:
+    with pytest.raises(Blocked) as caught:
+        understand(PLUGIN, stdout)
+
+    assert caught.value.code == Condition.LOGIN_PLUGIN_FAILED
+
+
+def test_nothing_secret_is_in_a_plugins_text_forms() -> None:
+    renewed = understand(
+        PLUGIN, printed(token="s3cret", clientCertificateData="s3cret", clientKeyData="s3cret")
+    )
+
+    assert "s3cret" not in f"{PLUGIN!r} {renewed!r} {renewed.credential.certificate!r}"
+
+
+def test_the_last_word_is_the_last_line_that_says_something() -> None:
+    stderr = b"Traceback ...\n\x1b[31mThe SSO session has expired\x1b[0m  \n\n"
+
+    assert last_word(stderr) == "The SSO session has expired"
+
+
+def test_the_last_word_shows_no_token() -> None:
+    token = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiJqYW5lIn0.c2lnbmF0dXJl"
+
+    assert token not in last_word(f"cannot renew {token}".encode())
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "environment", "shown"),
+    [
+        (
+            "/usr/bin/aws",
+            ["eks", "get-token", "--profile", "work"],
+            {},
+            "aws sso login --profile work",
+        ),
+        ("aws", ["eks", "get-token", "--profile=work"], {}, "aws sso login --profile work"),
+        ("aws", ["eks", "get-token"], {"AWS_PROFILE": "home"}, "aws sso login --profile home"),
+        ("gke-gcloud-auth-plugin", [], {}, "gcloud auth login"),
+        ("kubelogin", ["get-token", "--tenant-id", "t"], {}, "az login --tenant t"),
+        ("tsh", ["kube", "credentials", "--proxy=tele:443"], {}, "tsh login --proxy tele:443"),
+        ("oci", ["ce", "cluster", "generate-token"], {}, "oci session authenticate"),
+        ("kubectl", ["oidc-login", "get-token"], {}, "kubectl --context homelab get pods"),
+        (
+            "kubelogin",
+            ["get-token", "--oidc-issuer-url=https://x"],
+            {},
+            "--context homelab get pods",
+        ),
+        ("corp-login", [], {}, "kubectl --context homelab get pods shows what corp-login wants"),
+    ],
+)
+def test_the_remedy_is_the_command_that_logs_in(
+    command: str, arguments: list[str], environment: dict[str, str], shown: str
+) -> None:
+    assert shown in login_command(command, arguments, environment, "homelab")
+
+
+def test_the_files_of_a_login_are_known_or_were_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/jane")
+
+    files = login_files("aws", ["--cache=/srv/tokens/jane", "/"], {"LOGIN": "~/.corp/login"})
+
+    assert files == (
+        "/home/jane/.aws/sso/cache",
+        "/home/jane/.aws/credentials",
+        "/home/jane/.aws/config",
+        "/srv/tokens/jane",
+        "/home/jane/.corp/login",
+    )

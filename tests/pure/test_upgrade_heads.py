@@ -1,0 +1,186 @@
+"""What an upgrade asks, which answers it accepts, and which way is tried next."""
+
+from __future__ import annotations
+
+import json
+from email.message import Message
+
+import pytest
+
+from llmgwctl.wire import Condition, Way
+from llmgwd.cluster.dial import Line, Server, parse_head
+from llmgwd.cluster.pods import Endpoint
+from llmgwd.cluster.refusals import Forbidden, Unauthorized
+from llmgwd.cluster.upgrade import (
+    RETRY_BETTER_S,
+    check_acceptance,
+    most_useful,
+    order,
+    refused,
+    request_head,
+)
+from llmgwd.errors import LlmgwError, Transient
+
+LINE = Line(Server("api.example.com", 6443, "/k8s/clusters/c-1", True), None, None, "")
+POD = Endpoint("litellm", "litellm-0", "uid", 4000)
+# RFC 6455, 1.3.
+KEY, ACCEPT = "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+PATH = "/k8s/clusters/c-1/api/v1/namespaces/litellm/pods/litellm-0/portforward"
+
+
+def asked(way: Way) -> tuple[str, dict[str, str]]:
+    head = request_head(LINE, POD, way, KEY, {"Authorization": "Bearer T"}).decode()
+    assert head.endswith("\r\n\r\n")
+    first, *lines = head[:-4].split("\r\n")
+    return first, dict(line.split(": ", 1) for line in lines)
+
+
+def answer(**headers: str) -> Message:
+    message = Message()
+    for name, value in headers.items():
+        message[name.replace("_", "-")] = value
+    return message
+
+
+def test_raw_spdy_is_a_post_that_asks_for_spdy() -> None:
+    first, headers = asked(Way.SPDY)
+
+    assert first == f"POST {PATH} HTTP/1.1"
+    assert headers["Upgrade"] == "SPDY/3.1"
+    assert headers["Connection"] == "Upgrade"
+    assert headers["X-Stream-Protocol-Version"] == "portforward.k8s.io"
+    assert headers["Host"] == "api.example.com:6443"
+    assert headers["Authorization"] == "Bearer T"
+
+
+def test_the_websocket_ways_name_their_subprotocol() -> None:
+    first, headers = asked(Way.WEBSOCKET)
+    assert first == f"GET {PATH} HTTP/1.1"
+    assert headers["Sec-WebSocket-Protocol"] == "SPDY/3.1+portforward.k8s.io"
+    assert headers["Sec-WebSocket-Key"] == KEY
+    first, headers = asked(Way.CHANNELS)
+    assert first == f"GET {PATH}?ports=4000 HTTP/1.1"
+    assert headers["Sec-WebSocket-Protocol"] == "v4.channel.k8s.io"
+
+
+def test_an_acceptance_that_fits_is_accepted() -> None:
+    check_acceptance(answer(Upgrade="SPDY/3.1"), Way.SPDY, KEY)
+    check_acceptance(
+        answer(
+            Upgrade="websocket",
+            Sec_WebSocket_Accept=ACCEPT,
+            Sec_WebSocket_Protocol="v4.channel.k8s.io",
+        ),
+        Way.CHANNELS,
+        KEY,
+    )
+
+
+@pytest.mark.parametrize(
+    ("way", "headers"),
+    [
+        (Way.SPDY, answer(Upgrade="websocket")),
+        (Way.SPDY, answer()),
+        (Way.CHANNELS, answer(Upgrade="websocket", Sec_WebSocket_Protocol="v4.channel.k8s.io")),
+        (Way.CHANNELS, answer(Upgrade="websocket", Sec_WebSocket_Accept=ACCEPT)),
+        (
+            Way.WEBSOCKET,
+            answer(
+                Upgrade="websocket",
+                Sec_WebSocket_Accept=ACCEPT,
+                Sec_WebSocket_Protocol="v4.channel.k8s.io",
+            ),
+        ),
+    ],
+)
+def test_a_101_that_does_not_agree_is_no_upgrade(way: Way, headers: Message) -> None:
+    with pytest.raises(Transient) as caught:
+        check_acceptance(headers, way, KEY)
+
+    assert caught.value.code == Condition.UPGRADE_REFUSED
+
+
+def status(message: str) -> bytes:
+    return json.dumps({"kind": "Status", "message": message}).encode()
+
+
+FORBIDDEN = 'pods "litellm-0" is forbidden: User "jane" cannot {} resource "pods/portforward"'
+
+
+@pytest.mark.parametrize(
+    ("way", "verb"), [(Way.SPDY, "create"), (Way.WEBSOCKET, "get"), (Way.WEBSOCKET, "create")]
+)
+def test_a_missing_verb_is_named_with_the_rule_to_add(way: Way, verb: str) -> None:
+    error = refused(POD, way, 403, status(FORBIDDEN.format(verb)), "")
+
+    assert isinstance(error, Forbidden)
+    assert error.message == f'"jane" may not {verb} pods/portforward in namespace litellm'
+    assert f'resources: ["pods/portforward"], verbs: ["{verb}"]' in error.remedy
+
+
+def test_a_401_shows_how_to_log_in() -> None:
+    error = refused(POD, Way.SPDY, 401, status("Unauthorized"), "tsh login")
+
+    assert isinstance(error, Unauthorized)
+    assert error.remedy == "tsh login"
+
+
+@pytest.mark.parametrize("body", [status('pods "litellm-0" not found'), b"pod does not exist\n"])
+def test_a_pod_that_is_gone_sends_the_caller_to_another(body: bytes) -> None:
+    error = refused(POD, Way.SPDY, 404, body, "")
+
+    assert isinstance(error, Transient)
+    assert error.code == Condition.NO_PODS
+
+
+@pytest.mark.parametrize(
+    ("code", "body"),
+    [
+        (400, b"Bad Request"),
+        (403, b""),
+        (404, b"<html>no</html>"),
+        (501, b""),
+        (502, b"x"),
+        (200, b"ok"),
+        (500, status("upgrade unsupported")),
+    ],
+)
+def test_what_a_proxy_answers_lets_another_way_be_tried(code: int, body: bytes) -> None:
+    error = refused(POD, Way.SPDY, code, body, "")
+
+    assert isinstance(error, Transient)
+    assert error.code == Condition.UPGRADE_REFUSED
+    assert str(code) in error.message
+
+
+def test_the_ways_are_tried_best_first() -> None:
+    assert list(order({}, 0.0)) == [Way.SPDY, Way.WEBSOCKET, Way.CHANNELS]
+
+
+def test_what_was_refused_is_tried_last_until_ten_minutes_have_gone() -> None:
+    refused_at = {Way.SPDY: 100.0}
+
+    assert order(refused_at, 100.0 + RETRY_BETTER_S - 1)[0] is Way.WEBSOCKET
+    assert order(refused_at, 100.0 + RETRY_BETTER_S)[0] is Way.SPDY
+
+
+def test_a_missing_permission_says_more_than_a_proxys_refusal() -> None:
+    missing = Forbidden(Condition.PERMISSION_DENIED, "get is missing")
+    by_proxy = Transient(Condition.UPGRADE_REFUSED, "502")
+    errors: dict[Way, LlmgwError] = {Way.SPDY: by_proxy, Way.WEBSOCKET: missing}
+
+    assert most_useful(errors) is missing
+    assert most_useful({Way.SPDY: by_proxy, Way.CHANNELS: Transient("x", "y")}) is by_proxy
+
+
+@pytest.mark.parametrize("head", [b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1\r\n\r\n", b"HTTP/2 200\r\n\r\n"])
+def test_a_head_that_is_not_http_1_is_refused(head: bytes) -> None:
+    with pytest.raises(OSError, match="not HTTP"):
+        parse_head(head)
+
+
+def test_a_head_is_split_into_status_and_headers() -> None:
+    code, headers = parse_head(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: SPDY/3.1\r\n\r\n")
+
+    assert code == 101
+    assert headers["upgrade"] == "SPDY/3.1"
