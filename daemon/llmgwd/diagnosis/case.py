@@ -1,0 +1,65 @@
+"""What the doctor knows of the forward it looks at; each check adds to it for those after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from llmgwd.config import ClusterRoute, ForwardConfig, KeySource, UrlRoute
+
+if TYPE_CHECKING:
+    from llmgwctl.wire import ForwardStatus, Way
+    from llmgwd.cluster.access import ClusterAccess
+    from llmgwd.cluster.pods import TargetView
+    from llmgwd.errors import LlmgwError
+    from llmgwd.gateway.key import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked of the doctor. `models` are looked for; `is_paid` allows calls that cost."""
+
+    models: tuple[str, ...] = ()
+    is_paid: bool = False
+
+
+@dataclass(slots=True)
+class Case:
+    """`status` is what the running daemon says of this forward; None: no daemon runs."""
+
+    forward: ForwardConfig
+    key_source: KeySource
+    request: Request
+    status: ForwardStatus | None = None
+
+    access: ClusterAccess | None = field(default=None, repr=False)
+    access_problem: LlmgwError | None = None
+    user: str | None = None
+    denied: frozenset[tuple[str, str]] = frozenset()  # verb and resource
+    view: TargetView | None = None
+    way: Way | None = None
+    key: Key | None = None
+    models: tuple[str, ...] = ()
+
+    @property
+    def route(self) -> ClusterRoute:
+        """The first route through a cluster; only asked for where there is one."""
+        return next(each for each in self.forward.routes if isinstance(each, ClusterRoute))
+
+    @property
+    def has_cluster(self) -> bool:
+        return any(isinstance(each, ClusterRoute) for each in self.forward.routes)
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        return tuple(each.url for each in self.forward.routes if isinstance(each, UrlRoute))
+
+    @property
+    def cluster(self) -> ClusterAccess:
+        """The access that the first check opened."""
+        assert self.access is not None
+        return self.access
+
+    async def close(self) -> None:
+        if self.access is not None:
+            await self.access.close()

@@ -1,0 +1,247 @@
+"""The doctor's checks from the kubeconfig to the pods."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import anyio.to_thread
+
+from llmgwctl.wire import CheckState, Condition
+from llmgwd.cluster.access import kubeconfig_paths, open_access
+from llmgwd.cluster.credentials import Credential
+from llmgwd.cluster.refusals import Forbidden, NotFound, Unauthorized
+from llmgwd.cluster.targets import TargetWatch
+from llmgwd.diagnosis.ailments import ailment, is_serious, latest_warning
+from llmgwd.diagnosis.examination import (
+    Clock,
+    Finding,
+    Pointless,
+    from_error,
+    ok,
+    told,
+    warning,
+)
+from llmgwd.diagnosis.permissions import Need, needs, role, shown
+from llmgwd.errors import Blocked, LlmgwError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from llmgwd.cluster.pods import TargetView
+    from llmgwd.diagnosis.case import Case
+
+_REVIEW: Final = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+# Which check a problem of the target belongs to.
+_BLAMED: Final = {
+    Condition.NAMESPACE_MISSING: "namespace",
+    Condition.TARGET_MISSING: "target",
+    Condition.TARGET_HAS_NO_SELECTOR: "target",
+    Condition.TARGET_PORT_MISSING: "port",
+}
+
+
+async def check_kubeconfig(case: Case) -> Finding:
+    route = case.route
+    try:
+        case.access = await open_access(route.kubeconfig, route.context)
+    except Blocked as error:
+        if error.code in (Condition.KUBECONFIG_MISSING, Condition.KUBECONFIG_INVALID):
+            raise
+        case.access_problem = error
+    paths = kubeconfig_paths(route.kubeconfig, os.environ)
+    return ok(", ".join(await anyio.to_thread.run_sync(_present, paths)))
+
+
+def _present(paths: Sequence[str]) -> list[str]:
+    return [path for path in paths if os.path.exists(path)]
+
+
+async def check_context(case: Case) -> Finding:
+    if case.access_problem is not None:
+        raise case.access_problem
+    how = "pinned" if case.route.context else "the current one"
+    return ok(f"{case.cluster.context} ({how}), cluster {case.cluster.cluster}")
+
+
+async def check_plugin(case: Case) -> Finding:
+    command = case.cluster.plugin
+    if command is None:
+        return told("none: the context needs no program to log in")
+    with Clock() as clock:
+        await case.cluster.credential()
+    return ok(f"{command} ran and gave a login", clock.took_s)
+
+
+async def check_server(case: Case) -> Finding:
+    """Connect and do the handshake, without a login: whose fault the rest is follows from it."""
+    line = case.cluster.line(Credential())
+    with Clock() as clock:
+        transport, _ = await line.dial(asyncio.Protocol)
+    handshake = transport.get_extra_info("ssl_object")
+    transport.abort()
+    tls = f"{handshake.version()}, certificate trusted" if handshake else "no TLS"
+    via = f" through {line.proxy}" if line.proxy else ""
+    return ok(f"{case.cluster.server} reached{via}, {tls}", clock.took_s)
+
+
+async def check_login(case: Case) -> Finding:
+    with Clock() as clock:
+        try:
+            case.user = await _user(case)
+        except Unauthorized as error:
+            return from_error(error, "the API server answers 401")
+    version = await _version(case)
+    return ok(f"accepted as {case.user or 'somebody'}{version}", clock.took_s)
+
+
+async def _user(case: Case) -> str | None:
+    """Ask who we are; a server before 1.28, or one that forbids it, does not say."""
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    try:
+        review = await case.cluster.post(_REVIEW, body)
+    except (NotFound, Forbidden):
+        # To get here the login was accepted: what is not known is a 401.
+        return None
+    user = (review.get("status") or {}).get("userInfo") or {}
+    return user.get("username")
+
+
+async def _version(case: Case) -> str:
+    try:
+        return f", Kubernetes {await case.cluster.version()}"
+    except LlmgwError:
+        return ""
+
+
+async def check_permissions(case: Case) -> list[Finding]:
+    """Ask for each verb on its own; one Role for all that is missing."""
+    secret = case.key_source.secret
+    wanted = needs(case.route, secret.partition("/")[0] if secret else None)
+    try:
+        missing = [n for n in wanted if not await case.cluster.self_subject_access(n.action)]
+    except Forbidden as error:
+        return [told(f"cannot be asked for: {error.message}")]
+    case.denied = frozenset((need.action.verb, need.action.resource) for need in missing)
+    if not missing:
+        return [ok(f"may {shown(wanted)} in {case.route.namespace}")]
+    vital = [need for need in missing if need.is_vital]
+    lesser = [need for need in missing if not need.is_vital]
+    findings = [_lacks(need_list, wanted, case) for need_list in (vital, lesser) if need_list]
+    # One Role for all of it: it stands with the first line.
+    return [findings[0], *(replace(finding, remedy="") for finding in findings[1:])]
+
+
+def _lacks(missing: Sequence[Need], wanted: Sequence[Need], case: Case) -> Finding:
+    namespace = case.route.namespace
+    remedy = role(wanted, namespace, case.user)
+    found = f"may not {shown(missing)} in namespace {namespace}"
+    if missing[0].is_vital:
+        cause = "whoever administers the cluster has to grant it, by this Role"
+        return Finding(CheckState.NEEDS_PERSON, found, cause, remedy)
+    return warning(found, "; ".join(need.loss for need in missing), remedy)
+
+
+async def check_namespace(case: Case) -> Finding:
+    route = case.route
+    _require(case, ("list", "pods"), ("get", "services"))
+    case.view = await _first_view(case)
+    _blame(case, "namespace")
+    named = "" if case.cluster.namespace == route.namespace else ", not the context's own"
+    return ok(f"{route.namespace}{named}")
+
+
+async def _first_view(case: Case) -> TargetView:
+    """Resolve the target as the forward itself does, once."""
+    route = case.route
+    found: list[TargetView] = []
+    with anyio.CancelScope() as scope:
+
+        def take(view: TargetView) -> None:
+            found.append(view)
+            scope.cancel()
+
+        watch = TargetWatch(case.cluster, route.namespace, route.target, route.port)
+        await watch.run(take)
+    return found[0]
+
+
+def _require(case: Case, *grants: tuple[str, str]) -> None:
+    """Raises Pointless: one of these was found missing, and said so, already."""
+    if case.denied.intersection(grants):
+        raise Pointless("permissions")
+
+
+def _blame(case: Case, check: str) -> None:
+    """Raise what is wrong with the target where it is this check's to tell."""
+    assert case.view is not None
+    problem = case.view.problem
+    if problem is not None and _BLAMED.get(Condition(problem.code), "pods") == check:
+        raise problem
+
+
+async def check_target(case: Case) -> Finding:
+    _blame(case, "target")
+    assert case.view is not None
+    pods = len(case.view.pods)
+    return ok(f"{case.route.target} leads to {pods} pod{'' if pods == 1 else 's'}")
+
+
+async def check_port(case: Case) -> Finding:
+    _blame(case, "port")
+    assert case.view is not None
+    numbers = sorted({endpoint.port for endpoint in case.view.endpoints})
+    behind = f", {', '.join(map(str, numbers))} in the pods" if numbers else ""
+    return ok(f"{case.route.port}{behind}")
+
+
+async def check_pods(case: Case) -> list[Finding]:
+    """Say of each pod that ails what it has; they fail only when none can be used."""
+    assert case.view is not None
+    view = case.view
+    ailing = await _ailing(case)
+    ready = sum(pod.is_ready and not pod.is_terminating for pod in view.pods)
+    if view.problem is not None:
+        found = from_error(view.problem)
+        return [replace(found, state=CheckState.FAILED, cause="; ".join(ailing.values()))]
+    head = f"{ready} of {len(view.pods)} Ready"
+    if view.is_last_resort:
+        name = view.endpoints[0].pod
+        remedy = f"kubectl -n {case.route.namespace} describe pod {name}"
+        return [warning(f"{head}: {name} is used all the same", ailing.get(name, ""), remedy)]
+    lines = [
+        warning(words, "", f"kubectl -n {case.route.namespace} describe pod {name}")
+        for name, words in ailing.items()
+    ]
+    return [ok(head), *lines]
+
+
+async def _ailing(case: Case) -> dict[str, str]:
+    """Give what each pod of the target has, those that only restarted once too, by name."""
+    assert case.view is not None
+    collection = f"/api/v1/namespaces/{case.route.namespace}"
+    names = {pod.name for pod in case.view.pods}
+    try:
+        listed = await case.cluster.get(f"{collection}/pods")
+    except LlmgwError:
+        return {}
+    events = await _events(case, collection)
+    found = {}
+    for pod in listed.get("items") or ():
+        name = pod["metadata"]["name"]
+        words = ailment(pod) if name in names else None
+        if words is not None:
+            event = latest_warning(events, name) if is_serious(pod) else None
+            found[name] = f"{name}: {words}" + (f" ({event})" if event else "")
+    return found
+
+
+async def _events(case: Case, collection: str) -> Sequence[Mapping[str, Any]]:
+    try:
+        listed = await case.cluster.get(f"{collection}/events", {"fieldSelector": "type=Warning"})
+    except LlmgwError:
+        return ()  # seldom granted, and only an addition
+    return listed.get("items") or ()

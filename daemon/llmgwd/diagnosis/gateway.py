@@ -1,0 +1,226 @@
+"""The doctor's checks from the ways in to the gateway's answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from llmgwctl.nearest import nearest
+from llmgwctl.wire import CheckState, Way
+from llmgwd import redaction
+from llmgwd.diagnosis.examination import (
+    Clock,
+    Finding,
+    Pointless,
+    failure,
+    from_error,
+    ok,
+    told,
+    warning,
+)
+from llmgwd.diagnosis.through import converse, open_tunnel
+from llmgwd.direct.check import check as check_address
+from llmgwd.direct.rewrite import parse_url
+from llmgwd.direct.upstream import Dialer
+from llmgwd.errors import LlmgwError
+from llmgwd.gateway.answer import Answer, Connect, NotHttp, exchange
+from llmgwd.gateway.key import KeyRing, decoded
+from llmgwd.gateway.probe import probe
+from llmgwd.gateway.surface import KeyVerdict, error_of, judge_key, redacted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llmgwd.diagnosis.case import Case
+
+_WAY_S: Final = 10.0
+_ANSWER_S: Final = 10.0
+# /health calls every model behind the gateway; below what a whole check is given.
+_PAID_S: Final = 38.0
+_SHOWN_MODELS: Final = 5
+
+
+async def check_ways(case: Case) -> list[Finding]:
+    """Try each way in; one that works is enough, the others only tell."""
+    assert case.view is not None
+    if ("create", "pods/portforward") in case.denied:
+        raise Pointless("permissions")
+    findings: list[Finding] = []
+    for way in Way:
+        try:
+            with Clock() as clock, anyio.fail_after(_WAY_S):
+                async with open_tunnel(case.cluster, case.view.endpoints[0], way):
+                    pass
+        except LlmgwError as error:
+            findings.append(from_error(error, f"{way} refused"))
+        except TimeoutError:
+            cause = f"no answer within {_WAY_S:.0f} s: something in between swallows it"
+            findings.append(failure(f"{way} unanswered", cause))
+        else:
+            case.way = case.way or way
+            findings.append(ok(f"{way} upgraded", clock.took_s))
+    return findings if case.way is None else [_excused(finding) for finding in findings]
+
+
+def _excused(finding: Finding) -> Finding:
+    """A way that is refused is no failure where another one works."""
+    if not finding.is_failure:
+        return finding
+    return Finding(CheckState.INFO, f"{finding.found}, not needed: {finding.cause}")
+
+
+async def check_urls(case: Case) -> list[Finding]:
+    """Ask each address that the forward may lead to; beside a cluster they are the fallback."""
+    findings = []
+    for url in case.urls:
+        address = parse_url(url)
+        with Clock() as clock:
+            problem = await check_address(Dialer(address), address)
+        if problem is None:
+            findings.append(ok(f"{address} answers", clock.took_s))
+        elif case.has_cluster:
+            findings.append(warning(f"no fallback: {problem.message}", "", problem.remedy))
+        else:
+            findings.append(from_error(problem))
+    return findings
+
+
+async def check_gateway(case: Case) -> Finding:
+    """Ask for health as the forward does: through its own port, or a tunnel where nobody serves."""
+    kind = case.forward.probe.kind
+    if kind == "off":
+        return told("not asked: its probe is off")
+    async with _connecting(case) as (connect, where):
+        result = await probe(case.forward.probe, connect)
+    if result.problem is not None and not result.healthy:
+        return from_error(result.problem)
+    version = f", LiteLLM {result.version}" if result.version else ""
+    database = f", database {result.database}" if result.database else ""
+    found = f"answers {where}{version}{database}"
+    if result.problem is not None:
+        return warning(found, result.problem.message, result.problem.remedy)
+    return ok(found, result.latency_s)
+
+
+@asynccontextmanager
+async def _connecting(case: Case) -> AsyncIterator[tuple[Connect, str]]:
+    """Give what opens streams to the gateway, and in words the way they take."""
+    if case.status is not None and case.status["listen"]:
+        address = case.status["listen"][0]
+        host, _, port = address.rpartition(":")
+
+        async def connect() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+            return await asyncio.open_connection(host.strip("[]"), int(port))
+
+        yield connect, f"on {address}"
+        return
+    assert case.view is not None
+    assert case.way is not None
+    endpoint = case.view.endpoints[0]
+    async with open_tunnel(case.cluster, endpoint, case.way) as tunnel:
+
+        async def speak() -> tuple[asyncio.StreamReader, object]:
+            return converse(tunnel)
+
+        yield speak, f"through {endpoint.pod}"  # type: ignore[misc]
+
+
+async def check_key(case: Case) -> Finding:
+    """Get the key from where the configuration says, and ask the gateway about it."""
+    ring = KeyRing(
+        case.key_source,
+        lambda name: _read_secret(case, name),
+        redaction.register,
+        namespace=case.route.namespace if case.has_cluster else "",
+        release=case.route.target.rpartition("/")[2] if case.has_cluster else "litellm",
+    )
+    key = await ring.key()
+    answer = await _ask(case, "/v1/models", key.value)
+    verdict, sentence = judge_key(answer, key.value)
+    case.key = key
+    if verdict is KeyVerdict.ACCEPTED:
+        case.models = tuple(_names(answer))
+        found = f"{key.source}: accepted"
+        return warning(found, key.warning) if key.warning else ok(found)
+    if verdict is KeyVerdict.UNKNOWN:
+        return failure(f"{key.source}: not judged", sentence)
+    state = CheckState.FAILED
+    if verdict is not KeyVerdict.BUDGET_EXCEEDED:
+        state = CheckState.NEEDS_PERSON
+    return Finding(state, f"{key.source}: {verdict}", sentence, _KEY_REMEDIES[verdict])
+
+
+_NEW_KEY = "make a new key on the gateway (llmgwctl open) and put it there"
+_KEY_REMEDIES: Final = {
+    KeyVerdict.REJECTED: "compare it with the key that the gateway was started with, then:"
+    " llmgwctl key --check",
+    KeyVerdict.EXPIRED: _NEW_KEY,
+    KeyVerdict.BLOCKED: "have it unblocked on the gateway: llmgwctl open",
+    KeyVerdict.BUDGET_EXCEEDED: "llmgwctl usage shows when the budget is reset",
+}
+
+
+async def _read_secret(case: Case, name: str) -> Mapping[str, str] | None:
+    from llmgwd.cluster.refusals import NotFound
+
+    if case.access is None:
+        raise Pointless("kubeconfig")
+    try:
+        path = f"/api/v1/namespaces/{case.route.namespace}/secrets/{name}"
+        return decoded(await case.access.get(path))
+    except NotFound:
+        return None
+
+
+async def check_models(case: Case) -> Finding:
+    """See that the models that were asked for are there."""
+    names = case.models
+    missing = [name for name in case.request.models if name not in names]
+    if missing:
+        near = [each for name in missing for each in nearest(name, names)]
+        there = f"there is {', '.join(near)}" if near else "llmgwctl models lists those that are"
+        cause = "the key may not use it, or the gateway has none of that name"
+        return failure(f"no model {', '.join(missing)}", cause, there)
+    if not names:
+        return failure("the gateway offers this key no model", "", "llmgwctl open")
+    more = f" and {len(names) - _SHOWN_MODELS} more" if len(names) > _SHOWN_MODELS else ""
+    return ok(f"{', '.join(case.request.models or names[:_SHOWN_MODELS])}{more}")
+
+
+async def check_paid(case: Case) -> list[Finding]:
+    """Have the gateway call each of its models for real; only on an explicit word."""
+    assert case.key is not None
+    answer = await _ask(case, "/health", case.key.value, _PAID_S)
+    body = answer.json
+    if answer.status != 200 or not isinstance(body, dict):
+        said = redacted(error_of(answer).message, case.key.value)
+        return [failure(f"/health answers {answer.status}", said)]
+    sick = [str(each.get("model")) for each in body.get("unhealthy_endpoints") or ()]
+    if sick:
+        remedy = "llmgwctl logs --since 5m"
+        return [failure(f"{', '.join(sorted(set(sick)))} failed a real call", "", remedy)]
+    return [ok(f"{body.get('healthy_count')} models answered a real call")]
+
+
+async def _ask(case: Case, path: str, key: str, within_s: float = _ANSWER_S) -> Answer:
+    """Get `path` with the key.
+
+    Raises:
+        LlmgwError, TimeoutError; NotHttp and the like become a failure of the gateway's own line.
+    """
+    async with _connecting(case) as (connect, _):
+        try:
+            with anyio.fail_after(within_s):
+                return await exchange(connect, path, {"Authorization": f"Bearer {key}"})
+        except (NotHttp, OSError, EOFError) as error:
+            raise Pointless("gateway") from error
+
+
+def _names(answer: Answer) -> list[str]:
+    body = answer.json
+    entries = body.get("data") if isinstance(body, dict) else None
+    return sorted(str(each.get("id")) for each in entries or () if isinstance(each, dict))

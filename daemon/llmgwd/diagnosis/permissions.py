@@ -1,0 +1,123 @@
+"""What a forward must be allowed to do in its cluster, and the Role that allows it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from llmgwd.cluster.refusals import Action
+from llmgwd.cluster.resolve import parse_target
+
+if TYPE_CHECKING:
+    from llmgwd.config import ClusterRoute
+
+_APPS = ("deployments", "statefulsets", "replicasets", "daemonsets")
+ROLE_NAME = "llmgw"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One thing to be allowed; `loss` is what goes without it, empty when nothing does."""
+
+    action: Action
+    loss: str = ""
+
+    @property
+    def is_vital(self) -> bool:
+        return not self.loss
+
+
+def needs(route: ClusterRoute, secret: str | None) -> list[Need]:
+    """List what `route` rests on; `secret` is the name of the Secret the key comes from."""
+    namespace = route.namespace
+    target = parse_target(route.target)
+    found: list[Need] = []
+    if target.kind == "services":
+        found.append(Need(Action("get", "services", "", namespace, target.name)))
+    elif target.kind in _APPS:
+        found.append(Need(Action("get", target.kind, "apps", namespace, target.name)))
+    if target.kind == "pods":
+        found.append(Need(Action("get", "pods", "", namespace, target.name)))
+        polled = "the pod is asked for again and again"
+    else:
+        found.append(Need(Action("list", "pods", "", namespace)))
+        polled = "the pods are listed again and again"
+    found += [
+        Need(Action("watch", "pods", "", namespace), f"{polled}, changes are seen later"),
+        Need(Action("create", "pods/portforward", "", namespace)),
+        Need(Action("get", "pods/portforward", "", namespace), "only raw SPDY is left as a way in"),
+        Need(Action("get", "pods/log", "", namespace), "no llmgwctl logs"),
+    ]
+    if secret is not None:
+        found.append(Need(Action("get", "secrets", "", namespace, secret), "no key from it"))
+    return found
+
+
+def role(granted: Iterable[Need], namespace: str, user: str | None) -> str:
+    """Write a Role with these needs and its binding, as a command that can be pasted.
+
+    `user` is what the cluster calls the login; None leaves a name to fill in.
+    """
+    rules = "\n".join(_rules([need.action for need in granted]))
+    return f"""kubectl apply -f - <<'EOF'
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {{name: {ROLE_NAME}, namespace: {namespace}}}
+rules:
+{rules}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {{name: {ROLE_NAME}, namespace: {namespace}}}
+roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: {ROLE_NAME}}}
+subjects:
+- {_subject(user)}
+EOF"""
+
+
+def _rules(actions: Sequence[Action]) -> Iterable[str]:
+    """Write one rule for each resource, with all its verbs; only Secrets are named."""
+    verbs: dict[tuple[str, str, str], list[str]] = {}
+    for action in actions:
+        name = action.name if action.resource == "secrets" else ""
+        verbs.setdefault((action.group, action.resource, name), []).append(action.verb)
+    for (group, resource, name), allowed in verbs.items():
+        only = f', resourceNames: ["{name}"]' if name else ""
+        listed = ", ".join(allowed)
+        yield f'- {{apiGroups: ["{group}"], resources: ["{resource}"]{only}, verbs: [{listed}]}}'
+
+
+def _subject(user: str | None) -> str:
+    if user is not None and user.startswith("system:serviceaccount:"):
+        _, _, namespace, name = user.split(":", 3)
+        return f"{{kind: ServiceAccount, namespace: {namespace}, name: {name}}}"
+    name = user or "YOUR-LOGIN"
+    return f'{{apiGroup: rbac.authorization.k8s.io, kind: User, name: "{name}"}}'
+
+
+def shown(needs_: Sequence[Need]) -> str:
+    """Name needs briefly, verbs of one resource together: "list/watch pods, get services"."""
+    verbs: dict[str, list[str]] = {}
+    for need in needs_:
+        verbs.setdefault(need.action.resource, []).append(need.action.verb)
+    return ", ".join(f"{'/'.join(allowed)} {resource}" for resource, allowed in verbs.items())
+
+
+def review(action: Action) -> Mapping[str, object]:
+    """Word the question "may I?" as a SelfSubjectAccessReview."""
+    resource, _, subresource = action.resource.partition("/")
+    return {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {
+            "resourceAttributes": {
+                "namespace": action.namespace,
+                "verb": action.verb,
+                "group": action.group,
+                "resource": resource,
+                "subresource": subresource,
+                "name": action.name,
+            }
+        },
+    }

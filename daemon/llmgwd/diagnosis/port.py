@@ -1,0 +1,71 @@
+"""The doctor's check of the local port: does somebody listen there, and is it us?"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+
+from llmgwd.diagnosis.examination import Finding, failure, ok
+from llmgwd.port_owner import port_owner
+
+if TYPE_CHECKING:
+    from llmgwd.config import ListenAddress
+    from llmgwd.diagnosis.case import Case
+
+_START = (
+    "llmgwctl service start (installed? else: llmgwctl service install, or llmgwd in a terminal)"
+)
+
+
+async def check_port(case: Case) -> list[Finding]:
+    """Look at each configured address, from the daemon's side and from a client's."""
+    ours = set(case.status["listen"]) if case.status is not None else set()
+    findings = []
+    bound = [str(address) for address in case.forward.listen if str(address) in ours]
+    if bound:
+        findings.append(ok(f"llmgwd (pid {os.getpid()}) listens at {', '.join(bound)}"))
+    for address in case.forward.listen:
+        if str(address) not in ours:
+            findings += await anyio.to_thread.run_sync(_look, address, case.status is not None)
+    return findings
+
+
+def _look(address: ListenAddress, is_running: bool) -> list[Finding]:
+    """Say why nobody of ours listens at an address; blocking."""
+    if not _exists(address):
+        return []  # a machine without IPv6 lacks nothing
+    owner = port_owner(address.port) if _answers(address) else None
+    if owner is not None:
+        remedy = f"end it, or give the forward another port: kill {owner.pid}"
+        return [failure(f"{address} is taken by {owner}", "", remedy)]
+    if _answers(address):
+        return [failure(f"{address} is taken by another program", "", "sudo ss -ltnp")]
+    if is_running:
+        return [failure(f"nobody listens at {address}", "the forward is stopped", "llmgwctl start")]
+    return [failure(f"connection refused at {address}", "llmgwd is not running", _START)]
+
+
+def _exists(address: ListenAddress) -> bool:
+    try:
+        _family(address)
+    except OSError as error:
+        return error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+    return True
+
+
+def _family(address: ListenAddress) -> None:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.bind((address.host, 0))
+
+
+def _answers(address: ListenAddress) -> bool:
+    try:
+        with socket.create_connection((address.host, address.port), timeout=2):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,83 @@
+"""A byte stream to a pod through a tunnel of its own, for questions the doctor asks itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from llmgwctl.wire import Way
+from llmgwd.cluster.upgrade import upgrade
+from llmgwd.tunnel.channels_tunnel import ChannelsTunnel
+from llmgwd.tunnel.spdy_tunnel import SpdyTunnel
+
+if TYPE_CHECKING:
+    from llmgwd.cluster.access import ClusterAccess
+    from llmgwd.cluster.pods import Endpoint
+    from llmgwd.errors import LlmgwError
+    from llmgwd.tunnel.stream import TunnelStream
+    from llmgwd.tunnel.tunnel import Tunnel
+
+
+class TunnelConversation:
+    """The owner of one stream: what comes can be read, what is written is sent."""
+
+    def __init__(self) -> None:
+        self.reader = asyncio.StreamReader()
+        self._stream: TunnelStream | None = None
+
+    def write(self, data: bytes) -> None:
+        if self._stream is not None:
+            self._stream.send(data)
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.discard()
+            self._stream = None
+
+    # As the owner of a stream.
+
+    def unsent(self) -> bytes:
+        return b""
+
+    def stream_opened(self, stream: TunnelStream) -> None:
+        self._stream = stream
+
+    def stream_data(self, payload: bytes) -> None:
+        self.reader.feed_data(payload)
+
+    def stream_ended(self) -> None:
+        self.reader.feed_eof()
+
+    def stream_failed(self, cause: LlmgwError, is_unreceived: bool) -> None:
+        self._stream = None
+        self.reader.set_exception(cause)
+
+    def pause_sending(self) -> None: ...
+
+    def resume_sending(self) -> None: ...
+
+
+@asynccontextmanager
+async def open_tunnel(access: ClusterAccess, endpoint: Endpoint, way: Way) -> AsyncIterator[Tunnel]:
+    """Upgrade to a pod in one way; the tunnel is closed at the end.
+
+    Raises:
+        as `upgrade`.
+    """
+    upgraded = await upgrade(access, endpoint, way)
+    kind = ChannelsTunnel if way is Way.CHANNELS else SpdyTunnel
+    tunnel = kind(endpoint, way, lambda _: None)
+    tunnel.adopt(upgraded)
+    try:
+        yield tunnel
+    finally:
+        tunnel.close()
+
+
+def converse(tunnel: Tunnel) -> tuple[asyncio.StreamReader, TunnelConversation]:
+    """Open a stream; the second of the pair writes to it and closes it."""
+    conversation = TunnelConversation()
+    tunnel.open(conversation)
+    return conversation.reader, conversation
