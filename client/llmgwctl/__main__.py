@@ -9,7 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from .errors import ClientError, UsageError
+from .errors import ClientError, NotRunning, UsageError
 from .registry import DEFAULT_VERB, VERBS, find
 from .wire import Exit
 
@@ -29,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Here, where a reader that has gone can still be dealt with.
         sys.stdout.flush()
         return status
+    except NotRunning as error:
+        return _complain(_explained(error))
     except ClientError as error:
         return _complain(error)
     except BrokenPipeError:
@@ -39,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
+    if words[:1] == ["__complete"]:
+        return _propose(words[1:])
     from .arguments import parse
 
     verb, rest = _choose(words)
@@ -69,6 +73,15 @@ def _choose(words: list[str]) -> tuple[Verb, list[str]]:
     return verb, [*before, *rest]
 
 
+def _propose(words: list[str]) -> int:
+    """Answer the shells' completion scripts; no verb for people, so not in the registry."""
+    from .completing import complete
+
+    for word, meaning in complete(words):
+        print(f"{word}\t{meaning}")
+    return Exit.OK
+
+
 def _unknown(name: str) -> UsageError:
     from .nearest import nearest
 
@@ -77,6 +90,16 @@ def _unknown(name: str) -> UsageError:
     near = nearest(name, [verb.name for verb in VERBS], 1)
     remedy = f"did you mean: llmgwctl {near[0]}" if near else "see: llmgwctl help"
     return UsageError(f"there is no verb {name!r}", remedy)
+
+
+def _explained(error: NotRunning) -> NotRunning:
+    """Look at the service manager, which takes a while: only once nobody answered."""
+    from .absence import explain, look
+
+    try:
+        return error if error.remedy else explain(look())
+    except KeyboardInterrupt:
+        return error
 
 
 def _complain(error: ClientError) -> int:

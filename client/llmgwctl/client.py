@@ -37,14 +37,17 @@ class Client:
             raise refusal(answer)
         return cast("Health", _decode(answer.body))
 
-    def events(self, since_s: float | None = None, follow: bool = True) -> Iterator[Event]:
+    def events(
+        self, since_s: float | None = None, follow: bool = True, until: float | None = None
+    ) -> Iterator[Event]:
         """Yield what happens; the snapshot comes after what was asked for of the past.
 
         Raises:
-            TimeoutError: the daemon shows no sign of life any more.
+            TimeoutError: the daemon shows no sign of life any more, or `until` (on the monotonic
+                clock) has come.
         """
         query = {"since_s": since_s, "follow": follow}
-        for line in self.lines(Path.EVENTS, query):
+        for line in self.lines(Path.EVENTS, query, until=until):
             yield cast("Event", line)
 
     def restart(self, forward: str) -> ForwardStatus:
@@ -81,6 +84,7 @@ class Client:
         path: str,
         query: Mapping[str, object] | None = None,
         timeout_s: float | None = transport.WATCH_TIMEOUT_S,
+        until: float | None = None,
     ) -> Iterator[Any]:
         """Yield the JSON lines of an answer that may go on for ever.
 
@@ -90,7 +94,7 @@ class Client:
         with transport.LineStream(self.path, target, self.timeout_s) as stream:
             if stream.refusal is not None:
                 raise refusal(stream.refusal)
-            for line in stream.lines(timeout_s):
+            for line in stream.lines(timeout_s, until):
                 if line:
                     yield _decode(line)
 

@@ -43,7 +43,7 @@ class Unreachable(ClientError):
 
 
 class NotRunning(Unreachable):
-    """Nobody listens at the socket."""
+    """Nobody listens at the socket; `main` adds why, and how to start it."""
 
     def __init__(self, message: str = "llmgwd is not running", remedy: str = "") -> None:
         super().__init__("not-running", message, remedy)

@@ -10,6 +10,7 @@ import os
 import socket
 import struct
 import sys
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from .errors import NotRunning, Unreachable, UsageError
@@ -80,28 +81,56 @@ class LineStream:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._connection.close()
 
-    def lines(self, timeout_s: float | None = WATCH_TIMEOUT_S) -> Iterator[bytes]:
+    def fileno(self) -> int:
+        """Be waited for by `select`."""
+        return self._connection.fileno()
+
+    def lines(
+        self, timeout_s: float | None = WATCH_TIMEOUT_S, until: float | None = None
+    ) -> Iterator[bytes]:
         """Yield lines without their end, empty ones (the daemon's sign of life) too.
 
         Raises:
-            TimeoutError: not even an empty line came for `timeout_s`.
+            TimeoutError: not even an empty line came for `timeout_s`, or `until` (on the
+                monotonic clock) has come.
         """
-        pending = self._rest
-        self._connection.settimeout(timeout_s)
         while True:
-            *whole, pending = pending.split(b"\n")
-            yield from whole
-            try:
-                chunk = self._connection.recv(_CHUNK)
-            except ConnectionError:
+            yield from self._whole_lines()
+            left_s = timeout_s
+            if until is not None:
+                left_s = until - time.monotonic()
+                if left_s <= 0:
+                    raise TimeoutError
+                left_s = left_s if timeout_s is None else min(left_s, timeout_s)
+            self._connection.settimeout(left_s)
+            if not self._receive():
                 return
-            if not chunk:
-                return
-            if len(pending) > _BODY_LIMIT:
-                raise _garbage()
-            pending += chunk
+
+    def ready_lines(self) -> list[bytes] | None:
+        """Give the lines that one read completes, once `select` says so; None at the end."""
+        if not self._receive():
+            return None
+        return self._whole_lines()
+
+    def _whole_lines(self) -> list[bytes]:
+        *whole, self._rest = self._rest.split(b"\n")
+        return whole
+
+    def _receive(self) -> bool:
+        """Add what comes next to the rest; False when nothing will."""
+        try:
+            chunk = self._connection.recv(_CHUNK)
+        except ConnectionError:
+            return False
+        if len(self._rest) > _BODY_LIMIT:
+            raise _garbage()
+        self._rest += chunk
+        return bool(chunk)
 
 
 def peer_pid(connection: socket.socket) -> int | None:

@@ -1,0 +1,26 @@
+"""llmgwctl completion: the few lines that have a shell ask llmgwctl itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmgwctl.completing import SCRIPTS
+from llmgwctl.wire import Exit
+
+if TYPE_CHECKING:
+    import argparse
+
+EXAMPLES = (
+    ('eval "$(llmgwctl completion bash)"', "in ~/.bashrc"),
+    ("llmgwctl completion zsh > ~/.zfunc/_llmgwctl", "a folder of $fpath"),
+    ("llmgwctl completion fish | source", "in ~/.config/fish/config.fish"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=tuple(SCRIPTS), help="whose completions to print")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    print(SCRIPTS[arguments.shell], end="")
+    return Exit.OK

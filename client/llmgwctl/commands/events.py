@@ -1,0 +1,97 @@
+"""llmgwctl events: what happened, from the daemon's journal, and what happens."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from llmgwctl.arguments import duration, prints_colour
+from llmgwctl.client import Client
+from llmgwctl.errors import NotRunning, Unreachable
+from llmgwctl.eventlines import event_lines
+from llmgwctl.terminal import detect, seconds_of, span
+from llmgwctl.wire import EventKind, Exit
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from llmgwctl.wire import Event
+
+DESCRIPTION = """\
+Show what happened: changes of state and how long an outage took, pods that came and went,
+connections that were held, sent again or cut. With -f it goes on, across restarts of the daemon.
+With --json, one object a line; -f adds the snapshot that every watch starts with."""
+
+EXAMPLES = (
+    ("llmgwctl events", "the last hour"),
+    ("llmgwctl events -f", "and what comes"),
+    ("llmgwctl events --since 7d --json", "a week, for scripts"),
+)
+# How soon to look again for a daemon that went away: restarts are over within a second or so.
+_RETRY_S = 0.5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("forward", nargs="?", metavar="NAME", help="only of this forward")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on as things happen")
+    parser.add_argument(
+        "--since", type=duration, default=3600.0, metavar="TIME", help="how far back (1h)"
+    )
+    parser.add_argument("--json", action="store_true", help="one object a line")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    client = Client(arguments.socket)
+    terminal = detect(prints_colour(arguments.color))
+    count = 0
+    events = _followed(client, arguments) if arguments.follow else _past(client, arguments)
+    for event in events:
+        if arguments.forward and event.get("forward", arguments.forward) != arguments.forward:
+            continue
+        if arguments.json:
+            print(json.dumps(event, ensure_ascii=False), flush=arguments.follow)
+        elif event["kind"] != EventKind.SNAPSHOT:
+            lines = event_lines(event, terminal, time.time())
+            print("\n".join(lines), flush=arguments.follow)
+        count += 1
+    if not count and not arguments.json:
+        print(f"nothing happened in the last {span(arguments.since)}", file=sys.stderr)
+    return Exit.OK
+
+
+def _past(client: Client, arguments: argparse.Namespace) -> Iterator[Event]:
+    for event in client.events(arguments.since, follow=False):
+        if event["kind"] != EventKind.SNAPSHOT:
+            yield event
+
+
+def _followed(client: Client, arguments: argparse.Namespace) -> Iterator[Event]:
+    """Yield for ever; after a restart of the daemon, what was missed first and nothing twice."""
+    since_s: float = arguments.since
+    seen = ("", -1)
+    is_connected = False
+    while True:
+        try:
+            for event in client.events(since_s):
+                is_connected = True
+                mark = (event["time"], event["seq"])
+                if event["kind"] == EventKind.SNAPSHOT or mark > seen:
+                    yield event
+                if event["kind"] != EventKind.SNAPSHOT:
+                    seen = max(seen, mark)
+            _note("llmgwd ended the connection; waiting for it")
+        except TimeoutError:
+            _note("llmgwd shows no sign of life; asking again")
+        except (NotRunning, Unreachable):
+            if not is_connected:
+                raise
+        last = seconds_of(seen[0])
+        since_s = arguments.since if last is None else max(time.time() - last + 1, 1)
+        time.sleep(_RETRY_S)
+
+
+def _note(text: str) -> None:
+    print(f"llmgwctl: {text}", file=sys.stderr)

@@ -1,0 +1,46 @@
+"""llmgwctl health: yes or no, for scripts and monitors."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from llmgwctl import choose
+from llmgwctl.client import Client
+from llmgwctl.errors import Refused
+from llmgwctl.wire import Exit
+
+if TYPE_CHECKING:
+    import argparse
+
+DESCRIPTION = """\
+Say whether every forward that is not stopped serves, or whether one does.
+
+Exit status: 0 yes, 1 no, 3 no daemon."""
+
+EXAMPLES = (
+    ("llmgwctl health", "of all forwards"),
+    ("llmgwctl health litellm && echo fine", "of one"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("forward", nargs="?", metavar="NAME", help="this one (else all)")
+    parser.add_argument("--json", action="store_true", help="print the daemon's answer as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    client = Client(arguments.socket)
+    try:
+        health = client.health(arguments.forward)
+    except Refused as error:
+        if error.code == "forward-unknown":
+            choose.forward(client.status(), arguments.forward)
+        raise
+    if arguments.json:
+        print(json.dumps(health, indent=2, ensure_ascii=False))
+    else:
+        failing = [each for each in health["forwards"] if not each["serves"]]
+        words = ", ".join(f"{each['name']} is {each['state']}" for each in failing)
+        print("healthy" if health["healthy"] else f"not healthy: {words or 'nothing to serve'}")
+    return Exit.OK if health["healthy"] else Exit.NOT_SO

@@ -1,0 +1,28 @@
+"""llmgwctl reload: have the daemon read its configuration again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmgwctl.client import Client
+from llmgwctl.wire import Exit
+
+if TYPE_CHECKING:
+    import argparse
+
+DESCRIPTION = """\
+Have the daemon read its configuration again. Forwards that did not change keep their streams; a
+mistake changes nothing and is told."""
+
+EXAMPLES = (("llmgwctl reload", "after an edit"),)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Takes none of its own."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    config = Client(arguments.socket).reload()
+    words = config["path"] if config["is_present"] else f"defaults: there is no {config['path']}"
+    print(f"configuration loaded: {words}")
+    return Exit.OK

@@ -1,0 +1,66 @@
+"""Events as lines for people. Pure; the time is shown in the local time zone."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from .terminal import BOLD, DIM, Terminal, clean, clean_lines, plural, seconds_of, span
+from .wire import EventKind, Severity
+
+if TYPE_CHECKING:
+    from .wire import Event
+
+# What is neither a change of state nor a condition, and yet no plain news.
+_WARNINGS = (
+    EventKind.CONFIG_REJECTED,
+    EventKind.ROUTE_LOST,
+    EventKind.CONNECTION_CUT,
+    EventKind.HOLD_EXPIRED,
+)
+
+
+def event_lines(event: Event, terminal: Terminal, now: float, name_width: int = 0) -> list[str]:
+    """Write the moment, whom it is about and what happened; a remedy on a line of its own."""
+    moment = seconds_of(event["time"])
+    clock = clock_of(moment, now) if moment is not None else "?"
+    name = clean(event.get("forward", "llmgwd"))
+    head = f"{terminal.paint(clock, DIM)} {_glyph(event, terminal)} {name:{name_width}} "
+    indent = " " * (len(clock) + 3 + max(len(name), name_width) + 1)
+    lines = terminal.wrap(_sentence(event), head, indent)
+    for line in clean_lines(event.get("remedy", "")) if event.get("remedy") else []:
+        lines.append(f"{indent}{terminal.sign('→')} {terminal.paint(line, BOLD)}")
+    return lines
+
+
+def clock_of(moment: float, now: float) -> str:
+    """Write the time of day; the date too when it was another day."""
+    local, today = time.localtime(moment), time.localtime(now)
+    is_today = local[:3] == today[:3]
+    return time.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M:%S", local)
+
+
+def _sentence(event: Event) -> str:
+    text = clean(event.get("message") or event["kind"].replace("-", " "))
+    notes = []
+    if event.get("outage_s") is not None:
+        notes.append(f"after {span_exactly(event['outage_s'])}")
+    if event.get("held"):
+        notes.append(f"{event['held']} held")
+    if event.get("attempts", 0) > 1:
+        notes.append(plural(event["attempts"], "attempt"))
+    return f"{text} ({', '.join(notes)})" if notes else text
+
+
+def span_exactly(seconds: float) -> str:
+    return f"{seconds:.1f}s" if seconds < 10 else span(seconds)
+
+
+def _glyph(event: Event, terminal: Terminal) -> str:
+    state = event.get("state")
+    kind = event["kind"]
+    if state and kind == EventKind.STATE_CHANGED:
+        return terminal.paint_state(terminal.state_glyph(state), state)
+    if kind == EventKind.CONDITION_RAISED or kind in _WARNINGS:
+        return terminal.severity_glyph(Severity.WARNING)
+    return terminal.severity_glyph(Severity.INFO)

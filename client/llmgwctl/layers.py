@@ -1,0 +1,273 @@
+"""One forward in full: the layers its bytes go through, each with what is known of it. Pure.
+
+A layer is good when it was seen to work, bad when a condition says so, and unknown above the first
+bad one: nothing here guesses.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from .table import active, destination, local, problem, retry, visible
+from .terminal import BOLD, DIM, GREEN, RED, YELLOW, Terminal, age, clean, latency, plural, size
+from .wire import Condition, RouteKind, Severity, State
+
+if TYPE_CHECKING:
+    from .wire import ConditionStatus, ForwardStatus, PodStatus, RouteStatus, Status
+
+_NAME_WIDTH = 12
+
+
+class _Layer(NamedTuple):
+    name: str
+    kinds: tuple[str, ...]  # of the conditions that are about it
+
+
+_PORT = _Layer(
+    "port", (Condition.PORT_TAKEN, Condition.PORT_FORBIDDEN, Condition.DESCRIPTORS_EXHAUSTED)
+)
+_LOGIN = _Layer(
+    "login",
+    (
+        Condition.KUBECONFIG_MISSING,
+        Condition.KUBECONFIG_INVALID,
+        Condition.CONTEXT_MISSING,
+        Condition.CERTIFICATE_UNREADABLE,
+        Condition.LOGIN_EXPIRED,
+        Condition.LOGIN_PLUGIN_FAILED,
+    ),
+)
+_API_SERVER = _Layer(
+    "API server",
+    (
+        Condition.API_SERVER_UNREACHABLE,
+        Condition.API_SERVER_FAILING,
+        Condition.TLS_UNTRUSTED,
+        Condition.PERMISSION_DENIED,
+    ),
+)
+_POD = _Layer(
+    "pod",
+    (
+        Condition.NAMESPACE_MISSING,
+        Condition.TARGET_MISSING,
+        Condition.TARGET_HAS_NO_SELECTOR,
+        Condition.TARGET_PORT_MISSING,
+        Condition.NO_PODS,
+        Condition.NO_READY_POD,
+        Condition.UNREADY_POD_USED,
+        Condition.DRAINING,
+    ),
+)
+_TUNNEL = _Layer(
+    "tunnel",
+    (
+        Condition.UPGRADE_REFUSED,
+        Condition.DIAL_REFUSED,
+        Condition.TUNNEL_LOST,
+        Condition.TUNNEL_SILENT,
+        Condition.PROTOCOL_ERROR,
+    ),
+)
+_URL = _Layer("URL", (Condition.URL_UNREACHABLE,))
+_GATEWAY = _Layer(
+    "gateway",
+    (
+        Condition.GATEWAY_UNHEALTHY,
+        Condition.GATEWAY_SILENT,
+        Condition.NOT_LITELLM,
+        Condition.DATABASE_DOWN,
+        Condition.KEY_MISSING,
+        Condition.KEY_REJECTED,
+    ),
+)
+_CLUSTER_LAYERS = (_LOGIN, _API_SERVER, _POD, _TUNNEL)
+
+
+def layers(forward: ForwardStatus, terminal: Terminal, now: float) -> list[str]:
+    """Draw the head line, then each layer in the order of the bytes, then the totals."""
+    drawing = _Drawing(forward, terminal, now)
+    lines = [_head(forward, terminal, now)]
+    is_wanted = forward["state"] != State.STOPPED
+    lines += drawing.layer(_PORT, _port(forward), bool(forward["listen"]) if is_wanted else None)
+    for route in forward["routes"]:
+        if len(forward["routes"]) > 1:
+            lines.append(_route_line(route, terminal, now))
+        lines += drawing.route(route)
+    lines += drawing.layer(_GATEWAY, *_gateway(forward, now))
+    for condition in drawing.left:
+        lines += problem(condition, terminal)
+    if forward["state"] == State.STOPPED:
+        lines.append(f"  start it with: llmgwctl start {forward['name']}")
+    return [*lines, *_totals(forward, terminal)]
+
+
+class _Drawing:
+    """Which conditions were already told, and whether a layer below failed."""
+
+    def __init__(self, forward: ForwardStatus, terminal: Terminal, now: float) -> None:
+        self._terminal = terminal
+        self._now = now
+        self.left = visible(forward["conditions"])
+
+    def layer(self, layer: _Layer, text: str, is_good: bool | None) -> list[str]:
+        """Draw one; `is_good` None: not known, or not to be judged."""
+        own = [each for each in self.left if each["kind"] in layer.kinds]
+        self.left = [each for each in self.left if each not in own]
+        mark = self._mark(own, is_good)
+        indent = " " * (4 + _NAME_WIDTH)
+        head = f"  {mark} {layer.name:{_NAME_WIDTH}}"
+        lines = self._terminal.wrap(text or self._terminal.sign("–"), head, indent)
+        for condition in own:
+            lines += problem(condition, self._terminal, indent)
+        return lines
+
+    def route(self, route: RouteStatus) -> list[str]:
+        if route["kind"] == RouteKind.URL:
+            text = destination(route)
+            return self.layer(_URL, text, route["is_up"] or None)
+        lines: list[str] = []
+        is_known = True
+        for layer in _CLUSTER_LAYERS:
+            has_failed = any(
+                each["kind"] in layer.kinds and each["severity"] == Severity.ERROR
+                for each in self.left
+            )
+            # What a failure is the first of, the layers below it worked.
+            is_good = True if route["is_up"] else self._works_below(layer) and is_known
+            is_known = is_known and not has_failed
+            lines += self.layer(layer, _CLUSTER_TEXTS[layer.name](route), is_good or None)
+        if not route["is_up"] and retry(route, self._now):
+            indent = " " * (4 + _NAME_WIDTH)
+            lines.append(self._terminal.paint(f"{indent}{retry(route, self._now)}", DIM))
+        return lines
+
+    def _works_below(self, layer: _Layer) -> bool:
+        """Tell whether a higher layer failed: to fail there, it must have come past this one."""
+        higher = _CLUSTER_LAYERS[_CLUSTER_LAYERS.index(layer) + 1 :]
+        return any(each["kind"] in other.kinds for other in higher for each in self.left)
+
+    def _mark(self, own: list[ConditionStatus], is_good: bool | None) -> str:
+        terminal = self._terminal
+        if any(each["severity"] == Severity.ERROR for each in own) or is_good is False:
+            return terminal.paint(terminal.sign("✗"), RED)
+        if any(each["severity"] == Severity.WARNING for each in own):
+            return terminal.paint("!", YELLOW)
+        if is_good:
+            return terminal.paint(terminal.sign("✓"), GREEN)
+        return terminal.paint(terminal.sign("·"), DIM)
+
+
+def _head(forward: ForwardStatus, terminal: Terminal, now: float) -> str:
+    state = forward["state"]
+    glyph = terminal.paint_state(terminal.state_glyph(state), state)
+    name = terminal.paint(clean(forward["name"]), BOLD)
+    since = age(forward["since"], now)
+    word = terminal.paint_state(state, state) + (f" for {since}" if since else "")
+    arrow = terminal.sign("→")
+    way = f"{terminal.sign(local(forward))} {arrow} {clean(destination(active(forward)))}"
+    return f"{glyph} {name} {word}, {way}"
+
+
+def _port(forward: ForwardStatus) -> str:
+    missing = [each for each in forward["listen_wanted"] if each not in forward["listen"]]
+    if not forward["listen"]:
+        return f"{', '.join(missing)} not bound"
+    bound = f"{local(forward)} bound"
+    return f"{bound}, {', '.join(missing)} not" if missing else bound
+
+
+def _route_line(route: RouteStatus, terminal: Terminal, now: float) -> str:
+    role = "in use" if route["is_active"] else "up, not in use" if route["is_up"] else "down"
+    kind = "the cluster" if route["kind"] == RouteKind.KUBERNETES else "the URL"
+    return terminal.paint(f"    route by {kind}: {role} for {age(route['since'], now)}", DIM)
+
+
+def _login(route: RouteStatus) -> str:
+    return f"context {clean(route['context'])}" if route["context"] else "the current context"
+
+
+def _api_server(route: RouteStatus) -> str:
+    name = f"cluster {clean(route['cluster'])}" if route["cluster"] else ""
+    trip = route["round_trip_s"]
+    there = f"{latency(trip)} there and back" if trip is not None else ""
+    return ", ".join(part for part in (name, there) if part)
+
+
+def _pods(route: RouteStatus) -> str:
+    where = f"{clean(destination(route))} in {clean(route['namespace'] or '?')}"
+    return ": ".join([where, "; ".join(_pod(pod) for pod in route["pods"])]).removesuffix(": ")
+
+
+def _pod(pod: PodStatus) -> str:
+    health = "terminating" if pod["terminating"] else "ready" if pod["ready"] else "not ready"
+    streams = plural(pod["streams"], "stream")
+    return f"{clean(pod['name'])} ({health}, {streams})"
+
+
+def _tunnels(route: RouteStatus) -> str:
+    counts = route["tunnels"]
+    if counts is None:
+        return route["way"] or ""
+    numbers = [f"{counts['idle']} idle", f"{counts['busy']} busy"]
+    numbers += [f"{counts['draining']} draining"] if counts["draining"] else []
+    numbers += [f"{counts['dialing']} dialing"] if counts["dialing"] else []
+    return ", ".join([route["way"], *numbers] if route["way"] else numbers)
+
+
+_CLUSTER_TEXTS = {
+    "login": _login,
+    "API server": _api_server,
+    "pod": _pods,
+    "tunnel": _tunnels,
+}
+
+
+def _gateway(forward: ForwardStatus, now: float) -> tuple[str, bool | None]:
+    gateway = forward["gateway"]
+    if gateway["probe"] == "off":
+        return "not probed, as configured", None
+    if gateway["healthy"] is None:
+        return "not probed yet", None
+    product = "LiteLLM" if gateway["probe"] == "litellm" else f"{gateway['probe']} probe"
+    parts = [f"{product} {clean(gateway['version'] or '')}".rstrip()]
+    parts.append("healthy" if gateway["healthy"] else "unhealthy")
+    if gateway["latency_s"] is not None:
+        parts.append(latency(gateway["latency_s"]))
+    if gateway["database"]:
+        parts.append(f"database {gateway['database'].replace('-', ' ')}")
+    checked = age(gateway["checked_at"], now)
+    return ", ".join(parts) + (f" ({checked} ago)" if checked else ""), gateway["healthy"]
+
+
+def _totals(forward: ForwardStatus, terminal: Terminal) -> list[str]:
+    counters = forward["counters"]
+    now = [plural(forward["streams"], "stream"), f"{forward['held']} held"]
+    up, down = terminal.sign("↑"), terminal.sign("↓")
+    total = [
+        plural(counters["connections"], "connection"),
+        f"{up} {size(counters['sent_bytes'])}",
+        f"{down} {size(counters['received_bytes'])}",
+    ]
+    for name, words in (
+        ("held", "held for a while"),
+        ("hold_expired", "held too long"),
+        ("redialed", "sent again"),
+        ("cut", "cut"),
+        ("failed", "failed"),
+    ):
+        count: int = counters[name]  # type: ignore[literal-required]
+        total += [f"{count} {words}"] if count else []
+    total += [plural(counters["outages"], "outage")] if counters["outages"] else []
+    indent = " " * (4 + _NAME_WIDTH)
+    lines = terminal.wrap(", ".join(now), f"    {'now':{_NAME_WIDTH}}", indent)
+    return lines + terminal.wrap(", ".join(total), f"    {'so far':{_NAME_WIDTH}}", indent)
+
+
+def daemon_line(status: Status, terminal: Terminal, now: float) -> str:
+    """Tell about the daemon itself, for under a forward."""
+    up = age(status["started_at"], now)
+    since = f", up {up}" if up else ""
+    path = clean(status["config"]["path"])
+    config = path if status["config"]["is_present"] else "no configuration file, defaults"
+    return terminal.paint(f"llmgwd {status['version']}, pid {status['pid']}{since}; {config}", DIM)

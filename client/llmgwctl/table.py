@@ -1,0 +1,297 @@
+"""The status of all forwards as a table, and as one line for a prompt. Pure: data in, text out.
+
+Until the table fits, its words are abbreviated, then cut, and at last whole columns left out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from .terminal import BOLD, DIM, Terminal, age, clean, clean_lines, plural, seconds_of, span
+from .wire import STATES_WORST_FIRST, RouteKind, Severity, State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .wire import ConditionStatus, ForwardStatus, RouteStatus, Status
+
+_GAP = 2
+_SEVERITY_ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+
+
+class _Column(NamedTuple):
+    title: str
+    # How far its cells may be cut (None: not at all), and when it goes altogether (None: never).
+    least: int | None = None
+    goes: int | None = None
+    is_number: bool = False
+
+
+_FORWARD = _Column("  FORWARD", least=12)
+_STATE = _Column("STATE")
+_LOCAL = _Column("LOCAL", goes=5)
+_TARGET = _Column("TARGET", least=12, goes=2)
+_POD = _Column("POD", goes=1)
+_SINCE = _Column("SINCE", goes=3, is_number=True)
+_STREAMS = _Column("STREAMS", goes=4, is_number=True)
+_HELD = _Column("HELD", is_number=True)
+# How far cells can be abbreviated; see the functions that take a `brevity`.
+_BREVITIES = range(5)
+_KINDS = {"service": "svc", "deployment": "deploy", "statefulset": "sts"}
+
+
+def table(status: Status, terminal: Terminal, now: float) -> list[str]:
+    """Draw every forward as a row, what is wrong with it right below, the daemon's own last."""
+    forwards = status["forwards"]
+    lines: list[str] = []
+    if forwards:
+        columns, rows = _cells(forwards, terminal, now)
+        head, *drawn = _draw(columns, rows, terminal)
+        lines.append(terminal.paint(head, DIM))
+        for forward, row in zip(forwards, drawn, strict=True):
+            lines.append(_paint_row(row, forward, terminal))
+            lines += _trouble(forward, terminal, now)
+    else:
+        lines.append("no forward is configured")
+    for condition in _daemon_trouble(status):
+        lines += problem(condition, terminal)
+    return lines
+
+
+def problem(condition: ConditionStatus, terminal: Terminal, indent: str = "  ") -> list[str]:
+    """Say what is wrong, wrapped, and the remedy as it stands: it may be there to be pasted."""
+    glyph = terminal.severity_glyph(condition["severity"])
+    text = clean(condition["summary"])
+    lines = terminal.wrap(text, f"{indent}{glyph} ", f"{indent}  ")
+    remedy = clean_lines(condition["remedy"]) if condition["remedy"] else []
+    arrow = terminal.sign("→")
+    if len(remedy) == 1:
+        lines.append(f"{indent}  {arrow} {terminal.paint(remedy[0], BOLD)}")
+    elif remedy:
+        lines += [
+            f"{indent}  {arrow} paste this:",
+            *(terminal.paint(line, BOLD) for line in remedy),
+        ]
+    return lines
+
+
+def visible(conditions: Sequence[ConditionStatus]) -> list[ConditionStatus]:
+    """Leave out what only follows from another; the worst first, else as the daemon has them."""
+    causes = [each for each in conditions if not each["hidden_by"]]
+    order = {severity: n for n, severity in enumerate(_SEVERITY_ORDER)}
+    return sorted(causes, key=lambda each: order.get(each["severity"], len(order)))  # type: ignore[call-overload]
+
+
+def retry(route: RouteStatus, now: float) -> str:
+    """Say when a route that is down is tried again, and how often that failed; or nothing."""
+    at = seconds_of(route["retry_at"])
+    if at is None:
+        return ""
+    when = f"next try in {span(at - now)}" if at > now else "trying now"
+    failed = f", {plural(route['attempts'], 'attempt')} failed" if route["attempts"] else ""
+    return when + failed
+
+
+def active(forward: ForwardStatus) -> RouteStatus | None:
+    """Pick the route that carries, else the one that should."""
+    routes = forward["routes"]
+    carrying = [route for route in routes if route["is_active"]]
+    return next(iter(carrying or routes), None)
+
+
+def local(forward: ForwardStatus) -> str:
+    """Write the local address as people type it: both loopbacks together are localhost."""
+    addresses = forward["listen"] or forward["listen_wanted"]
+    ports = {address.rpartition(":")[2] for address in addresses}
+    hosts = {address.rpartition(":")[0] for address in addresses}
+    if len(ports) == 1 and hosts == {"127.0.0.1", "[::1]"}:
+        return f"localhost:{ports.pop()}"
+    return ", ".join(addresses) or "–"
+
+
+def destination(route: RouteStatus | None) -> str:
+    """Write where a route leads, in full."""
+    if route is None:
+        return "–"
+    if route["kind"] == RouteKind.URL:
+        return route["name"]
+    port = f":{route['port']}" if route["port"] else ""
+    return f"{route['target'] or '–'}{port}"
+
+
+def short(forwards: Sequence[ForwardStatus], terminal: Terminal) -> str:
+    """Give one line for a prompt or a status bar: one forward's state, or several by state."""
+    if not forwards:
+        return f"{terminal.state_glyph(State.STOPPED)} no forwards"
+    if len(forwards) == 1:
+        return _short_one(forwards[0], terminal)
+    parts: list[str] = []
+    for state in STATES_WORST_FIRST:
+        members = [each for each in forwards if each["state"] == state]
+        if not members or (state == State.STOPPED and parts):
+            continue
+        is_named = len(members) == 1 and state not in (State.READY, State.STOPPED)
+        words = f"{members[0]['name']} {state}" if is_named else f"{len(members)} {state}"
+        parts.append(terminal.paint_state(f"{terminal.state_glyph(state)} {words}", state))
+    held = sum(each["held"] for each in forwards)
+    return " ".join(parts) + (f" ({held} held)" if held else "")
+
+
+def _short_one(forward: ForwardStatus, terminal: Terminal) -> str:
+    state = forward["state"]
+    causes = [each for each in visible(forward["conditions"]) if each["severity"] != Severity.INFO]
+    text = f"{terminal.state_glyph(state)} {clean(forward['name'])} {state}"
+    if state not in (State.READY, State.STOPPED) and causes:
+        text += f": {causes[0]['kind'].replace('-', ' ')}"
+    return terminal.paint_state(text, state) + (
+        f" ({forward['held']} held)" if forward["held"] else ""
+    )
+
+
+def _cells(
+    forwards: Sequence[ForwardStatus], terminal: Terminal, now: float
+) -> tuple[list[_Column], list[list[str]]]:
+    """Write the cells as long as the width allows; leave out columns that say nothing."""
+    columns = [_FORWARD, _STATE, _LOCAL, _TARGET, _POD, _SINCE, _STREAMS, _HELD]
+    if not any(route["pods"] for forward in forwards for route in forward["routes"]):
+        columns.remove(_POD)
+    if not any(forward["held"] for forward in forwards):
+        columns.remove(_HELD)
+    for brevity in _BREVITIES:
+        rows = [_row(forward, columns, terminal, now, brevity) for forward in forwards]
+        if _total(_widths(columns, rows)) <= terminal.width:
+            break
+    return columns, rows
+
+
+def _row(
+    forward: ForwardStatus, columns: Sequence[_Column], terminal: Terminal, now: float, brevity: int
+) -> list[str]:
+    route = active(forward)
+    cells = {
+        _FORWARD: f"{terminal.state_glyph(forward['state'])} {clean(forward['name'])}",
+        _STATE: forward["state"],
+        _LOCAL: terminal.sign(_local_cell(forward, brevity)),
+        _TARGET: terminal.sign(_target_cell(route, brevity)),
+        _POD: terminal.sign(_pod_cell(route, brevity)),
+        _SINCE: age(forward["since"], now),
+        _STREAMS: str(forward["streams"]),
+        _HELD: str(forward["held"]),
+    }
+    return [cells[column] for column in columns]
+
+
+def _local_cell(forward: ForwardStatus, brevity: int) -> str:
+    text = local(forward)
+    return text if brevity < 4 else text[text.rindex(":") :] if ":" in text else text
+
+
+def _target_cell(route: RouteStatus | None, brevity: int) -> str:
+    text = clean(destination(route))
+    if route is not None and route["kind"] == RouteKind.URL:
+        return text if brevity == 0 else text.partition("://")[2].strip("/") or text
+    kind, slash, name = text.partition("/")
+    if brevity >= 2 and slash:
+        text = f"{_KINDS.get(kind, kind)}/{name}"
+    return text if brevity < 3 else text.partition(":")[0]
+
+
+def _pod_cell(route: RouteStatus | None, brevity: int) -> str:
+    """Name the one pod, count several; how many of them are ready, unless all are."""
+    pods = route["pods"] if route else []
+    if not pods:
+        return "–"
+    if len(pods) > 1:
+        ready = sum(pod["ready"] and not pod["terminating"] for pod in pods)
+        return f"{len(pods)} pods" if ready == len(pods) else f"{ready}/{len(pods)} ready"
+    name = clean(pods[0]["name"])
+    # The end is what tells replicas of one deployment apart.
+    return name if brevity == 0 else name.rpartition("-")[2]
+
+
+def _widths(columns: Sequence[_Column], rows: Sequence[Sequence[str]]) -> list[int]:
+    return [
+        max(len(column.title), *(len(row[n]) for row in rows)) for n, column in enumerate(columns)
+    ]
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + _GAP * (len(widths) - 1)
+
+
+def _draw(
+    columns: Sequence[_Column], rows: Sequence[Sequence[str]], terminal: Terminal
+) -> list[str]:
+    """Lay out titles and rows: cut the widest column first, leave out whole ones at last."""
+    kept, widths = _fit(columns, _widths(columns, rows), terminal.width)
+    lines = []
+    for row in ([column.title for column in columns], *rows):
+        cells = []
+        for n, width in zip(kept, widths, strict=True):
+            text = terminal.cut(row[n], width)
+            cells.append(text.rjust(width) if columns[n].is_number else text.ljust(width))
+        lines.append((" " * _GAP).join(cells).rstrip())
+    return lines
+
+
+def _fit(
+    columns: Sequence[_Column], widths: Sequence[int], limit: int
+) -> tuple[list[int], list[int]]:
+    """Choose which columns stay, and how wide."""
+    kept = list(range(len(columns)))
+    while True:
+        chosen = [widths[n] for n in kept]
+        while _total(chosen) > limit:
+            spare = [_spare(columns[n], width) for n, width in zip(kept, chosen, strict=True)]
+            if max(spare) <= 0:
+                break
+            chosen[spare.index(max(spare))] -= 1
+        droppable = [n for n in kept if columns[n].goes is not None]
+        if _total(chosen) <= limit or not droppable:
+            return kept, chosen
+        kept.remove(min(droppable, key=lambda n: columns[n].goes or 0))
+
+
+def _spare(column: _Column, width: int) -> int:
+    return 0 if column.least is None else width - column.least
+
+
+def _paint_row(row: str, forward: ForwardStatus, terminal: Terminal) -> str:
+    glyph, rest = row[:1], row[1:]
+    state = forward["state"]
+    before, found, after = rest.partition(f" {state}")
+    painted = before + terminal.paint_state(found, state) + after if found else rest
+    return terminal.paint_state(glyph, state) + painted
+
+
+def _trouble(forward: ForwardStatus, terminal: Terminal, now: float) -> list[str]:
+    lines = []
+    for condition in visible(forward["conditions"]):
+        lines += problem(condition, terminal)
+    route = active(forward)
+    if forward["state"] == State.STOPPED:
+        lines.append(_aside(f"stopped by you: llmgwctl start {forward['name']}", terminal))
+    elif route is not None and not route["is_up"] and retry(route, now):
+        lines.append(_aside(retry(route, now), terminal))
+    return lines
+
+
+def _aside(text: str, terminal: Terminal) -> str:
+    return terminal.paint(f"  {terminal.sign('·')} {text}", DIM)
+
+
+def _daemon_trouble(status: Status) -> list[ConditionStatus]:
+    conditions = visible(status["conditions"])
+    error = status["config"]["error"]
+    if error and not any(each["kind"] == "config-invalid" for each in conditions):
+        conditions.append(
+            {
+                "kind": "config-invalid",
+                "severity": Severity.WARNING,
+                "since": "",
+                "summary": error,
+                "remedy": "",
+                "hidden_by": None,
+            }
+        )
+    return conditions

@@ -1,0 +1,150 @@
+"""How text is put on this terminal: width, colour, glyphs, and amounts as people read them. Pure.
+
+What came from elsewhere (a cluster's messages, pod names) goes through `clean`, so that it can
+never steer the terminal.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NamedTuple
+
+from .wire import Severity, State
+
+RED, GREEN, YELLOW, CYAN, BOLD, DIM = "31", "32", "33", "36", "1", "2"
+
+# State: glyph, the same where the terminal has no UTF-8, colour.
+_STATES: dict[str, tuple[str, str, str]] = {
+    State.READY: ("●", "*", GREEN),
+    State.DEGRADED: ("◐", "~", YELLOW),
+    State.STARTING: ("○", ".", CYAN),
+    State.RECONNECTING: ("↻", "@", YELLOW),
+    State.BLOCKED: ("✗", "x", RED),
+    State.STOPPED: ("■", "-", DIM),
+}
+_SEVERITIES: dict[str, tuple[str, str, str]] = {
+    Severity.ERROR: ("✗", "x", RED),
+    Severity.WARNING: ("!", "!", YELLOW),
+    Severity.INFO: ("·", "-", DIM),
+}
+# A state or severity newer than this client.
+_UNKNOWN = ("?", "?", BOLD)
+# What else is drawn, for terminals without UTF-8.
+_ASCII = {"→": "->", "…": "~", "–": "-", "·": "-", "✓": "+", "✗": "x", "↑": "^", "↓": "v"}
+
+
+class Terminal(NamedTuple):
+    width: int = 80
+    is_coloured: bool = False
+    is_ascii: bool = False
+
+    def paint(self, text: str, *codes: str) -> str:
+        if not self.is_coloured or not text or not codes:
+            return text
+        return f"\x1b[{';'.join(codes)}m{text}\x1b[0m"
+
+    def state_glyph(self, state: str) -> str:
+        return _STATES.get(state, _UNKNOWN)[self.is_ascii]
+
+    def paint_state(self, text: str, state: str) -> str:
+        return self.paint(text, _STATES.get(state, _UNKNOWN)[2])
+
+    def severity_glyph(self, severity: str) -> str:
+        """Give the glyph, painted."""
+        found = _SEVERITIES.get(severity, _UNKNOWN)
+        return self.paint(found[self.is_ascii], found[2])
+
+    def sign(self, glyph: str) -> str:
+        """Give a sign as this terminal can show it."""
+        return _ASCII.get(glyph, glyph) if self.is_ascii else glyph
+
+    def cut(self, text: str, width: int) -> str:
+        """Shorten to a width, with a sign that it was."""
+        if len(text) <= width:
+            return text
+        return text[: max(width - 1, 0)] + self.sign("…") if width > 0 else ""
+
+    def wrap(self, text: str, first: str, indent: str) -> list[str]:
+        """Break at spaces to fit the width; `first` (may be painted) counts as wide as `indent`."""
+        lines: list[str] = []
+        line = ""
+        for word in text.split(" "):
+            if line and len(indent) + len(line) + 1 + len(word) > self.width:
+                lines.append(line)
+                line = word
+            else:
+                line = f"{line} {word}" if line else word
+        lines.append(line)
+        return [(indent if n else first) + line for n, line in enumerate(lines)]
+
+
+def detect(is_coloured: bool) -> Terminal:
+    """Look at the terminal this process writes to."""
+    try:
+        columns = int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size().columns
+    except (ValueError, OSError):
+        columns = 80
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    return Terminal(max(columns, 20), is_coloured, not encoding.startswith("utf"))
+
+
+def clean(text: str) -> str:
+    """Make one line of it, without what a terminal would obey."""
+    if text.isprintable():
+        return text
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def clean_lines(text: str) -> list[str]:
+    """Do the same for each line of a text whose lines and indents matter."""
+    lines = text.strip("\n").expandtabs().split("\n")
+    return ["".join(c for c in line if c.isprintable()) for line in lines]
+
+
+def seconds_of(stamp: str | None) -> float | None:
+    """Read an RFC 3339 time of the daemon's as Unix seconds; None for what is none.
+
+    By hand: datetime and strptime would cost `status` more than drawing the table.
+    """
+    try:
+        text = (stamp or "").removesuffix("Z").removesuffix("+00:00")
+        year, month, day = int(text[:4]), int(text[5:7]), int(text[8:10])
+        clock = int(text[11:13]) * 3600 + int(text[14:16]) * 60 + float(text[17:])
+    except ValueError:
+        return None
+    # Days since 1970 in the proleptic Gregorian calendar, years counted from March.
+    year, month = (year, month - 3) if month > 2 else (year - 1, month + 9)
+    days = 365 * year + year // 4 - year // 100 + year // 400 + (153 * month + 2) // 5 + day - 1
+    return (days - 719468) * 86400 + clock
+
+
+def age(since: str | None, now: float) -> str:
+    """Say how long ago, in one unit: 12s, 3m, 5h, 9d."""
+    start = seconds_of(since)
+    return "" if start is None else span(now - start)
+
+
+def span(seconds: float) -> str:
+    # What is not yet two of a unit is said in the smaller one: 90m tells more than 1h.
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= 2 * size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{max(int(seconds), 0)}s"
+
+
+def latency(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def size(count: float) -> str:
+    """Give bytes in thousands: 950 B, 1.2 kB, 31 MB."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if count < 999.5 or unit == "TB":
+            return f"{count:.1f} {unit}" if unit != "B" and count < 9.95 else f"{count:.0f} {unit}"
+        count /= 1000
+    raise AssertionError("the last unit takes all")
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
