@@ -24,7 +24,7 @@ class ClientError(Exception):
         if not self.remedy:
             return self.message
         separator = ":\n" if "\n" in self.remedy else "; "
-        return f"{self.message}{separator}{self.remedy}"
+        return f"{self.message.rstrip('.')}{separator}{self.remedy}"
 
 
 class UsageError(ClientError):

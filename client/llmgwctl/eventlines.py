@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from .terminal import BOLD, DIM, Terminal, clean, clean_lines, plural, seconds_of, span
+from .terminal import BOLD, DIM, Terminal, clean, clean_lines, seconds_of
 from .wire import EventKind, Severity
 
 if TYPE_CHECKING:
@@ -20,13 +20,12 @@ _WARNINGS = (
 )
 
 
-def event_lines(event: Event, terminal: Terminal, now: float, name_width: int = 0) -> list[str]:
+def event_lines(event: Event, terminal: Terminal, now: float) -> list[str]:
     """Write the moment, whom it is about and what happened; a remedy on a line of its own."""
     moment = seconds_of(event["time"])
     clock = clock_of(moment, now) if moment is not None else "?"
-    name = clean(event.get("forward", "llmgwd"))
-    head = f"{terminal.paint(clock, DIM)} {_glyph(event, terminal)} {name:{name_width}} "
-    indent = " " * (len(clock) + 3 + max(len(name), name_width) + 1)
+    head = f"{terminal.paint(clock, DIM)} {_glyph(event, terminal)} "
+    indent = " " * (len(clock) + 3)
     lines = terminal.wrap(_sentence(event), head, indent)
     for line in clean_lines(event.get("remedy", "")) if event.get("remedy") else []:
         lines.append(f"{indent}{terminal.sign('→')} {terminal.paint(line, BOLD)}")
@@ -41,19 +40,10 @@ def clock_of(moment: float, now: float) -> str:
 
 
 def _sentence(event: Event) -> str:
+    """Give what happened, with the forward's name where the sentence itself lacks it."""
     text = clean(event.get("message") or event["kind"].replace("-", " "))
-    notes = []
-    if event.get("outage_s") is not None:
-        notes.append(f"after {span_exactly(event['outage_s'])}")
-    if event.get("held"):
-        notes.append(f"{event['held']} held")
-    if event.get("attempts", 0) > 1:
-        notes.append(plural(event["attempts"], "attempt"))
-    return f"{text} ({', '.join(notes)})" if notes else text
-
-
-def span_exactly(seconds: float) -> str:
-    return f"{seconds:.1f}s" if seconds < 10 else span(seconds)
+    name = clean(event.get("forward", ""))
+    return text if name.casefold() in text.casefold() else f"{name}: {text}"
 
 
 def _glyph(event: Event, terminal: Terminal) -> str:

@@ -75,7 +75,9 @@ class ControlServer(web.Server):
     async def run(self, listener: socket.socket) -> None:
         """Serve until cancelled; then every connection and the listener are closed."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_unix_server(self, sock=listener)
+        await self._serve(await loop.create_unix_server(self, sock=listener))
+
+    async def _serve(self, server: asyncio.Server) -> None:
         try:
             await anyio.sleep_forever()
         finally:
@@ -90,9 +92,12 @@ class ControlServer(web.Server):
         if uid != os.getuid():
             _log.warning("control connection refused", uid=uid)
             return _raw(403, "forbidden", f"this is the socket of uid {os.getuid()}, not of {uid}")
-        if len(self.connections) >= self._connection_limit:
-            return _raw(503, "too-many-connections", "too many connections", "end some watchers")
-        return None
+        return self._no_room()
+
+    def _no_room(self) -> bytes | None:
+        if len(self.connections) < self._connection_limit:
+            return None
+        return _raw(503, "too-many-connections", "too many connections", "end some watchers")
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         cast("_Connection", request.protocol).asked()
@@ -151,6 +156,30 @@ class ControlServer(web.Server):
             _log.info("slow watcher cut")
             _abort(request)
         return not scope.cancelled_caught
+
+
+async def serve_metrics(daemon: Daemon, host: str, port: int) -> None:
+    """Serve metrics alone on a TCP port of this machine, until cancelled.
+
+    Raises:
+        OSError: the port cannot be bound.
+    """
+    from llmgwd.control.metrics import ENDPOINTS
+
+    infos = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    listener = socket.create_server(infos[0][4][:2], family=infos[0][0], reuse_port=False)
+    await _MetricsServer(daemon, ENDPOINTS).run(listener)
+
+
+class _MetricsServer(ControlServer):
+    """Open to every user of this machine: it holds numbers and names, and nothing to act on."""
+
+    async def run(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        await self._serve(await loop.create_server(self, sock=listener))
+
+    def refusal_of(self, connection: socket.socket) -> bytes | None:
+        return self._no_room()
 
 
 class _Connection(web.RequestHandler):

@@ -9,10 +9,15 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from llmgwctl.wire import Event, Status
+    from llmgwd.timings import Timings
 
 
 class Daemon(Protocol):
     """The running daemon. Names of forwards are checked by the caller against `status()`."""
+
+    @property
+    def timings(self) -> Timings:
+        """How long probes, dials, holds and outages took."""
 
     def status(self) -> Status:
         """Give what is known right now; waits for nobody."""

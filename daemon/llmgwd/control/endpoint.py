@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 JSON = "application/json"
 JSON_LINES = "application/jsonl"
-PROMETHEUS_TEXT = "text/plain; version=1.0.0; charset=utf-8"
+PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class ApiError(LlmgwError):

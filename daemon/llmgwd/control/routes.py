@@ -159,7 +159,7 @@ ENDPOINTS = (
         "Connect it anew, its port kept",
         ForwardStatus,
         _restart,
-        refusals=(404,),
+        refusals=(404, 409),
     ),
     Endpoint(
         "POST",
@@ -167,7 +167,7 @@ ENDPOINTS = (
         "Stop it and give its port back",
         ForwardStatus,
         _stop,
-        refusals=(404,),
+        refusals=(404, 409),
     ),
     Endpoint(
         "POST",
@@ -175,7 +175,7 @@ ENDPOINTS = (
         "Start it where it was stopped",
         ForwardStatus,
         _start,
-        refusals=(404,),
+        refusals=(404, 409),
     ),
     Endpoint(
         "POST",
@@ -183,5 +183,6 @@ ENDPOINTS = (
         "Read the configuration again; a mistake changes nothing",
         ConfigStatus,
         _reload,
+        refusals=(409, 422),
     ),
 )

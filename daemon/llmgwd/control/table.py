@@ -1,12 +1,25 @@
-"""All routes of the control API, in the order of the document."""
+"""All routes of the control API, in the order of the document; the last one is the document."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmgwd.control import routes
+from llmgwctl.wire import Path
+from llmgwd.control import metrics, routes
+from llmgwd.control.endpoint import Call, Endpoint, Reply
 
 if TYPE_CHECKING:
-    from llmgwd.control.endpoint import Endpoint
+    from llmgwd.control.daemon import Daemon
 
-TABLE: tuple[Endpoint, ...] = (*routes.ENDPOINTS,)
+
+async def _document(daemon: Daemon, call: Call) -> Reply:
+    from llmgwd.control.openapi import document
+
+    return Reply(document(TABLE))
+
+
+TABLE: tuple[Endpoint, ...] = (
+    *routes.ENDPOINTS,
+    *metrics.ENDPOINTS,
+    Endpoint("GET", Path.OPENAPI, "This API, described", dict, _document),
+)

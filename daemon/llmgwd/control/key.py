@@ -1,0 +1,32 @@
+"""The route that hands out the gateway's key: over this socket only, and logged nowhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmgwctl.wire import KeyStatus, Path
+from llmgwd.control.endpoint import Call, Endpoint, Parameter, Reply
+from llmgwd.control.routes import find_forward
+
+if TYPE_CHECKING:
+    from llmgwd.control.daemon import Daemon
+
+
+async def _key(daemon: Daemon, call: Call) -> Reply:
+    name = call.query["forward"]
+    find_forward(daemon.status(), name)
+    key = await daemon.key(name)
+    return Reply(KeyStatus(key=key.value, source=key.source))
+
+
+ENDPOINTS = (
+    Endpoint(
+        "GET",
+        Path.KEY,
+        "The gateway's key, for the same user only",
+        KeyStatus,
+        _key,
+        parameters=(Parameter("forward", str, "as which forward's gateway", is_required=True),),
+        refusals=(404, 409),
+    ),
+)
