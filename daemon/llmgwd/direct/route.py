@@ -18,8 +18,6 @@ from llmgwd.errors import LlmgwError, Transient
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from anyio.abc import TaskGroup
-
 CHECK_EVERY_S: Final = 10.0
 # A single check may fall into a moment of no network; it is asked again before the route is down.
 DOUBT_S: Final = 0.5
@@ -65,7 +63,8 @@ class UrlRoute:
         self._warming = 0
         self._used_at = float("-inf")
         self._news = asyncio.Event()
-        self._group: TaskGroup | None = None
+        # asyncio's own, because connections come from callbacks, outside of any task.
+        self._group: asyncio.TaskGroup | None = None
 
     @property
     def kind(self) -> RouteKind:
@@ -94,7 +93,7 @@ class UrlRoute:
         if upstream is not None:
             self._join(connection, upstream)
         else:
-            self._group.start_soon(self._dial_for, connection)
+            self._group.create_task(self._dial_for(connection))
         self._make_ahead()
 
     def drain(self) -> None:
@@ -111,7 +110,7 @@ class UrlRoute:
     async def run(self) -> NoReturn:
         """Keep checking and dialling; cancelling it resets those it still carries."""
         try:
-            async with anyio.create_task_group() as group:
+            async with asyncio.TaskGroup() as group:
                 self._group = group
                 while True:
                     await self._check_once()
@@ -185,7 +184,7 @@ class UrlRoute:
     def _make_ahead(self) -> None:
         while self._group is not None and len(self._warm) + self._warming < WARM:
             self._warming += 1
-            self._group.start_soon(self._warm_one)
+            self._group.create_task(self._warm_one())
 
     async def _warm_one(self) -> None:
         """Make one connection ahead, and another in its place while clients keep coming."""

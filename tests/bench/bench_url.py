@@ -1,0 +1,186 @@
+"""The url route against the same upstream asked directly: latency, throughput, memory.
+
+    python tests/bench/bench_url.py [--seconds 3]
+
+Everything runs on this machine over TLS; the upstream is a process of its own. Prints each figure
+and its ratio to direct access.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import multiprocessing
+import os
+import resource
+import ssl
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "integration"))
+
+from url_upstream import answer_of, front_of
+
+from llmgwd.demo.tls import Authority, server_context
+
+BLOCK = bytes(1 << 18)
+BLOCKS = 1024
+Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+
+
+async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Serve /down (a large body), /up (swallow one) and anything else (two bytes)."""
+    try:
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            if b"/down" in head:
+                size = len(BLOCK) * BLOCKS
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+                for _ in range(BLOCKS):
+                    writer.write(BLOCK)
+                    await writer.drain()
+                continue
+            if b"/up" in head:
+                left = len(BLOCK) * BLOCKS
+                while left:
+                    left -= len(await reader.read(min(left, 1 << 18)))
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    except (OSError, asyncio.IncompleteReadError):
+        writer.close()
+
+
+def serve(authority_pipe: Connection) -> None:
+    """Run the upstream in its own process; tell its authority and port."""
+
+    async def run() -> None:
+        authority = Authority()
+        server = await asyncio.start_server(
+            answer, "127.0.0.1", 0, ssl=server_context(authority), limit=1 << 18
+        )
+        authority_pipe.send((authority.pem, server.sockets[0].getsockname()[1]))
+        await server.serve_forever()
+
+    asyncio.run(run())
+
+
+async def fresh(connect: Connect, seconds: float) -> float:
+    """Median milliseconds from connect to answer, a new connection each time."""
+    taken = []
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        started = time.perf_counter()
+        reader, writer = await connect()
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await answer_of(reader)
+        taken.append(time.perf_counter() - started)
+        writer.close()
+        await asyncio.sleep(0.02)
+    return statistics.median(taken) * 1000
+
+
+async def kept(connect: Connect, seconds: float) -> float:
+    """Median milliseconds of a request on one kept connection."""
+    reader, writer = await connect()
+    taken = []
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        started = time.perf_counter()
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await answer_of(reader)
+        taken.append(time.perf_counter() - started)
+    writer.close()
+    return statistics.median(taken) * 1000
+
+
+async def down(connect: Connect, _seconds: float) -> float:
+    """MB/s of one large answer."""
+    reader, writer = await connect()
+    started = time.perf_counter()
+    writer.write(b"GET /down HTTP/1.1\r\nHost: x\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    left = len(BLOCK) * BLOCKS
+    while left:
+        left -= len(await reader.read(min(left, 1 << 18)))
+    writer.close()
+    return len(BLOCK) * BLOCKS / 1e6 / (time.perf_counter() - started)
+
+
+async def up(connect: Connect, _seconds: float) -> float:
+    """MB/s of one large request."""
+    reader, writer = await connect()
+    started = time.perf_counter()
+    size = len(BLOCK) * BLOCKS
+    writer.write(b"POST /up HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size)
+    for _ in range(BLOCKS):
+        writer.write(BLOCK)
+        await writer.drain()
+    await answer_of(reader)
+    writer.close()
+    return size / 1e6 / (time.perf_counter() - started)
+
+
+def relay(pipe: Connection, url: str) -> None:
+    """Run the route in its own process; tell its port, then its peak memory when asked."""
+
+    async def run() -> None:
+        async with front_of(url) as front:
+            pipe.send(front.port)
+            await asyncio.to_thread(pipe.recv)
+            pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+    asyncio.run(run())
+
+
+async def measure(seconds: float, port: int, relayed: int, pem: Path) -> None:
+    trusting = ssl.create_default_context(cafile=str(pem))
+
+    async def directly() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("localhost", port, ssl=trusting, limit=1 << 18)
+
+    async def through() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", relayed, limit=1 << 18)
+
+    for name, unit, how in (
+        ("fresh connection to answer", "ms", fresh),
+        ("request on a kept connection", "ms", kept),
+        ("download", "MB/s", down),
+        ("upload", "MB/s", up),
+    ):
+        straight, routed = await how(directly, seconds), await how(through, seconds)
+        print(
+            f"{name:30} direct {straight:8.2f} {unit:4}  route {routed:8.2f} {unit:4}"
+            f"  ratio {routed / straight:.2f}"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=3.0, help="per latency figure")
+    arguments = parser.parse_args()
+    processes = multiprocessing.get_context("spawn")
+    ours, theirs = processes.Pipe()
+    upstream = processes.Process(target=serve, args=(theirs,), daemon=True)
+    upstream.start()
+    authorities, port = ours.recv()
+    with tempfile.TemporaryDirectory() as folder:
+        pem = Path(folder, "authorities.pem")
+        pem.write_bytes(authorities)
+        os.environ["SSL_CERT_FILE"] = str(pem)
+        ours, theirs = processes.Pipe()
+        route = processes.Process(
+            target=relay, args=(theirs, f"https://localhost:{port}"), daemon=True
+        )
+        route.start()
+        asyncio.run(measure(arguments.seconds, port, ours.recv(), pem))
+        ours.send(None)
+        print(f"{'peak memory of the route':30} {ours.recv():.0f} MB")
+    upstream.terminate()
+
+
+if __name__ == "__main__":
+    main()
