@@ -22,6 +22,7 @@ from llmgwd.errors import Blocked, LlmgwError, Transient
 
 if TYPE_CHECKING:
     from llmgwd.cluster.access import ClusterAccess
+    from llmgwd.config import ClusterRoute
 
 # Short for a watch, so that a dead one (a laptop that slept) is noticed within a minute or so; an
 # idle forward pays one request a minute for it.
@@ -268,6 +269,19 @@ class TargetWatch:
     def _collection(self, kind: str) -> str:
         group = "/api/v1" if kind in ("services", "pods") else "/apis/apps/v1"
         return f"{group}/namespaces/{_quoted(self._namespace)}/{kind}"
+
+
+async def first_view(access: ClusterAccess, route: ClusterRoute) -> TargetView:
+    """Resolve a target as a forward does, once; raises as `TargetWatch.run`."""
+    found: list[TargetView] = []
+    with anyio.CancelScope() as scope:
+
+        def take(view: TargetView) -> None:
+            found.append(view)
+            scope.cancel()
+
+        await TargetWatch(access, route.namespace, route.target, route.port).run(take)
+    return found[0]
 
 
 def _pods_query(selection: resolve.Selection) -> dict[str, str]:

@@ -7,14 +7,13 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-import anyio
 import anyio.to_thread
 
 from llmgwctl.wire import CheckState, Condition
 from llmgwd.cluster.access import kubeconfig_paths, open_access
 from llmgwd.cluster.credentials import Credential
 from llmgwd.cluster.refusals import Forbidden, NotFound, Unauthorized
-from llmgwd.cluster.targets import TargetWatch
+from llmgwd.cluster.targets import first_view
 from llmgwd.diagnosis.ailments import ailment, is_serious, latest_warning
 from llmgwd.diagnosis.examination import (
     Clock,
@@ -31,7 +30,6 @@ from llmgwd.errors import Blocked, LlmgwError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from llmgwd.cluster.pods import TargetView
     from llmgwd.diagnosis.case import Case
 
 _REVIEW: Final = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
@@ -148,25 +146,10 @@ def _lacks(missing: Sequence[Need], wanted: Sequence[Need], case: Case) -> Findi
 async def check_namespace(case: Case) -> Finding:
     route = case.route
     _require(case, ("list", "pods"), ("get", "services"))
-    case.view = await _first_view(case)
+    case.view = await first_view(case.cluster, case.route)
     _blame(case, "namespace")
     named = "" if case.cluster.namespace == route.namespace else ", not the context's own"
     return ok(f"{route.namespace}{named}")
-
-
-async def _first_view(case: Case) -> TargetView:
-    """Resolve the target as the forward itself does, once."""
-    route = case.route
-    found: list[TargetView] = []
-    with anyio.CancelScope() as scope:
-
-        def take(view: TargetView) -> None:
-            found.append(view)
-            scope.cancel()
-
-        watch = TargetWatch(case.cluster, route.namespace, route.target, route.port)
-        await watch.run(take)
-    return found[0]
 
 
 def _require(case: Case, *grants: tuple[str, str]) -> None:
