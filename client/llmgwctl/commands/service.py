@@ -1,0 +1,145 @@
+"""llmgwctl service: have llmgwd run from login on, under systemd or launchd."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from llmgwctl.errors import ClientError, UsageError
+from llmgwctl.wire import Exit
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+EXAMPLES = (
+    ("llmgwctl service install", "write, enable and start it; again after an upgrade"),
+    ("llmgwctl service install --print", "show the files, write nothing"),
+    ("llmgwctl service status", "what the service manager knows"),
+    ("llmgwctl service logs -f", "what llmgwd writes, and go on"),
+    ("llmgwctl service uninstall", "stop and remove it; the configuration stays"),
+)
+
+DESCRIPTION = """\
+Have llmgwd run from login on, under systemd (Linux) or launchd (macOS). The manager holds the
+ports: they are there before llmgwd, and while it restarts nobody is refused.
+
+install writes the service for the llmgwd next to this llmgwctl (pipx, uv tool, venv, nix), with
+the PATH, KUBECONFIG and AWS, gcloud, Azure and proxy variables of this shell, because logins by
+exec plugins need them. Run it again after an upgrade, or after a change of ports or PATH."""
+
+_ACTIONS = ("install", "uninstall", "start", "stop", "restart", "status", "logs")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=_ACTIONS, help="what to do")
+    parser.add_argument(
+        "--print", action="store_true", help="install: show the files, write and start nothing"
+    )
+    parser.add_argument(
+        "--setuid-plugins",
+        action="store_true",
+        help="install: let exec plugins use setuid programs (sudo, op); found ones are seen to",
+    )
+    parser.add_argument("-f", "--follow", action="store_true", help="logs: go on")
+    parser.add_argument(
+        "-n", "--lines", type=int, default=100, metavar="N", help="logs: the last N lines (100)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    _check(arguments)
+    acts: dict[str, Callable[[argparse.Namespace], int]] = {
+        "install": _install,
+        "uninstall": _uninstall,
+        "status": _status,
+        "logs": _logs,
+    }
+    return acts.get(arguments.action, _control)(arguments)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    for option, action in (("print", "install"), ("setuid_plugins", "install"), ("follow", "logs")):
+        if getattr(arguments, option) and arguments.action != action:
+            raise UsageError(f"--{option.replace('_', '-')} belongs to: llmgwctl service {action}")
+
+
+def _install(arguments: argparse.Namespace) -> int:
+    from llmgwctl.service.manager import choose, for_printing
+    from llmgwctl.service.plan import plan
+
+    manager = for_printing() if arguments.print else choose()
+    made = plan(os.environ, arguments.setuid_plugins)
+    if arguments.print:
+        for file in manager.files(made.wanted):
+            print(f"# {file.path}\n{file.text}")
+        return Exit.OK
+    for doubt in made.doubts:
+        print(f"llmgwctl: {doubt}", file=sys.stderr)
+    print(f"llmgwd of {made.kind}: {made.wanted.llmgwd}")
+    for sentence in manager.install(made.wanted, made.is_current(arguments.socket)):
+        print(sentence)
+    return _tell_how_it_is(arguments)
+
+
+def _uninstall(arguments: argparse.Namespace) -> int:
+    from llmgwctl.paths import config_path
+    from llmgwctl.service.manager import choose
+
+    for sentence in choose().uninstall():
+        print(sentence)
+    path = config_path()
+    kept = "the configuration is kept" if os.path.exists(path) else "there was no configuration"
+    print(f"{kept}: {path}")
+    return Exit.OK
+
+
+def _control(arguments: argparse.Namespace) -> int:
+    from llmgwctl.service.manager import choose
+
+    manager = choose()
+    if arguments.action == "stop":
+        manager.stop()
+        print("stopped, its ports given back; it starts again at the next login")
+        return Exit.OK
+    if arguments.action == "start":
+        manager.start()
+    else:
+        manager.restart()
+    return _tell_how_it_is(arguments)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from llmgwctl.service.manager import choose
+    from llmgwctl.service.plan import drift
+
+    manager = choose()
+    facts = manager.facts()
+    if not facts.is_installed:
+        raise ClientError(
+            "not-installed", "llmgwd is no service here yet", "llmgwctl service install"
+        )
+    for line in (*facts.lines, *drift(facts, os.environ)):
+        print(line)
+    return Exit.OK if facts.is_running else Exit.NOT_SO
+
+
+def _logs(arguments: argparse.Namespace) -> int:
+    from llmgwctl.service.manager import choose
+
+    command = list(choose().log_command(arguments.lines, arguments.follow))
+    sys.stdout.flush()
+    try:
+        os.execvp(command[0], command)  # noqa: S606 - its output is the answer, to the last byte
+    except OSError as error:
+        raise ClientError("no-logs", f"{command[0]} cannot be run: {error.strerror}") from error
+
+
+def _tell_how_it_is(arguments: argparse.Namespace) -> int:
+    """Print the state of the forwards, once they have one; the service itself is up."""
+    from llmgwctl.service.outcome import settled
+
+    for line in settled(arguments.socket):
+        print(line)
+    return Exit.OK

@@ -1,0 +1,1 @@
+"""Has llmgwd run from login on, by whatever manager this machine has."""

@@ -1,0 +1,88 @@
+"""What of this shell's environment a service needs: exec plugins are found and led by it. Pure.
+
+A unit file is no place for a secret, so variables are taken by name, and a value that could hold
+a password is left out and told.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# A list of files; kept whole, made absolute.
+_FILE_LISTS: Final = ("KUBECONFIG",)
+_FILES: Final = (
+    "LLMGW_CONFIG",
+    "LLMGW_SOCKET",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "CLOUDSDK_CONFIG",
+    "AZURE_CONFIG_DIR",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    # NixOS and guix point TLS and the locale at these.
+    "NIX_SSL_CERT_FILE",
+    "LOCALE_ARCHIVE",
+    "XDG_CONFIG_HOME",
+    "XDG_CACHE_HOME",
+)
+_WORDS: Final = (
+    "AWS_PROFILE",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "CLOUDSDK_ACTIVE_CONFIG_NAME",
+    "USE_GKE_GCLOUD_AUTH_PLUGIN",
+)
+_PROXIES: Final = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
+
+# Where macOS and nix keep programs, though a shell that calls `install` may not have them.
+_USUAL_FOLDERS: Final = (
+    "/opt/homebrew/bin",
+    "/usr/local/bin",
+    "{home}/.nix-profile/bin",
+    "/run/current-system/sw/bin",
+    "/usr/bin",
+    "/bin",
+)
+
+
+class Captured(NamedTuple):
+    """The variables for the unit, and the names of those left out for what they may hold."""
+
+    variables: dict[str, str]
+    withheld: tuple[str, ...]
+
+
+def capture(environ: Mapping[str, str], folder: str) -> Captured:
+    """Choose from the environment; `folder` is what relative paths are relative to."""
+    found = {"PATH": search_path(environ)}
+    for name in (*_FILE_LISTS, *_FILES):
+        if environ.get(name):
+            found[name] = _absolute(environ[name], folder, name in _FILE_LISTS)
+    found |= {name: environ[name] for name in _WORDS if environ.get(name)}
+    withheld = []
+    for name in (spelling for proxy in _PROXIES for spelling in (proxy, proxy.lower())):
+        value = environ.get(name)
+        # user:password@ is how a proxy's URL holds a password.
+        if value and "@" in value:
+            withheld.append(name)
+        elif value:
+            found[name] = value
+    usable = {name: value for name, value in found.items() if value.isprintable()}
+    return Captured(usable, tuple(withheld))
+
+
+def search_path(environ: Mapping[str, str]) -> str:
+    """Give PATH without what is relative, doubled or gone, and with the usual folders behind."""
+    usual = [folder.format(home=environ.get("HOME", "")) for folder in _USUAL_FOLDERS]
+    folders = [*environ.get("PATH", "").split(os.pathsep), *usual]
+    kept = [folder for folder in folders if os.path.isabs(folder) and os.path.isdir(folder)]
+    return os.pathsep.join(dict.fromkeys(kept))
+
+
+def _absolute(value: str, folder: str, is_list: bool) -> str:
+    parts = value.split(os.pathsep) if is_list else [value]
+    return os.pathsep.join(os.path.join(folder, part) for part in parts if part)

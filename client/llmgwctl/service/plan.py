@@ -1,0 +1,119 @@
+"""What an installation of the service consists of, decided before anything is written."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+import llmgwctl
+from llmgwctl.errors import ClientError
+
+from . import configured, installation
+from .environment import capture
+from .plugins import setuid_programs
+from .units import Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .manager import Facts
+
+
+class Plan(NamedTuple):
+    """`doubts` are sentences a person should read before the service is written."""
+
+    wanted: Wanted
+    kind: str
+    doubts: tuple[str, ...]
+
+    def is_current(self, socket: str | None) -> bool:
+        """Tell whether the daemon that runs, if one does, is what is installed now."""
+        from llmgwctl.client import Client
+        from llmgwctl.terminal import seconds_of
+
+        try:
+            status = Client(socket).status()
+        except ClientError:
+            return False
+        # The same version can have been installed anew, from a branch for example.
+        installed_at = os.stat(llmgwctl.__file__).st_mtime
+        started_at = seconds_of(status["started_at"]) or 0.0
+        return status["version"] == llmgwctl.__version__ and installed_at < started_at
+
+
+def plan(environ: Mapping[str, str], has_setuid_plugins: bool) -> Plan:
+    """Look at this installation, this shell and the configuration.
+
+    Raises:
+        ClientError: llmgwd is not there, or its configuration holds a mistake.
+    """
+    found = installation.find(environ=environ)
+    captured = capture(environ, os.getcwd())
+    configuration = configured.ask(found.llmgwd, environ)
+    setuid = setuid_programs(environ, configuration.path, captured.variables["PATH"])
+    doubts = [
+        *_of_installation(found),
+        *_of_environment(captured.withheld, configuration.key_variable),
+        *(
+            f"{program} is setuid: the unit is written without NoNewPrivileges"
+            for program in setuid
+        ),
+    ]
+    wanted = Wanted(
+        llmgwd=found.llmgwd,
+        llmgwctl=found.llmgwctl,
+        environment=captured.variables,
+        listen=tuple(address for address in configuration.listen if is_possible(address)),
+        has_setuid_plugins=has_setuid_plugins or bool(setuid),
+    )
+    return Plan(wanted, found.kind, tuple(doubts))
+
+
+def drift(facts: Facts, environ: Mapping[str, str]) -> list[str]:
+    """Say where the service that is installed is not what would be installed now."""
+    try:
+        made = plan(environ, has_setuid_plugins=False)
+    except ClientError as error:
+        return [f"differs    {error.text()}"]
+    lines = []
+    if made.wanted.llmgwd not in facts.program:
+        lines.append(
+            f"differs    it runs {facts.program}, and this llmgwctl has {made.wanted.llmgwd}"
+        )
+    if set(made.wanted.listen) != set(facts.listen):
+        lines.append(f"differs    the configuration wants {', '.join(made.wanted.listen)}")
+    return [*lines, "           bring it up to date: llmgwctl service install"] if lines else []
+
+
+def is_possible(address: str) -> bool:
+    """Tell whether this machine can bind such an address: no IPv6, no [::1]."""
+    if not address.startswith("["):
+        return True
+    import socket
+
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind((host, 0))
+    except OSError:
+        return False
+    return True
+
+
+def _of_installation(found: installation.Installation) -> list[str]:
+    if not found.doubt:
+        return []
+    return [
+        f"{found.llmgwd} may not last: {found.doubt}; the service will fail then "
+        "(a lasting way: pipx install llmgw)"
+    ]
+
+
+def _of_environment(withheld: tuple[str, ...], key_variable: str | None) -> list[str]:
+    own = "write it yourself, NAME=value, in the file llmgw/environment of the configuration folder"
+    doubts = [f"{name} holds a password and is left out of the unit; {own}" for name in withheld]
+    if key_variable:
+        doubts.append(
+            f"the gateway's key is to come from {key_variable}, unknown to a service; {own}"
+        )
+    return doubts

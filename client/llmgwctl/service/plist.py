@@ -1,0 +1,52 @@
+"""The launch agent of one installation, from the plist in launchd/: pure."""
+
+from __future__ import annotations
+
+import plistlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .units import Wanted
+
+LABEL: Final = "dev.llmgw.llmgwd"
+NAME: Final = f"{LABEL}.plist"
+
+
+def agent(template: str, wanted: Wanted, log_path: str) -> str:
+    """Write the plist for this installation."""
+    job: dict[str, Any] = plistlib.loads(template.encode())
+    job["ProgramArguments"] = [wanted.llmgwd]
+    job["EnvironmentVariables"] = dict(sorted(wanted.environment.items()))
+    job["StandardOutPath"] = job["StandardErrorPath"] = log_path
+    job["Sockets"] = {name: sockets(wanted.listen) for name in job["Sockets"]}
+    return plistlib.dumps(job, sort_keys=False).decode()
+
+
+def sockets(listen: Sequence[str]) -> list[dict[str, str]]:
+    """Turn addresses as a status has them into what launchd.plist(5) has under Sockets."""
+    found = []
+    for address in listen:
+        host, _, port = address.rpartition(":")
+        found.append(
+            {
+                "SockNodeName": host.strip("[]"),
+                "SockServiceName": port,
+                "SockFamily": "IPv6" if host.startswith("[") else "IPv4",
+                "SockType": "stream",
+            }
+        )
+    return found
+
+
+def listen_of(text: str) -> list[str]:
+    """Give the addresses a plist listens on, as a status has them."""
+    job: dict[str, Any] = plistlib.loads(text.encode())
+    return [
+        f"[{each['SockNodeName']}]:{each['SockServiceName']}"
+        if each.get("SockFamily") == "IPv6"
+        else f"{each['SockNodeName']}:{each['SockServiceName']}"
+        for group in job.get("Sockets", {}).values()
+        for each in group
+    ]

@@ -1,0 +1,247 @@
+"""llmgwd under the user's systemd, spoken to through systemctl."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Final
+
+from llmgwctl.errors import ClientError
+
+from .files import template
+from .manager import Facts, File
+from .store import refuse_foreign, remove, write
+from .units import SERVICE, SOCKET, Wanted, service_unit, socket_unit, values
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# Above the unit's own start and stop limits, so that systemd says first what is wrong.
+_TIMEOUT_S: Final = 120.0
+
+# The socket first: it is what makes a start after it refuse nobody.
+_UNITS: Final = (SOCKET, SERVICE)
+
+# The newest systemd that knows every directive: for files that are only printed.
+_NEWEST: Final = 999
+
+
+class Systemd:
+    """Implements `manager.Manager`."""
+
+    name = "systemd"
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        self._environ = dict(environ)
+        if not self._environ.get("XDG_RUNTIME_DIR") and os.path.isdir(f"/run/user/{os.getuid()}"):
+            # sudo, cron and some ssh servers drop it.
+            self._environ["XDG_RUNTIME_DIR"] = f"/run/user/{os.getuid()}"
+        config = self._environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+        self.folder = os.path.join(config, "systemd", "user")
+
+    def absence(self) -> str:
+        """Say why there is no systemd for this user; empty: there is."""
+        if shutil.which("systemctl") is None:
+            return "this machine has no systemd"
+        if self._ask("show", "--property=Version").returncode != 0:
+            return "systemd runs no manager for this user here (a container, or su without a login)"
+        return ""
+
+    def files(self, wanted: Wanted) -> list[File]:
+        service = service_unit(template("systemd", SERVICE), wanted, self._version())
+        return [
+            File(
+                os.path.join(self.folder, SOCKET), socket_unit(template("systemd", SOCKET), wanted)
+            ),
+            File(os.path.join(self.folder, SERVICE), service),
+        ]
+
+    def install(self, wanted: Wanted, is_current: bool) -> list[str]:
+        files = self.files(wanted)
+        refuse_foreign(files)
+        moved = self._is_active(SOCKET) and set(self._listening()) != set(wanted.listen)
+        if moved:
+            # systemd binds a socket unit's addresses only when it starts.
+            self._do("stop", *_UNITS)
+        changed = [file.path for file in files if write(file)]
+        if changed:
+            self._do("daemon-reload")
+        self._do("enable", *_UNITS)
+        did = [f"wrote {path}" for path in changed] or ["the units were up to date"]
+        return [*did, "enabled at login", self._bring_up(bool(changed) or not is_current)]
+
+    def uninstall(self) -> list[str]:
+        paths = [os.path.join(self.folder, unit) for unit in _UNITS]
+        refuse_foreign([File(path, "") for path in paths])
+        if not any(os.path.lexists(path) for path in paths):
+            return ["there was no unit to remove"]
+        self._do("disable", "--now", *_UNITS)
+        did = [f"removed {path}" for path in paths if remove(path)]
+        self._do("daemon-reload")
+        # A unit that had failed would stay in the list without its file.
+        self._ask("reset-failed", *_UNITS)
+        return ["stopped and disabled", *did]
+
+    def start(self) -> None:
+        self._must_be_installed()
+        if not self._is_active(SOCKET) and self._is_active(SERVICE):
+            # It runs on ports it bound itself; systemd cannot take those over.
+            self._do("stop", SERVICE)
+        self._do("start", *_UNITS)
+
+    def stop(self) -> None:
+        self._must_be_installed()
+        self._do("stop", *_UNITS)
+
+    def restart(self) -> None:
+        self._must_be_installed()
+        if self._is_active(SOCKET):
+            self._do("restart", SERVICE)
+        else:
+            self.start()
+
+    def facts(self) -> Facts:
+        service = self._properties(
+            SERVICE,
+            "LoadState ActiveState SubState Result StatusText MainPID NRestarts UnitFileState "
+            "FragmentPath ActiveEnterTimestamp NeedDaemonReload",
+        )
+        path = service.get("FragmentPath", "")
+        is_running = service.get("ActiveState") in ("active", "reloading")
+        if not path:
+            return Facts(False, is_running, "", (), ())
+        with open(path, encoding="utf-8") as file:
+            command = (values(file.read(), "ExecStart") or [""])[0]
+        lines = [*_service_lines(service), *self._socket_lines(), *self._linger_lines()]
+        return Facts(True, is_running, command, tuple(self._listening()), tuple(lines))
+
+    def log_command(self, lines: int, follow: bool) -> Sequence[str]:
+        more = ["--follow"] if follow else ["--no-pager"]
+        # Not --user: that looks into a journal of the user's own, which a volatile journal has not.
+        return ["journalctl", f"--user-unit={SERVICE}", f"--lines={lines}", *more]
+
+    def _bring_up(self, is_new: bool) -> str:
+        """Start what does not run, and restart what is old; the socket stays either way."""
+        was_running = self._is_active(SERVICE) and self._is_active(SOCKET)
+        self.start()
+        if not was_running:
+            return "started"
+        if not is_new:
+            return "left running: it is this version already"
+        self._do("restart", SERVICE)
+        return "restarted, its ports kept open all the while"
+
+    def _must_be_installed(self) -> None:
+        if self._properties(SERVICE, "LoadState").get("LoadState") != "loaded":
+            raise ClientError(
+                "not-installed", "llmgwd is no service here yet", "llmgwctl service install"
+            )
+
+    def _is_active(self, unit: str) -> bool:
+        state = self._properties(unit, "ActiveState").get("ActiveState")
+        return state in ("active", "reloading", "activating")
+
+    def _listening(self) -> list[str]:
+        """Give the addresses the socket unit has, as a status has them."""
+        answer = self._ask("show", SOCKET, "--property=Listen").stdout
+        return re.findall(r"(\S+) \(Stream\)", answer)
+
+    def _socket_lines(self) -> list[str]:
+        socket = self._properties(SOCKET, "ActiveState SubState Result")
+        addresses = ", ".join(self._listening()) or "no address"
+        if socket.get("ActiveState") == "active":
+            return [f"ports      {addresses}, held by systemd"]
+        result = f" ({socket['Result']})" if socket.get("Result", "success") != "success" else ""
+        return [f"ports      {addresses}, not held: {SOCKET} is {socket.get('SubState')}{result}"]
+
+    def _linger_lines(self) -> list[str]:
+        lingers = self.lingers()
+        if lingers is None:
+            return []
+        if lingers:
+            return ["lingering  on: it runs from boot on, logged in or not"]
+        return [
+            "lingering  off: it runs while you are logged in; from boot on with: "
+            "loginctl enable-linger"
+        ]
+
+    def lingers(self) -> bool | None:
+        """Say whether the user's manager runs without a login; None: nobody knows."""
+        import pwd
+
+        try:
+            user = pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:
+            return None
+        try:
+            answer = subprocess.run(  # noqa: S603 - fixed words and this user's own name
+                ["loginctl", "show-user", user, "--property=Linger", "--value"],  # noqa: S607
+                capture_output=True,
+                text=True,
+                timeout=10,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        if answer.returncode == 0 and answer.stdout.strip() in ("yes", "no"):
+            return answer.stdout.strip() == "yes"
+        if not os.path.isdir("/var/lib/systemd"):
+            return None
+        return os.path.exists(os.path.join("/var/lib/systemd/linger", user))
+
+    def _version(self) -> int:
+        found = re.search(r"Version=v?(\d+)", self._ask("show", "--property=Version").stdout)
+        return int(found[1]) if found else _NEWEST
+
+    def _properties(self, unit: str, names: str) -> dict[str, str]:
+        answer = self._ask("show", unit, *(f"--property={name}" for name in names.split()))
+        pairs = (line.partition("=") for line in answer.stdout.splitlines())
+        return {name: value for name, _, value in pairs}
+
+    def _do(self, *words: str) -> None:
+        answer = self._ask("--quiet", *words)
+        if answer.returncode != 0:
+            raise ClientError(
+                "service-failed",
+                f"systemctl --user {' '.join(words)} failed: {_last_line(answer.stderr)}",
+                "see: llmgwctl service status, llmgwctl service logs",
+            )
+
+    def _ask(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = ["systemctl", "--user", "--no-pager", *words]
+        try:
+            return subprocess.run(  # noqa: S603 - our own words
+                command,
+                capture_output=True,
+                text=True,
+                timeout=_TIMEOUT_S,
+                check=False,
+                env=self._environ,
+            )
+        except FileNotFoundError:
+            return subprocess.CompletedProcess(command, 127, "", "systemctl: not found")
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(command, 124, "", "no answer from systemd")
+
+
+def _service_lines(service: Mapping[str, str]) -> list[str]:
+    state = f"{service.get('ActiveState')} ({service.get('SubState')})"
+    if service.get("Result", "success") != "success":
+        state += f", last ended by {service['Result']}"
+    lines = [f"service    {state}, {service.get('UnitFileState') or 'not enabled'}"]
+    if service.get("MainPID", "0") != "0":
+        lines.append(f"process    {service['MainPID']}, since {service['ActiveEnterTimestamp']}")
+    if service.get("NRestarts", "0") != "0":
+        lines.append(f"restarts   {service['NRestarts']} by systemd")
+    if service.get("StatusText"):
+        lines.append(f"says       {service['StatusText']}")
+    if service.get("NeedDaemonReload") == "yes":
+        lines.append("changed    the unit on disk is newer: systemctl --user daemon-reload")
+    return lines
+
+
+def _last_line(text: str) -> str:
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    return lines[0] if lines else "it gave no reason"
