@@ -37,8 +37,7 @@ FAREWELL_S: Final = 2.5
 WRITE_HIGH_BYTES: Final = 256 * 1024
 
 # All tunnels read into one buffer: asyncio fills it and hands it over within one call.
-_READ_BUFFER = bytearray(256 * 1024)
-_READ_VIEW = memoryview(_READ_BUFFER)
+_READ_VIEW = memoryview(bytearray(256 * 1024))
 
 
 class Tunnel(asyncio.BufferedProtocol):
@@ -204,8 +203,10 @@ class Tunnel(asyncio.BufferedProtocol):
 
     # asyncio's side.
 
-    def get_buffer(self, sizehint: int) -> bytearray:
-        return _READ_BUFFER
+    def get_buffer(self, sizehint: int) -> memoryview:
+        # Never the bytearray itself: asyncio's TLS reads record after record into slices of what
+        # it gets here, and a bytearray's slice is a copy.
+        return _READ_VIEW
 
     def buffer_updated(self, nbytes: int) -> None:
         self._received(_READ_VIEW[:nbytes])
