@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -58,9 +59,10 @@ class _Provider:
         Raises:
             Blocked: no refresh token, or the provider refuses it. Transient: out of reach.
         """
-        if self._id_token and not self._is_handed_out:
+        token, ends = self._id_token, expiry(self._id_token)
+        if token and not self._is_handed_out and (ends is None or ends > time.time()):
             self._is_handed_out = True
-            return Renewed(Credential(bearer(self._id_token)), expiry(self._id_token))
+            return Renewed(Credential(bearer(token)), ends)
         if not self._refresh_token:
             raise Blocked(
                 Condition.LOGIN_EXPIRED,

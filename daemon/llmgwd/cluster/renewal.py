@@ -99,9 +99,8 @@ class RenewingLogin:
         """Forget a credential that was refused; the first refusal of one that had been good
         renews it at once.
         """
-        held = self._held
-        if held is None or held.credential is not refused:
-            return held is not None
+        if self._held is None or self._held.credential is not refused:
+            return True  # somebody said so before; there is, or will be, another
         self._held = None
         if self._accepted is refused and self._may_force():
             self._accepted = None
