@@ -6,6 +6,7 @@ nothing is ever chunked. Every way it can fail becomes a `ClientError` here.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
@@ -46,7 +47,7 @@ def request(
     """
     with _connect(path, timeout_s) as connection:
         try:
-            connection.sendall(_head(method, target, body))
+            _send(connection, _head(method, target, body))
             return _read_answer(connection)
         except TimeoutError as error:
             raise _hangs(connection, timeout_s) from error
@@ -61,7 +62,7 @@ class LineStream:
         """Ask, and read the head; where that is an error's, the whole answer is in `refusal`."""
         self._connection = _connect(path, timeout_s)
         try:
-            self._connection.sendall(_head("GET", target, b""))
+            _send(self._connection, _head("GET", target, b""))
             self.status, self.headers, self._rest = _read_head(self._connection)
             self.refusal: Answer | None = None
             if self.status != 200:
@@ -197,6 +198,12 @@ def _head(method: str, target: str, body: bytes) -> bytes:
     if body:
         lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
     return "\r\n".join([*lines, "", ""]).encode("ascii") + body
+
+
+def _send(connection: socket.socket, asked: bytes) -> None:
+    # Who is refused at the door (too many connections) meets a closed one, and an answer.
+    with contextlib.suppress(BrokenPipeError):
+        connection.sendall(asked)
 
 
 def _read_answer(connection: socket.socket) -> Answer:

@@ -189,6 +189,8 @@ class _Connection(web.RequestHandler):
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
+            # A body that is not wanted is not waited for.
+            lingering_time=0,
             access_log=None,  # type: ignore[arg-type]  # what aiohttp's own runner passes, too
         )
         self._server = server

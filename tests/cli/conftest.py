@@ -1,0 +1,26 @@
+"""Fixtures of the client's and the control API's tests."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sample
+from plain_daemon import Served, serve
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder whose name leaves room for a socket's: pytest's own are too long."""
+    made = tempfile.mkdtemp(prefix="lg-")
+    yield Path(made)
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture
+def served(folder: Path) -> Iterator[Served]:
+    with serve(folder, sample.SEVERAL) as found:
+        yield found
