@@ -1,0 +1,150 @@
+"""Puts the daemon together, runs it, and takes it apart in the right order.
+
+The order of the end: no more is accepted; what is carried may finish; then routes, control socket
+and journal go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import platformdirs
+import structlog
+
+from llmgwd import log
+from llmgwd.control.api import ControlServer
+from llmgwd.control.table import TABLE
+from llmgwd.fleet import DRAIN_S, Fleet
+from llmgwd.journal import Journal
+from llmgwd.service.fault import allow_faults
+from llmgwd.service.notify import Notifier
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from llmgwd.config import Config
+    from llmgwd.control.claim import Claim
+    from llmgwd.sockets import ProcessSockets
+
+STATE_VARIABLE: Final = "LLMGW_STATE_DIR"
+LOOP_VARIABLE: Final = "LLMGW_LOOP"
+# On top of the drain: closing what is left takes moments.
+STOP_SLACK_S: Final = 5.0
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class LogOptions:
+    level: str
+    log_format: str | None = None
+    file: str | None = None
+
+
+def run(config: Config, sockets: ProcessSockets, claimed: Claim, logging: LogOptions) -> int:
+    """Run until a signal ends it; the exit status."""
+    log.configure(logging.level, logging.log_format, logging.file)
+    faulthandler.enable()
+    allow_faults()
+    daemon = Daemon(config, sockets, claimed, Notifier.from_environment(), state_folder())
+    start(daemon.run)
+    return 0
+
+
+def start(main: Callable[[], Awaitable[None]]) -> None:
+    """Run on the standard library's loop, or with LLMGW_LOOP=uvloop on that one."""
+    is_uvloop = os.environ.get(LOOP_VARIABLE) == "uvloop"
+    anyio.run(main, backend_options={"use_uvloop": is_uvloop})
+
+
+def state_folder() -> Path:
+    """Where events are kept across restarts."""
+    chosen = os.environ.get(STATE_VARIABLE)
+    return Path(chosen) if chosen else platformdirs.user_state_path("llmgw", appauthor=False)
+
+
+class Daemon:
+    """One run of the daemon. `on_start` is awaited, in a task of its own, once ports are served."""
+
+    def __init__(
+        self,
+        config: Config,
+        sockets: ProcessSockets,
+        claimed: Claim,
+        notifier: Notifier,
+        state: Path | None,
+    ) -> None:
+        self._config = config
+        self._sockets = sockets
+        self._claimed = claimed
+        self._notifier = notifier
+        self._state = state
+        self.fleet: Fleet
+
+    async def run(self) -> None:
+        journal = Journal(self._state)
+        self.fleet = Fleet(self._config, self._sockets, journal)
+        asyncio.get_running_loop().set_exception_handler(self._loop_failed)
+        signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        try:
+            with anyio.open_signal_receiver(*signals) as received:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(ControlServer(self.fleet, TABLE).run, self._claimed.listener)
+                    tasks.start_soon(self.fleet.run)
+                    tasks.start_soon(self._tell_service_manager, tasks)
+                    await self._await_end(received)
+                    tasks.cancel_scope.cancel()
+        finally:
+            journal.close()
+
+    async def _tell_service_manager(self, tasks: anyio.abc.TaskGroup) -> None:
+        await self.fleet.wait_until_accepting()
+        wanted = [address for each in self._config.forwards for address in each.listen]
+        for host, port in self._sockets.unwanted(wanted):
+            _log.warning(
+                "socket unit is older than the configuration",
+                listens=f"{host}:{port}",
+                remedy="llmgwctl service install",
+            )
+        self._notifier.ready()
+        tasks.start_soon(self._notifier.feed_watchdog, self.fleet.is_healthy)
+        tasks.start_soon(self._notifier.keep_status, self.fleet.status)
+
+    async def _await_end(self, received: Any) -> None:
+        """Reload on SIGHUP; drain on the first other signal, and end at once on the second."""
+        async with anyio.create_task_group() as tasks:
+            is_draining = False
+            async for number in received:
+                if number == signal.SIGHUP:
+                    tasks.start_soon(self._reload)
+                elif is_draining:
+                    break
+                else:
+                    is_draining = True
+                    tasks.start_soon(self._drain, tasks.cancel_scope)
+            tasks.cancel_scope.cancel()
+
+    async def _reload(self) -> None:
+        self._notifier.reloading()
+        await self.fleet.reload_quietly()
+        self._notifier.ready()
+
+    async def _drain(self, whole: anyio.CancelScope) -> None:
+        self._notifier.stopping("finishing what is carried")
+        self._notifier.extend_timeout(DRAIN_S + STOP_SLACK_S)
+        await self.fleet.drain()
+        whole.cancel()
+
+    def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What fell through everywhere: accepting without descriptors, or a bug."""
+        error = context.get("exception")
+        if self.fleet.descriptors.note(error):
+            return
+        _log.error("loop failed", said=context.get("message"), exc_info=error)

@@ -1,0 +1,53 @@
+"""Notices when no file or connection can be opened any more, and when it can again."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Final, NoReturn
+
+import anyio
+
+LOOK_S: Final = 1.0
+# So many must be free before it is called over: one connection takes two, a login plugin four.
+ROOM: Final = 8
+
+
+class Descriptors:
+    """`changed` is told when they are used up, and when there is room again."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self.are_exhausted = False
+        self._changed = changed
+
+    def note(self, error: BaseException | None) -> bool:
+        """Take note of an error from anywhere; say whether it was of this kind."""
+        is_exhaustion = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+        if is_exhaustion:
+            self._set(True)
+        return is_exhaustion
+
+    async def run(self) -> NoReturn:
+        while True:
+            await anyio.sleep(LOOK_S)
+            # One is enough while all is well; after an exhaustion there has to be some room.
+            self._set(not has_room(ROOM if self.are_exhausted else 1))
+
+    def _set(self, are_exhausted: bool) -> None:
+        if are_exhausted != self.are_exhausted:
+            self.are_exhausted = are_exhausted
+            self._changed()
+
+
+def has_room(count: int) -> bool:
+    """Try whether so many more can be opened."""
+    with ExitStack() as opened:
+        try:
+            for _ in range(count):
+                descriptor = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+                opened.callback(os.close, descriptor)
+        except OSError:
+            return False
+    return True

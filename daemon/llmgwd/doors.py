@@ -1,0 +1,178 @@
+"""The local addresses of one forward: bound as soon as they can be, and what keeps one from it."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final, NoReturn, Protocol
+
+import anyio
+import anyio.to_thread
+
+from llmgwctl.wire import Condition
+from llmgwd.errors import Blocked, LlmgwError, Transient
+from llmgwd.port_owner import port_owner
+from llmgwd.relay.listener import Listener
+
+if TYPE_CHECKING:
+    import socket
+
+    from llmgwd.config import ListenAddress
+    from llmgwd.relay.ledger import Ledger
+    from llmgwd.relay.route import Admission
+
+RETRY_S: Final = 1.0
+# Looking for the owner reads much of /proc.
+LOOK_AGAIN_TRIES: Final = 10
+
+_NOT_HERE: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+
+
+class Sockets(Protocol):
+    """Where listening sockets come from: bound early, handed over by the system, or bound now."""
+
+    def open(self, address: ListenAddress) -> socket.socket:
+        """Raises OSError as `bind` does."""
+
+    def keeps(self, address: ListenAddress) -> bool:
+        """Say that the system listens there whatever we do: somebody has to answer."""
+
+
+class Doors:
+    """Accepts on every wanted address that can be had; `changed` is told when that changes."""
+
+    def __init__(
+        self,
+        wanted: Iterable[ListenAddress],
+        sockets: Sockets,
+        admission: Admission,
+        ledger: Ledger,
+        changed: Callable[[], None],
+    ) -> None:
+        self.tried = anyio.Event()  # everything was tried once
+        self._wanted = tuple(wanted)
+        self._sockets = sockets
+        self._listener = Listener(admission, ledger)
+        self._changed = changed
+        self._open: dict[ListenAddress, socket.socket] = {}
+        self._problems: dict[ListenAddress, LlmgwError] = {}
+        self._tries: dict[ListenAddress, int] = {}
+        self._is_shut = False
+
+    @property
+    def wanted(self) -> tuple[ListenAddress, ...]:
+        return self._wanted
+
+    @property
+    def bound(self) -> tuple[ListenAddress, ...]:
+        return tuple(address for address in self._wanted if address in self._open)
+
+    @property
+    def problems(self) -> tuple[LlmgwError, ...]:
+        return tuple(self._problems.values())
+
+    def want(self, wanted: Iterable[ListenAddress]) -> None:
+        """Listen on these from now on; the sockets of those that stay are not touched."""
+        self._wanted = tuple(wanted)
+        for address in [each for each in self._open if each not in self._wanted]:
+            self._close(address)
+        self._problems = {k: v for k, v in self._problems.items() if k in self._wanted}
+
+    async def open(self) -> None:
+        """Bind what can be bound now, and say what cannot."""
+        self._is_shut = False
+        for address in self._wanted:
+            if address not in self._open:
+                await self._try(address)
+        self.tried.set()
+
+    async def run(self) -> NoReturn:
+        """Keep trying for what is missing, until cancelled; then nothing is accepted any more."""
+        try:
+            while True:
+                if not self._is_shut:
+                    await self.open()
+                await anyio.sleep(RETRY_S)
+        finally:
+            self.shut(keep_handed_over=False)
+
+    def shut(self, *, keep_handed_over: bool) -> None:
+        """Accept no more. `keep_handed_over`: go on where the system would let clients hang."""
+        self._is_shut = True
+        self._problems.clear()
+        for address in list(self._open):
+            if not (keep_handed_over and self._sockets.keeps(address)):
+                self._close(address)
+
+    async def _try(self, address: ListenAddress) -> None:
+        before = self._problems.get(address)
+        try:
+            sock = self._sockets.open(address)
+        except OSError as error:
+            await self._note(address, error)
+        else:
+            await self._listener.serve(sock)
+            self._open[address] = sock
+            self._tries.pop(address, None)
+            self._problems.pop(address, None)
+            self._changed()
+            return
+        after = self._problems.get(address)
+        if (before and before.message) != (after and after.message):
+            self._changed()
+
+    async def _note(self, address: ListenAddress, error: OSError) -> None:
+        if error.errno in _NOT_HERE and len(self._wanted) > 1:
+            # A machine without IPv6: nobody can come to ::1, and nobody misses it.
+            return
+        tries = self._tries.get(address, 0)
+        self._tries[address] = tries + 1
+        if tries % LOOK_AGAIN_TRIES == 0 or address not in self._problems:
+            self._problems[address] = await _problem(address, error)
+
+    def _close(self, address: ListenAddress) -> None:
+        sock = self._open.pop(address)
+        self._listener.close([sock])
+
+
+async def _problem(address: ListenAddress, error: OSError) -> LlmgwError:
+    if error.errno == errno.EADDRINUSE:
+        return await _taken(address)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return Blocked(
+            Condition.PORT_FORBIDDEN,
+            f"The system does not let this user listen on {address}.",
+            "Choose a port from 1024 up with listen = … in the configuration.",
+        )
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return exhausted()
+    if error.errno in _NOT_HERE:
+        return Transient(
+            Condition.ADDRESS_MISSING,
+            f"This machine has no address {address.host} to listen on.",
+            "Check listen = … in the configuration, or bring up the network that has it.",
+        )
+    return Blocked(
+        Condition.PORT_FORBIDDEN, f"{address} cannot be listened on: {error.strerror or error}."
+    )
+
+
+async def _taken(address: ListenAddress) -> LlmgwError:
+    owner = await anyio.to_thread.run_sync(port_owner, address.port)
+    who = "another user's program" if owner is None else str(owner)
+    stop = f"kill {owner.pid}" if owner is not None else f"sudo lsof -iTCP:{address.port}"
+    return Blocked(
+        Condition.PORT_TAKEN,
+        f"{address} is taken by {who}.",
+        f"Stop it ({stop}), or choose another port with listen = … in the configuration; "
+        "the port is taken over as soon as it is free.",
+    )
+
+
+def exhausted() -> Transient:
+    """The error for a process that may open nothing more."""
+    return Transient(
+        Condition.DESCRIPTORS_EXHAUSTED,
+        "The daemon has as many files and connections open as the system allows it.",
+        "Raise the limit (LimitNOFILE= in the unit, ulimit -n), or close some clients.",
+    )

@@ -1,0 +1,274 @@
+"""All forwards: started, stopped, reloaded and shown; what `control` and `service` see of us."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import anyio
+import anyio.to_thread
+
+import llmgwctl
+from llmgwctl import wire
+from llmgwctl.wire import STATES_WORST_FIRST, EventKind, State
+from llmgwctl.wire import Condition as Kind
+from llmgwd import config_file, times, wakefulness
+from llmgwd.conditions import Condition, Conditions, severity_of
+from llmgwd.descriptors import Descriptors
+from llmgwd.doors import exhausted
+from llmgwd.errors import ConfigError
+from llmgwd.keys import Keys
+from llmgwd.snapshot import condition_statuses, forward_status
+from llmgwd.supervisor import Forward
+from llmgwd.timings import Timings
+from llmgwd.watched_files import WatchedFiles
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
+    from llmgwd.config import Config, ForwardConfig
+    from llmgwd.doors import Sockets
+    from llmgwd.gateway.key import Key
+    from llmgwd.journal import Journal
+
+DRAIN_S: Final = 30.0
+
+
+class UnknownForward(LookupError):
+    """No forward has that name."""
+
+
+class Fleet:
+    """Runs the forwards of a configuration; implements the `Daemon` that the control API sees.
+
+    `config_error` is the mistake that the file held at the start; `config` is then what is served
+    meanwhile.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        sockets: Sockets,
+        journal: Journal,
+        config_error: ConfigError | None = None,
+    ) -> None:
+        self.config = config
+        self.journal = journal
+        self.forwards: dict[str, Forward] = {}
+        self.files = WatchedFiles()
+        self.timings = Timings()
+        self.started = anyio.Event()
+        self.descriptors = Descriptors(self._descriptors_changed)
+        self._sockets = sockets
+        self._keys = Keys()
+        self._config_error = config_error
+        self._conditions = Conditions()
+        self._started_at = self._loaded_at = times.now()
+        self._tasks: TaskGroup | None = None
+        self._scopes: dict[str, anyio.CancelScope] = {}
+        self._reload_lock = anyio.Lock()
+        self._healthy_at = 0.0
+
+    # Life.
+
+    async def run(self) -> None:
+        """Run until cancelled; `ready` forwards and all others are stopped at the end."""
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            tasks.start_soon(self.journal.run)
+            tasks.start_soon(self.files.run)
+            tasks.start_soon(self.descriptors.run)
+            tasks.start_soon(wakefulness.watch, self._woke)
+            tasks.start_soon(self._beat)
+            self._note_config_error(self._config_error)
+            self.files.follow(self, [self.config.path], self._config_file_changed)
+            self.journal.record(EventKind.DAEMON_STARTED, f"llmgwd {llmgwctl.__version__} started.")
+            for forward in self.config.forwards:
+                self._start(forward)
+            self.started.set()
+
+    def _start(self, forward: ForwardConfig) -> None:
+        assert self._tasks is not None
+        running = Forward(forward, self._sockets, self.journal, self.files, self.timings)
+        self.forwards[forward.name] = running
+        scope = self._scopes[forward.name] = anyio.CancelScope()
+        self._tasks.start_soon(self._run_forward, running, scope)
+
+    async def wait_until_accepting(self) -> None:
+        """Return when every port that could be had is served."""
+        await self.started.wait()
+        for forward in tuple(self.forwards.values()):
+            await forward.doors.tried.wait()
+
+    async def _run_forward(self, forward: Forward, scope: anyio.CancelScope) -> None:
+        with scope:
+            await forward.run()
+
+    async def _beat(self) -> NoReturn:
+        while True:
+            self._healthy_at = anyio.current_time()
+            await anyio.sleep(1.0)
+
+    def is_healthy(self) -> bool:
+        """Does the loop that supervises turn? For the watchdog."""
+        return anyio.current_time() - self._healthy_at < 10.0
+
+    async def drain(self) -> None:
+        """Let what is carried end by itself, for a bounded time."""
+        streams = sum(forward.reception.streams for forward in self.forwards.values())
+        message = "llmgwd ends" + (f" when {streams} connections have ended." if streams else ".")
+        self.journal.record(EventKind.DAEMON_STOPPING, message, cause="signal", streams=streams)
+        with anyio.move_on_after(DRAIN_S):
+            async with anyio.create_task_group() as tasks:
+                for forward in self.forwards.values():
+                    tasks.start_soon(forward.drain)
+
+    # What the control API asks.
+
+    def status(self) -> wire.Status:
+        forwards = [forward_status(forward) for forward in self.forwards.values()]
+        error = self._config_error
+        return {
+            "api": wire.API_VERSION,
+            "version": llmgwctl.__version__,
+            "pid": os.getpid(),
+            "started_at": self._started_at,
+            "state": self._worst_state().value,
+            "config": {
+                "path": self.config.path,
+                "is_present": self.config.is_present,
+                "loaded_at": self._loaded_at,
+                "error": None if error is None else error.message,
+            },
+            "conditions": condition_statuses(self._conditions),
+            "forwards": forwards,
+        }
+
+    def _worst_state(self) -> State:
+        states = {forward.state for forward in self.forwards.values()}
+        return next((state for state in STATES_WORST_FIRST if state in states), State.STOPPED)
+
+    def events_since(self, seq: int | None) -> list[wire.Event]:
+        return self.journal.since(seq)
+
+    def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[wire.Event]]:
+        return self.journal.subscribe()
+
+    async def restart(self, name: str) -> None:
+        self._forward(name).restart()
+
+    async def stop(self, name: str) -> None:
+        self._forward(name).stop()
+
+    async def start(self, name: str) -> None:
+        await self._forward(name).start()
+
+    async def key(self, name: str) -> Key:
+        """Give the key of the gateway behind a forward; raises what its source is missing."""
+        return await self._keys.key(self._forward(name), self.config.gateway.key)
+
+    def _forward(self, name: str) -> Forward:
+        try:
+            return self.forwards[name]
+        except KeyError:
+            raise UnknownForward(name) from None
+
+    # Reloading.
+
+    async def reload(self) -> None:
+        """Read the configuration again; forwards that did not change are not touched.
+
+        Raises:
+            ConfigError: it holds a mistake; nothing was changed.
+        """
+        async with self._reload_lock:
+            try:
+                config = await anyio.to_thread.run_sync(config_file.read, self.config.path)
+            except ConfigError as error:
+                self.journal.record(
+                    EventKind.CONFIG_REJECTED, error.message, cause=Kind.CONFIG_INVALID.value
+                )
+                self._note_config_error(error)
+                raise
+            self._note_config_error(None)
+            await self._become(config)
+
+    async def reload_quietly(self) -> None:
+        """Reload for a signal or a changed file: a mistake is told in the status."""
+        with suppress(ConfigError):
+            await self.reload()
+
+    async def _become(self, config: Config) -> None:
+        before = {forward.name: forward.config for forward in self.forwards.values()}
+        after = {forward.name: forward for forward in config.forwards}
+        self.config = config
+        self._loaded_at = times.now()
+        for name in before.keys() - after.keys():
+            self._end(name)
+        for name, forward in after.items():
+            if name not in before:
+                self._start(forward)
+            elif forward != before[name]:
+                await self.forwards[name].reconfigure(forward)
+        self.forwards = {name: self.forwards[name] for name in after}
+        self.journal.record(EventKind.CONFIG_RELOADED, _what_changed(before, after), cause="reload")
+
+    def _end(self, name: str) -> None:
+        self.forwards.pop(name).stop()
+        self._scopes.pop(name).cancel()
+
+    def _config_file_changed(self) -> None:
+        assert self._tasks is not None
+        self._tasks.start_soon(self.reload_quietly)
+
+    def _note_config_error(self, error: ConfigError | None) -> None:
+        self._config_error = error
+        remedy = "Correct it; it is read again as soon as it changes. Check: llmgwctl config check"
+        self._set(Kind.CONFIG_INVALID, None if error is None else error.message, remedy)
+
+    # What the machine tells.
+
+    def _descriptors_changed(self) -> None:
+        error = exhausted() if self.descriptors.are_exhausted else None
+        self._set(
+            Kind.DESCRIPTORS_EXHAUSTED,
+            None if error is None else error.message,
+            "" if error is None else error.remedy,
+        )
+
+    def _woke(self, missed_s: float) -> None:
+        assert self._tasks is not None
+        self.journal.record(
+            EventKind.WOKE_UP, f"The machine slept, or llmgwd was stopped, for {missed_s:.0f} s."
+        )
+        for forward in self.forwards.values():
+            self._tasks.start_soon(forward.woke)
+
+    def _set(self, kind: Kind, summary: str | None, remedy: str) -> None:
+        """Raise or clear a condition of the daemon's own, and tell it once."""
+        standing = self._conditions.get(kind)
+        if summary is None:
+            if standing is not None:
+                self._conditions = self._conditions.clearing(kind)
+                self.journal.record(
+                    EventKind.CONDITION_CLEARED, f"No more: {standing.summary}", cause=kind.value
+                )
+            return
+        severity = severity_of(kind, is_serving=True)
+        raised = Condition(kind, severity, times.now(), summary, remedy)
+        self._conditions = self._conditions.raising(raised)
+        if standing is None:
+            self.journal.record(
+                EventKind.CONDITION_RAISED, summary, cause=kind.value, remedy=remedy or None
+            )
+
+
+def _what_changed(before: Mapping[str, ForwardConfig], after: Mapping[str, ForwardConfig]) -> str:
+    words = [
+        *(f"{name} is new" for name in after.keys() - before.keys()),
+        *(f"{name} is gone" for name in before.keys() - after.keys()),
+        *(f"{name} changed" for name in after if name in before and after[name] != before[name]),
+    ]
+    return f"Configuration read again: {', '.join(sorted(words)) or 'no forward changed'}."

@@ -1,0 +1,115 @@
+"""What the gateway behind the active route answers, asked now and then and when it matters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import anyio
+
+from llmgwctl.wire import Condition, GatewayStatus
+from llmgwd import times
+from llmgwd.backoff import News
+from llmgwd.errors import LlmgwError, Transient
+from llmgwd.gateway.probe import UNKNOWN, ProbeResult, probe
+from llmgwd.probe_client import connect_through
+from llmgwd.timings import Timing
+
+if TYPE_CHECKING:
+    from llmgwd.config import Probe
+    from llmgwd.relay.route import Route
+
+# A gateway that was sick is asked more often: people wait for it.
+SICK_EVERY_S: Final = 2.0
+# The route itself failed under the question, and comes back within a moment or is called down.
+AGAIN_S: Final = 0.5
+# A healthy gateway answers within milliseconds; who waits for its first word longer than this is
+# told that it is silent.
+FIRST_WORD_S: Final = 1.5
+
+
+class Health:
+    """`route` gives the route to ask through, or None: nothing to ask now."""
+
+    def __init__(
+        self,
+        how: Probe,
+        route: Callable[[], Route | None],
+        changed: Callable[[], None],
+        time: Callable[[Timing, float], None],
+    ) -> None:
+        self.how = how
+        self.result: ProbeResult = UNKNOWN
+        self._route = route
+        self._changed = changed
+        self._time = time
+        self._news = News()
+        self._checked_at: str | None = None
+        self._previous: ProbeResult | None = None
+        self._first_asked_at: float | None = None
+
+    def ask_now(self, *, afresh: bool = False) -> None:
+        """Ask at once; `afresh`: what was known is of another route, or of one that fell since."""
+        if afresh:
+            self.result, self._previous = UNKNOWN, None
+            self._first_asked_at = anyio.current_time()
+        self._news.tell()
+
+    def forget(self) -> None:
+        """There is no route: nothing is known of what is behind it."""
+        self.result, self._previous, self._first_asked_at = UNKNOWN, None, None
+
+    @property
+    def is_open(self) -> bool:
+        """The first question through this route is out, and an answer may still come."""
+        return self._is_first_out() and not self._is_overdue()
+
+    @property
+    def problem(self) -> LlmgwError | None:
+        if self._is_first_out() and self._is_overdue():
+            return Transient(
+                Condition.GATEWAY_SILENT,
+                "The gateway has not answered since the route came up.",
+                "Look at the gateway's log: llmgwctl logs --since 10m",
+            )
+        return self.result.problem if self.result.healthy is not None else None
+
+    def _is_first_out(self) -> bool:
+        is_asked = self.how.kind != "off" and self._first_asked_at is not None
+        return is_asked and self.result.healthy is None
+
+    def _is_overdue(self) -> bool:
+        asked_at = self._first_asked_at
+        return asked_at is not None and anyio.current_time() - asked_at > FIRST_WORD_S
+
+    async def run(self) -> NoReturn:
+        while True:
+            await self._news.wait(self._wait_s())
+            route = self._route()
+            if route is not None and self.how.kind != "off":
+                await self._ask(route)
+
+    def _wait_s(self) -> float:
+        if self._first_asked_at is not None and self.result.healthy is None:
+            return AGAIN_S
+        return SICK_EVERY_S if self.result.healthy is False else self.how.every_s
+
+    async def _ask(self, route: Route) -> None:
+        result = await probe(self.how, lambda: connect_through(route), previous=self._previous)
+        if route is not self._route() or result.healthy is None:
+            return
+        self.result = self._previous = result
+        self._checked_at = times.now()
+        if result.latency_s is not None:
+            self._time(Timing.PROBE, result.latency_s)
+        self._changed()
+
+    def status(self) -> GatewayStatus:
+        return {
+            "probe": self.how.kind,
+            "healthy": self.result.healthy,
+            "latency_s": self.result.latency_s,
+            "checked_at": self._checked_at,
+            "version": self.result.version,
+            "database": self.result.database,
+        }

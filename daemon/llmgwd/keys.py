@@ -1,0 +1,64 @@
+"""The gateway's key for each forward: asked from its source, through that forward's own cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from llmgwctl.wire import Condition
+from llmgwd import redaction
+from llmgwd.errors import Transient
+from llmgwd.gateway.key import Key, KeyRing, secrets_in
+from llmgwd.kubernetes_route import KubernetesRoute
+
+if TYPE_CHECKING:
+    from llmgwd.config import KeySource
+    from llmgwd.supervisor import Forward
+
+
+class Keys:
+    """One ring a forward, made when first asked for and again when its route or source changes."""
+
+    def __init__(self) -> None:
+        self._rings: dict[str, tuple[object, KeyRing]] = {}
+
+    async def key(self, forward: Forward, source: KeySource) -> Key:
+        """Raises Blocked: there is none, or it may not be read. Transient: the cluster is away."""
+        made_of = (source, forward.config.routes)
+        known = self._rings.get(forward.name)
+        if known is None or known[0] != made_of:
+            known = made_of, _ring(forward, source)
+            self._rings[forward.name] = known
+        return await known[1].key()
+
+
+def _ring(forward: Forward, source: KeySource) -> KeyRing:
+    async def get(path: str) -> Mapping[str, Any]:
+        return await _ask_cluster(forward, path)
+
+    route = _cluster_route(forward)
+    namespace = route.config.namespace if route else "litellm"
+    release = route.config.target.rpartition("/")[2] if route else "litellm"
+    return KeyRing(
+        source,
+        secrets_in(namespace, get),
+        redaction.register,
+        namespace=namespace,
+        release=release,
+    )
+
+
+async def _ask_cluster(forward: Forward, path: str) -> Mapping[str, Any]:
+    route = _cluster_route(forward)
+    if route is None or route.access is None:
+        raise Transient(
+            Condition.API_SERVER_UNREACHABLE,
+            f"The forward {forward.name} has no cluster to read a Secret from.",
+            "Take the key from elsewhere: [gateway] key = { file = … } or { command = […] }",
+        )
+    return await route.access.get(path)
+
+
+def _cluster_route(forward: Forward) -> KubernetesRoute | None:
+    routes = (route for route in forward.routes if isinstance(route, KubernetesRoute))
+    return next(routes, None)

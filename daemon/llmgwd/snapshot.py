@@ -1,0 +1,59 @@
+"""A forward as the contract shows it, at one moment; waits for nobody."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, cast
+
+import anyio
+
+from llmgwd import times
+
+if TYPE_CHECKING:
+    from llmgwctl.wire import ConditionStatus, Counters, ForwardStatus, RouteStatus
+    from llmgwd.conditions import Conditions
+    from llmgwd.supervisor import Forward, SupervisedRoute
+
+
+def forward_status(forward: Forward) -> ForwardStatus:
+    return {
+        "name": forward.name,
+        "state": forward.state.value,
+        "since": forward.since,
+        "listen": [str(address) for address in forward.doors.bound],
+        "listen_wanted": [str(address) for address in forward.doors.wanted],
+        "routes": [_route(forward, route) for route in forward.routes],
+        "streams": forward.reception.streams,
+        "held": len(forward.reception.hold),
+        "gateway": forward.health.status(),
+        "counters": cast("Counters", forward.reception.ledger.as_counters()),
+        "conditions": condition_statuses(forward.conditions),
+    }
+
+
+def condition_statuses(conditions: Conditions) -> list[ConditionStatus]:
+    listed: list[ConditionStatus] = []
+    for each in conditions:
+        cause = conditions.hidden_by(each.kind)
+        listed.append(
+            {
+                "kind": each.kind.value,
+                "severity": each.severity.value,
+                "since": each.since,
+                "summary": each.summary,
+                "remedy": each.remedy,
+                "hidden_by": None if cause is None else cause.value,
+            }
+        )
+    return listed
+
+
+def _route(forward: Forward, route: SupervisedRoute) -> RouteStatus:
+    status = route.status(_written)
+    status["is_active"] = route is forward.routes[forward.active]
+    return status
+
+
+def _written(loop_time: float) -> str:
+    """Turn an instant of the loop's clock into one of the wall's."""
+    return times.stamp(time.time() + loop_time - anyio.current_time())

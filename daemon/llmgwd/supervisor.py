@@ -1,0 +1,403 @@
+"""One forward: its doors, its routes, who is carried by which, and what to tell about it.
+
+Routes, doors and health only say that something changed. What that means is worked out in one
+place, `_settle`, from what is so at that moment: nothing can be told twice or in a wrong order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import anyio
+import structlog
+
+from llmgwctl.wire import SERVING_STATES, EventKind, State
+from llmgwctl.wire import Condition as Kind
+from llmgwd import config, preference, times, verdict
+from llmgwd.conditions import Conditions
+from llmgwd.doors import Doors, Sockets
+from llmgwd.errors import LlmgwError, Transient
+from llmgwd.health import Health
+from llmgwd.kubernetes_route import KubernetesRoute
+from llmgwd.reception import Reason, Reception
+from llmgwd.state import Happening, step
+from llmgwd.telling import Teller
+from llmgwd.timings import Timing
+from llmgwd.url_way import UrlWay
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
+    from llmgwd.cluster.access import ClusterAccess
+    from llmgwd.cluster.pods import TargetView
+    from llmgwd.config import ForwardConfig
+    from llmgwd.journal import Journal
+    from llmgwd.timings import Timings
+    from llmgwd.watched_files import WatchedFiles
+
+SupervisedRoute = KubernetesRoute | UrlWay
+
+# Nothing that a route tells is lost in between; this is for what only time brings about.
+TICK_S: Final = 0.5
+# Connections of a route that was replaced get this long to end by themselves.
+RETIRED_S: Final = 30.0
+BUG_PAUSE_S: Final = 5.0
+
+_log = structlog.get_logger()
+
+
+class Forward:
+    """Runs one forward. `files` and `journal` are shared by all; `sockets` gives the ports."""
+
+    def __init__(
+        self,
+        forward: ForwardConfig,
+        sockets: Sockets,
+        journal: Journal,
+        files: WatchedFiles,
+        timings: Timings,
+    ) -> None:
+        self.config = forward
+        self.state = State.STARTING
+        self.since = times.now()
+        self.conditions = Conditions()
+        self.routes: list[SupervisedRoute] = []
+        self.active = 0
+        self.reception = Reception(
+            self._usable_route,
+            self._reason,
+            self._flush,
+            self._time,
+            forward.hold_s,
+            forward.hold_limit,
+        )
+        self.doors = Doors(
+            forward.listen, sockets, self.reception, self.reception.ledger, self.changed
+        )
+        self.health = Health(forward.probe, self._askable_route, self.changed, self._time)
+        self._files = files
+        self._timings = timings
+        self._teller = Teller(forward.name, journal, self._time)
+        self._tasks: TaskGroup | None = None
+        self._scopes: dict[SupervisedRoute, anyio.CancelScope] = {}
+        self._crashed: dict[SupervisedRoute, LlmgwError] = {}
+        self._serving_route: SupervisedRoute | None = None
+        self._is_settling = False
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    # Life.
+
+    async def run(self) -> None:
+        """Serve until cancelled; then doors and routes are closed, and connections with them."""
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            tasks.start_soon(self.doors.run)
+            tasks.start_soon(self.health.run)
+            tasks.start_soon(self._tick)
+            self._use_routes(self.config)
+
+    async def _tick(self) -> NoReturn:
+        while True:
+            await anyio.sleep(TICK_S)
+            self._settle()
+
+    def _use_routes(self, forward: ForwardConfig) -> None:
+        """Start what is new, keep what stays, let go what is not wanted any more."""
+        before = self.routes
+        kept = {route.config: route for route in before}
+        is_same_size = forward.tunnel_limit == self.config.tunnel_limit
+        self.routes = [
+            kept[each] if each in kept and is_same_size else self._start_route(each, forward)
+            for each in forward.routes
+        ]
+        self.active = 0
+        for route in before:
+            if route not in self.routes:
+                self._retire(route)
+        self.changed()
+
+    def _start_route(
+        self, wanted: config.ClusterRoute | config.UrlRoute, forward: ForwardConfig
+    ) -> SupervisedRoute:
+        assert self._tasks is not None
+        route: SupervisedRoute
+        owner = _Ear(self)
+        if isinstance(wanted, config.UrlRoute):
+            route = UrlWay(wanted, owner, self.reception)
+        else:
+            route = KubernetesRoute(
+                wanted, owner, self.reception, self._files, forward.tunnel_limit
+            )
+        owner.route = route
+        self._scopes[route] = anyio.CancelScope()
+        self._tasks.start_soon(self._run_route, route)
+        return route
+
+    async def _run_route(self, route: SupervisedRoute) -> None:
+        """Run a route for ever; a bug in it is told and must not take the daemon with it."""
+        with self._scopes[route]:
+            while True:
+                try:
+                    await route.run()
+                except Exception as bug:
+                    _log.error("route broke", forward=self.name, route=route.name, exc_info=bug)
+                    self._crashed[route] = _bug(bug)
+                    self.changed()
+                await anyio.sleep(BUG_PAUSE_S)
+                self._crashed.pop(route, None)
+
+    def _retire(self, route: SupervisedRoute, linger_s: float = RETIRED_S) -> None:
+        assert self._tasks is not None
+        route.retire()
+        scope = self._scopes.pop(route)
+        self._crashed.pop(route, None)
+        self._tasks.start_soon(self._end_later, scope, linger_s)
+
+    async def _end_later(self, scope: anyio.CancelScope, linger_s: float) -> None:
+        await anyio.sleep(linger_s)
+        scope.cancel()
+
+    # What a person asks.
+
+    async def reconfigure(self, forward: ForwardConfig) -> None:
+        """Become what the configuration says now; what stays the same is not touched."""
+        self.doors.want(forward.listen)
+        self.reception.hold.hold_s = forward.hold_s
+        self.reception.hold.limit = forward.hold_limit
+        is_other_question = forward.probe != self.health.how
+        self.health.how = forward.probe
+        if self.state is not State.STOPPED:
+            self._use_routes(forward)
+            await self.doors.open()
+        self.config = forward
+        if is_other_question:
+            self.health.ask_now(afresh=self._usable_route() is not None)
+        self.changed()
+
+    def restart(self) -> None:
+        """Begin anew with every route; connections that are carried go on in the old ones."""
+        if self.state is State.STOPPED:
+            return
+        before = self.routes
+        self.routes = [self._start_route(each, self.config) for each in self.config.routes]
+        self.active = 0
+        for route in before:
+            self._retire(route)
+        self.changed()
+
+    def stop(self) -> None:
+        """Let the port go, cut what is carried, refuse what is held."""
+        if self.state is State.STOPPED:
+            return
+        self._happen(Happening.STOPPED)
+        self.doors.shut(keep_handed_over=True)
+        self.reception.is_refusing = True
+        self.reception.refuse_held()
+        before, self.routes = self.routes, []
+        for route in before:
+            self._retire(route, linger_s=0.0)
+        self.health.forget()
+        self._serving_route = None
+        self._apply(Conditions())
+
+    async def start(self) -> None:
+        if self.state is not State.STOPPED:
+            return
+        self._happen(Happening.STARTED)
+        self.reception.is_refusing = False
+        await self.doors.open()
+        self._use_routes(self.config)
+
+    async def woke(self) -> None:
+        """The machine slept: prove everything anew, and ask the gateway."""
+        async with anyio.create_task_group() as tasks:
+            for route in self.routes:
+                tasks.start_soon(route.check_all)
+        self.health.ask_now()
+
+    async def drain(self) -> None:
+        """Accept no more and return when nothing is carried; the caller bounds the time."""
+        self.doors.shut(keep_handed_over=False)
+        self.reception.is_refusing = True
+        self.reception.refuse_held()
+        for route in self.routes:
+            if isinstance(route, UrlWay):
+                route.retire()
+        while self.reception.streams:  # noqa: ASYNC110 - the byte path tells nobody each time
+            await anyio.sleep(0.02)
+
+    # Settling.
+
+    def changed(self) -> None:
+        """Something is not as it was: settle in a moment, once for all that comes together."""
+        if not self._is_settling:
+            self._is_settling = True
+            asyncio.get_running_loop().call_soon(self._settle)
+
+    def _settle(self) -> None:
+        self._is_settling = False
+        if self.state is State.STOPPED or not self.routes:
+            return
+        self._choose()
+        self._note_serving()
+        facts = self._facts()
+        self._apply(verdict.conditions(facts, self.conditions, times.now()))
+        what = verdict.happening(facts, self.conditions, self.state)
+        if what is not None:
+            self._happen(what)
+        self.reception.release()
+
+    def _choose(self) -> None:
+        standings = [preference.Standing(each.is_up, each.since) for each in self.routes]
+        choice = preference.choose(standings, self.active, anyio.current_time())
+        if choice.index != self.active:
+            before, self.active = self.routes[self.active], choice.index
+            after = self.routes[self.active]
+            problem = next(iter(before.problems()), None)
+            self._teller.switched(after, problem)
+            if isinstance(before, UrlWay):
+                before.retire()
+
+    def _note_serving(self) -> None:
+        """Note when a route begins to carry, when none does any more, and when it is another."""
+        serving = self._usable_route()
+        if serving is self._serving_route:
+            return
+        self._serving_route = serving
+        if serving is None:
+            self.health.forget()
+            return
+        self.health.ask_now(afresh=True)
+        self._teller.up(serving, len(self.reception.hold))
+
+    def _facts(self) -> verdict.Facts:
+        active = self.routes[self.active]
+        problems = [error for route in self.routes for error in route.problems()]
+        return verdict.Facts(
+            is_listening=bool(self.doors.bound),
+            is_route_up=active.is_up,
+            door_problems=self.doors.problems,
+            route_problems=(*self._crashed.values(), *problems),
+            health_problem=self.health.problem,
+            is_answer_open=self.health.is_open,
+            fallback=active.name if self.active > 0 else None,
+            is_on_last_resort=active.is_on_last_resort,
+        )
+
+    def _apply(self, after: Conditions) -> None:
+        before, self.conditions = self.conditions, after
+        self._teller.conditions(before, after)
+
+    def _happen(self, what: Happening) -> None:
+        before, self.state = self.state, step(self.state, what)
+        self.since = times.now()
+        if before in SERVING_STATES and self.state not in (*SERVING_STATES, State.STOPPED):
+            self.reception.ledger.outages += 1
+        self._teller.state(before, self.state, self.conditions.worst())
+
+    # For the reception and the health.
+
+    def _usable_route(self) -> SupervisedRoute | None:
+        if not self.routes:
+            return None
+        active = self.routes[self.active]
+        return active if active.is_up else None
+
+    def _askable_route(self) -> SupervisedRoute | None:
+        """A route with room for a question: when all tunnels are busy, it works."""
+        route = self._usable_route()
+        if isinstance(route, KubernetesRoute) and self.health.result.healthy:
+            tunnels = route.pool.counts()
+            if tunnels["busy"] >= self.config.tunnel_limit:
+                return None
+        return route
+
+    def _reason(self) -> Reason:
+        if self.state is State.STOPPED:
+            return _stopped(self.name)
+        worst = self.conditions.worst()
+        if self.reception.is_refusing:
+            return Reason("stopping", "llmgwd is being stopped.", "", 1, needs_person=False)
+        if worst is None:
+            message = "The way to the gateway is not there yet."
+            return Reason("starting", message, "See: llmgwctl status", 2, needs_person=False)
+        is_blocked = self.state is State.BLOCKED
+        return Reason(
+            worst.kind.value, worst.summary, worst.remedy, self._retry_after_s(), is_blocked
+        )
+
+    def _retry_after_s(self) -> int:
+        now = anyio.current_time()
+        waits = [route.retry_at - now for route in self.routes if route.retry_at is not None]
+        return max(1, math.ceil(min(waits, default=5.0)))
+
+    def _time(self, timing: Timing, seconds: float) -> None:
+        self._timings.note(timing, self.name, seconds)
+
+    def _flush(self, kind: EventKind, cause: LlmgwError | None, count: int) -> None:
+        self._teller.connections(kind, cause, count, self.conditions.worst())
+
+    def lost(self, route: SupervisedRoute, cause: LlmgwError) -> None:
+        """A route carries nothing any more."""
+        if route in self.routes:
+            self._teller.lost(route, cause, self.reception.streams)
+        self.changed()
+
+
+class _Ear:
+    """What one route tells its forward."""
+
+    route: SupervisedRoute
+
+    def __init__(self, forward: Forward) -> None:
+        self._forward = forward
+        self._teller: Teller = forward._teller
+
+    def changed(self) -> None:
+        self._forward.changed()
+
+    def lost(self, cause: LlmgwError) -> None:
+        self._forward.lost(self.route, cause)
+
+    def pods_changed(
+        self, gained: list[str], lost: list[str], whereto: TargetView, before: TargetView | None
+    ) -> None:
+        self._teller.pods(gained, lost, whereto, before)
+
+    def led_elsewhere(self, before: ClusterAccess, after: ClusterAccess) -> None:
+        self._teller.led_elsewhere(before, after)
+
+    def drain_started(self, pod: str, streams: int) -> None:
+        self._teller.drain_started(pod, streams)
+
+    def drain_ended(self, pod: str) -> None:
+        self._teller.drain_ended(pod)
+
+    def dialled(self, seconds: float) -> None:
+        self._forward._time(Timing.DIAL, seconds)
+
+    def is_waited_for(self) -> bool:
+        return len(self._forward.reception.hold) > 0
+
+
+def _bug(bug: Exception) -> Transient:
+    return Transient(
+        Kind.INTERNAL,
+        f"A mistake in llmgwd itself keeps the route down ({type(bug).__name__}).",
+        "Its log says more: llmgwctl service logs",
+    )
+
+
+def _stopped(name: str) -> Reason:
+    return Reason(
+        "stopped",
+        f"The forward {name} was stopped.",
+        f"Start it: llmgwctl start {name}",
+        30,
+        needs_person=True,
+    )

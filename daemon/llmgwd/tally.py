@@ -1,0 +1,44 @@
+"""Joins what happens to many connections at the same time into one event that counts them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from llmgwctl.wire import EventKind
+    from llmgwd.errors import LlmgwError
+
+# A lost tunnel or pod is noticed by all its connections within this.
+TOGETHER_S: Final = 0.25
+
+Flush = Callable[["EventKind", "LlmgwError | None", int], None]
+
+
+class Tally:
+    """`flush` is called with a kind, a cause and how many connections met it."""
+
+    def __init__(self, flush: Flush) -> None:
+        self._flush = flush
+        self._counts: Counter[tuple[EventKind, str]] = Counter()
+        self._causes: dict[tuple[EventKind, str], LlmgwError | None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, kind: EventKind, cause: LlmgwError | None) -> None:
+        key = (kind, cause.code if cause else "")
+        self._counts[key] += 1
+        self._causes[key] = cause
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(TOGETHER_S, self.tell)
+
+    def tell(self) -> None:
+        """Flush now what was added so far."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        counts, self._counts = self._counts, Counter()
+        causes, self._causes = self._causes, {}
+        for key, count in counts.items():
+            self._flush(key[0], causes[key], count)

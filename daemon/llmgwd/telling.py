@@ -1,0 +1,157 @@
+"""What is told about one forward: each change as one event, in a sentence for people."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from llmgwctl.wire import EventKind, RouteKind, State
+from llmgwd.timings import Timing
+from llmgwd.verdict import sentence
+
+if TYPE_CHECKING:
+    from llmgwd.cluster.access import ClusterAccess
+    from llmgwd.cluster.pods import TargetView
+    from llmgwd.conditions import Condition, Conditions
+    from llmgwd.errors import LlmgwError
+    from llmgwd.journal import Journal
+    from llmgwd.kubernetes_route import KubernetesRoute
+    from llmgwd.url_way import UrlWay
+
+_CONNECTIONS: Final = {
+    EventKind.CONNECTION_REDIALED: "was sent again: nobody had received it",
+    EventKind.CONNECTION_CUT: "was cut: it may have been received",
+    EventKind.HOLD_EXPIRED: "waited in vain and got an answer that says why",
+}
+
+
+class Teller:
+    """Keeps what spans two events: when an outage began, and how often it was tried since."""
+
+    def __init__(
+        self,
+        forward: str,
+        journal: Journal,
+        note_time: Callable[[Timing, float], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._forward = forward
+        self._journal = journal
+        self._clock = clock
+        self._note_time = note_time
+        self._lost_at: float | None = None
+
+    def state(self, before: State, after: State, worst: Condition | None) -> None:
+        because = "" if worst is None or after is State.READY else f": {worst.summary}"
+        self._record(
+            EventKind.STATE_CHANGED,
+            f"{self._forward} is {after.value}{because or '.'}",
+            state=after.value,
+            previous=before.value,
+            cause=None if worst is None or after is State.READY else worst.kind.value,
+        )
+
+    def conditions(self, before: Conditions, after: Conditions) -> None:
+        for condition in after:
+            if before.get(condition.kind) is None:
+                self._record(
+                    EventKind.CONDITION_RAISED,
+                    condition.summary,
+                    cause=condition.kind.value,
+                    remedy=condition.remedy or None,
+                )
+        for condition in before:
+            if after.get(condition.kind) is None:
+                message = f"No more: {condition.summary}"
+                self._record(EventKind.CONDITION_CLEARED, message, cause=condition.kind.value)
+
+    def lost(self, route: KubernetesRoute | UrlWay, cause: LlmgwError, streams: int) -> None:
+        if self._lost_at is None:
+            self._lost_at = self._clock()
+        self._record(
+            EventKind.ROUTE_LOST,
+            f"{_named(route)} is lost: {sentence(cause.message)}",
+            route=route.name,
+            cause=str(cause.code),
+            remedy=cause.remedy or None,
+            streams=streams,
+        )
+
+    def up(self, route: KubernetesRoute | UrlWay, held: int) -> None:
+        outage_s = None if self._lost_at is None else round(self._clock() - self._lost_at, 3)
+        self._lost_at = None
+        if outage_s is not None:
+            self._note_time(Timing.OUTAGE, outage_s)
+        after = "" if outage_s is None else f" after {outage_s:.1f} s"
+        waiting = f"; {_count(held)} that waited {_go(held)} on" if held else ""
+        self._record(
+            EventKind.ROUTE_UP,
+            f"{_named(route)} is up{after}{waiting}.",
+            route=route.name,
+            outage_s=outage_s,
+            attempts=route.attempts,
+            held=held,
+        )
+
+    def switched(self, route: KubernetesRoute | UrlWay, problem: LlmgwError | None) -> None:
+        why = f": {problem.message}" if problem is not None else ", which is healthy again"
+        self._record(
+            EventKind.ROUTE_SWITCHED,
+            sentence(f"New connections go over {_named(route)}{why}"),
+            route=route.name,
+            cause=None if problem is None else str(problem.code),
+        )
+
+    def pods(
+        self, gained: list[str], lost: list[str], whereto: TargetView, before: TargetView | None
+    ) -> None:
+        for pod in gained:
+            self._record(EventKind.POD_ADDED, f"Pod {pod} can be used.", pod=pod)
+        states = {pod.name: pod for pod in whereto.pods}
+        for pod in lost:
+            now = states.get(pod)
+            why = "is gone" if now is None else "is being ended" if now.is_terminating else ""
+            message = f"Pod {pod} {why or 'is not ready any more'}."
+            self._record(EventKind.POD_LOST, message, pod=pod)
+
+    def led_elsewhere(self, before: ClusterAccess, after: ClusterAccess) -> None:
+        self._record(
+            EventKind.TARGET_CHANGED,
+            f"The kubeconfig leads to {_place(after)} now, no more to {_place(before)}.",
+            cause="kubeconfig",
+        )
+
+    def drain_started(self, pod: str, streams: int) -> None:
+        message = f"{_count(streams)} {_go(streams)} on to the end in pod {pod}."
+        self._record(EventKind.DRAIN_STARTED, message, pod=pod, streams=streams)
+
+    def drain_ended(self, pod: str) -> None:
+        self._record(EventKind.DRAIN_ENDED, f"Nothing goes over pod {pod} any more.", pod=pod)
+
+    def connections(
+        self, kind: EventKind, cause: LlmgwError | None, count: int, worst: Condition | None
+    ) -> None:
+        code = str(cause.code) if cause else worst.kind.value if worst else None
+        were = _CONNECTIONS[kind] if count == 1 else _CONNECTIONS[kind].replace("was ", "were ")
+        why = f" ({cause.message.rstrip('.')})" if cause else ""
+        self._record(kind, f"{_count(count)} {were}{why}.", cause=code, streams=count)
+
+    def _record(self, kind: EventKind, message: str, **fields: object) -> None:
+        self._journal.record(kind, message, forward=self._forward, **fields)
+
+
+def _named(route: KubernetesRoute | UrlWay) -> str:
+    return "The cluster route" if route.kind is RouteKind.KUBERNETES else route.name
+
+
+def _place(access: ClusterAccess) -> str:
+    return f"context {access.context} ({access.server})"
+
+
+def _count(number: int) -> str:
+    return "1 connection" if number == 1 else f"{number} connections"
+
+
+def _go(number: int) -> str:
+    return "goes" if number == 1 else "go"

@@ -1,0 +1,112 @@
+"""The url route, as a forward supervises it: asked as the route through a cluster is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import anyio
+
+from llmgwctl.wire import RouteKind, RouteStatus
+from llmgwd import times
+from llmgwd.direct.route import UrlRoute
+
+if TYPE_CHECKING:
+    from llmgwd import config
+    from llmgwd.direct.exchange import Client
+    from llmgwd.errors import LlmgwError
+    from llmgwd.kubernetes_route import RouteOwner
+    from llmgwd.relay.connection import LocalConnection
+    from llmgwd.relay.route import Admission
+
+
+class UrlWay:
+    """One `config.UrlRoute`, kept up for as long as `run` runs."""
+
+    def __init__(self, config: config.UrlRoute, owner: RouteOwner, admission: Admission) -> None:
+        self.config = config
+        self.since = anyio.current_time()
+        self.since_text = times.now()
+        self.attempts = 0
+        self.retry_at: float | None = None
+        self._owner = owner
+        self._admission = admission
+        self._problem: LlmgwError | None = None
+        self._route = UrlRoute(config.url, self)
+
+    @property
+    def kind(self) -> RouteKind:
+        return RouteKind.URL
+
+    @property
+    def name(self) -> str:
+        return self._route.name
+
+    @property
+    def is_up(self) -> bool:
+        return self._route.is_up
+
+    @property
+    def is_on_last_resort(self) -> bool:
+        return False
+
+    def problems(self) -> list[LlmgwError]:
+        return [] if self._problem is None or self.is_up else [self._problem]
+
+    def carry(self, connection: LocalConnection) -> None:
+        self._route.carry(connection)
+
+    def retry_now(self) -> None:
+        self._route.retry_now()
+
+    async def check_all(self) -> None:
+        self._route.retry_now()
+
+    def retire(self) -> None:
+        self._route.drain()
+
+    async def run(self) -> None:
+        await self._route.run()
+
+    # As the observer of the route.
+
+    def up(self) -> None:
+        self.attempts, self.retry_at = 0, None
+        self._mark()
+
+    def down(self, cause: LlmgwError) -> None:
+        self._problem = cause
+        self._mark()
+        self._owner.lost(cause)
+
+    def dial_failed(self, error: LlmgwError, attempts: int, retry_in_s: float) -> None:
+        self._problem = error
+        self.attempts, self.retry_at = attempts, anyio.current_time() + retry_in_s
+        self._owner.changed()
+
+    def cut(self, connection: Client, cause: LlmgwError) -> None:
+        self._admission.cut(connection, cause)  # type: ignore[arg-type]  # it came by `carry`
+
+    def _mark(self) -> None:
+        self.since, self.since_text = anyio.current_time(), times.now()
+        self._owner.changed()
+
+    def status(self, clock: Callable[[float], str]) -> RouteStatus:
+        return {
+            "kind": self.kind.value,
+            "name": self.name,
+            "is_up": self.is_up,
+            "is_active": False,
+            "context": None,
+            "cluster": None,
+            "namespace": None,
+            "target": None,
+            "port": None,
+            "way": None,
+            "pods": [],
+            "tunnels": None,
+            "since": self.since_text,
+            "attempts": self.attempts,
+            "retry_at": None if self.retry_at is None or self.is_up else clock(self.retry_at),
+            "round_trip_s": None,
+        }
