@@ -487,6 +487,22 @@ async def test_a_client_finds_a_connection_made_ahead() -> None:
 
 
 @scenario
+async def test_the_daemons_own_questions_make_nothing_ahead() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await ok(reader, writer)
+
+    async with upstream(serve) as port, front_of(f"http://127.0.0.1:{port}") as front:
+        for _ in range(3):
+            reader, writer = await front.connect()
+            writer.write(get("/v1/models", "User-Agent: llmgwd"))
+            await answer_of(reader)
+            writer.close()
+
+        assert front.route._warm == []
+        assert front.route._warming == 0
+
+
+@scenario
 async def test_a_connection_made_ahead_that_the_server_closed_is_not_used() -> None:
     closed = asyncio.Semaphore(0)
 

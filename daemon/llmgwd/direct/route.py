@@ -29,6 +29,8 @@ IN_USE_S: Final = 15.0
 # Shorter than the time any common ingress gives a new connection to send its first request
 # (HAProxy's examples have 5 s), so that none is closed on us while we write to it.
 WARM_FOR_S: Final = 4.0
+# The daemon's own questions come every few seconds and must not keep connections made ahead alive.
+_OWN_QUESTION: Final = b"\r\nUser-Agent: llmgwd\r\n"
 
 
 class RouteObserver(Protocol):
@@ -88,13 +90,15 @@ class UrlRoute:
         if self._group is None:
             connection.give_back(Transient(Condition.URL_UNREACHABLE, "The route is not running."))
             return
-        self._used_at = asyncio.get_running_loop().time()
+        is_own = any(_OWN_QUESTION in sent for sent in connection.sent)
         upstream = self._take_warm()
         if upstream is not None:
             self._join(connection, upstream)
         else:
             self._group.create_task(self._dial_for(connection))
-        self._make_ahead()
+        if not is_own:
+            self._used_at = asyncio.get_running_loop().time()
+            self._make_ahead()
 
     def drain(self) -> None:
         """Let those who are here go elsewhere: each next answer asks for a new connection."""
