@@ -1,0 +1,1 @@
+"""`pods/portforward` in its three ways: raw SPDY, SPDY in a WebSocket, v4 channels."""
