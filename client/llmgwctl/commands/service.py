@@ -68,6 +68,7 @@ def _check(arguments: argparse.Namespace) -> None:
 def _install(arguments: argparse.Namespace) -> int:
     from llmgwctl.service.manager import choose, for_printing
     from llmgwctl.service.plan import plan
+    from llmgwctl.service.ports import refuse_taken
 
     manager = for_printing() if arguments.print else choose()
     made = plan(os.environ, arguments.setuid_plugins)
@@ -77,6 +78,7 @@ def _install(arguments: argparse.Namespace) -> int:
         return Exit.OK
     for doubt in made.doubts:
         print(f"llmgwctl: {doubt}", file=sys.stderr)
+    refuse_taken(made.wanted.listen, manager.facts(), arguments.socket)
     print(f"llmgwd of {made.kind}: {made.wanted.llmgwd}")
     for sentence in manager.install(made.wanted, made.is_current(arguments.socket)):
         print(sentence)
@@ -104,6 +106,10 @@ def _control(arguments: argparse.Namespace) -> int:
         print("stopped, its ports given back; it starts again at the next login")
         return Exit.OK
     if arguments.action == "start":
+        from llmgwctl.service.ports import refuse_taken
+
+        facts = manager.facts()
+        refuse_taken(facts.listen, facts, arguments.socket)
         manager.start()
     else:
         manager.restart()

@@ -33,7 +33,7 @@ def ask(llmgwd: str, environ: Mapping[str, str]) -> Configured:
         UsageError: the configuration holds a mistake, in the daemon's words.
         ClientError: llmgwd cannot be run.
     """
-    command = [llmgwd, "--check", "--json"]
+    command = [llmgwd, "check", "--json"]
     try:
         answer = subprocess.run(  # noqa: S603 - the daemon of this installation
             command,

@@ -78,7 +78,7 @@ class Launchd:
 
     def facts(self) -> Facts:
         if not os.path.isfile(self.path):
-            return Facts(False, False, "", (), ())
+            return Facts(is_installed=False, is_running=False)
         with open(self.path, encoding="utf-8") as file:
             text = file.read()
         job = plistlib.loads(text.encode())
@@ -92,6 +92,8 @@ class Launchd:
         return Facts(
             True,
             pid is not None,
+            int(pid[1]) if pid else 0,
+            answer.returncode == 0,
             job["ProgramArguments"][0],
             tuple(listen_of(text)),
             tuple(lines),

@@ -23,9 +23,11 @@ class Facts(NamedTuple):
 
     is_installed: bool
     is_running: bool
-    program: str
-    listen: tuple[str, ...]
-    lines: tuple[str, ...]
+    pid: int = 0
+    holds_ports: bool = False
+    program: str = ""
+    listen: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
 
 
 class Manager(Protocol):

@@ -38,8 +38,7 @@ class Systemd:
         if not self._environ.get("XDG_RUNTIME_DIR") and os.path.isdir(f"/run/user/{os.getuid()}"):
             # sudo, cron and some ssh servers drop it.
             self._environ["XDG_RUNTIME_DIR"] = f"/run/user/{os.getuid()}"
-        config = self._environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-        self.folder = os.path.join(config, "systemd", "user")
+        self._folder = ""
 
     def absence(self) -> str:
         """Say why there is no systemd for this user; empty: there is."""
@@ -48,6 +47,17 @@ class Systemd:
         if self._ask("show", "--property=Version").returncode != 0:
             return "systemd runs no manager for this user here (a container, or su without a login)"
         return ""
+
+    @property
+    def folder(self) -> str:
+        """The user's own unit folder, in the manager's eyes: its environment may be another."""
+        if not self._folder:
+            config = self._environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+            usual = os.path.join(config, "systemd", "user")
+            searched = self._ask("show", "--property=UnitPath", "--value").stdout.split()
+            own = [path for path in searched if is_own_folder(path)]
+            self._folder = usual if usual in searched or not own else own[0]
+        return self._folder
 
     def files(self, wanted: Wanted) -> list[File]:
         service = service_unit(template("systemd", SERVICE), wanted, self._version())
@@ -111,11 +121,13 @@ class Systemd:
         path = service.get("FragmentPath", "")
         is_running = service.get("ActiveState") in ("active", "reloading")
         if not path:
-            return Facts(False, is_running, "", (), ())
+            return Facts(is_installed=False, is_running=is_running)
         with open(path, encoding="utf-8") as file:
             command = (values(file.read(), "ExecStart") or [""])[0]
         lines = [*_service_lines(service), *self._socket_lines(), *self._linger_lines()]
-        return Facts(True, is_running, command, tuple(self._listening()), tuple(lines))
+        listen = tuple(self._listening())
+        pid, holds_ports = int(service.get("MainPID") or 0), self._is_active(SOCKET)
+        return Facts(True, is_running, pid, holds_ports, command, listen, tuple(lines))
 
     def log_command(self, lines: int, follow: bool) -> Sequence[str]:
         more = ["--follow"] if follow else ["--no-pager"]
@@ -145,7 +157,7 @@ class Systemd:
 
     def _listening(self) -> list[str]:
         """Give the addresses the socket unit has, as a status has them."""
-        answer = self._ask("show", SOCKET, "--property=Listen").stdout
+        answer = self._ask("show", SOCKET, "--property=Listen", "--value").stdout
         return re.findall(r"(\S+) \(Stream\)", answer)
 
     def _socket_lines(self) -> list[str]:
@@ -224,6 +236,12 @@ class Systemd:
             return subprocess.CompletedProcess(command, 127, "", "systemctl: not found")
         except subprocess.TimeoutExpired:
             return subprocess.CompletedProcess(command, 124, "", "no answer from systemd")
+
+
+def is_own_folder(path: str) -> bool:
+    """Tell the folder where users keep units from those of programs and of the system."""
+    home = os.path.expanduser("~")
+    return path.startswith(f"{home}/") and path.endswith("/systemd/user") and "/.local/" not in path
 
 
 def _service_lines(service: Mapping[str, str]) -> list[str]:

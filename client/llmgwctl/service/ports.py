@@ -1,0 +1,71 @@
+"""Whether the manager will get the ports: asked before it is told to take them.
+
+A manager says that it failed, and in a log, with what; a person wants the port and who has it.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from typing import TYPE_CHECKING
+
+from llmgwctl.errors import ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .manager import Facts
+
+
+def refuse_taken(listen: Sequence[str], facts: Facts, control: str | None) -> None:
+    """Look for addresses that neither are free nor the service's own already.
+
+    Raises:
+        ClientError: there is one.
+    """
+    held = facts.listen if facts.holds_ports else ()
+    taken = [address for address in listen if address not in held and is_taken(address)]
+    if not taken:
+        return
+    pid = _daemon_on(taken[0], control)
+    if pid is not None and pid == facts.pid:
+        # The service bound it itself, after a reload: it is stopped to hand it over.
+        return
+    if pid is not None:
+        message = f"llmgwd runs already, on its own (process {pid})"
+        raise ClientError("already-running", message, f"end it, and try again: kill {pid}")
+    port = taken[0].rpartition(":")[2]
+    raise ClientError(
+        "port-taken",
+        f"{taken[0]} is taken by another program",
+        f"end it (who is it: lsof -nP -iTCP:{port} -sTCP:LISTEN), or choose another port: "
+        "llmgwctl config init",
+    )
+
+
+def is_taken(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind((host.strip("[]"), int(port)))
+            # BSDs let a bind pass that a listen would refuse.
+            probe.listen(1)
+    except OSError as error:
+        return error.errno == errno.EADDRINUSE
+    return False
+
+
+def _daemon_on(address: str, control: str | None) -> int | None:
+    """Give the process id of the llmgwd that listens there, if one does."""
+    from llmgwctl.client import Client
+
+    try:
+        status = Client(control).status()
+    except ClientError:
+        return None
+    bound = [each for forward in status["forwards"] for each in forward["listen"]]
+    return status["pid"] if address in bound else None
