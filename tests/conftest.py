@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
 from llmgwd.demo.remote import RemoteCluster, cluster_in_thread
+from peers.kubectl import Kubectl, NoKubectl, find_kubectl
 
 
 @pytest.fixture
@@ -13,3 +17,20 @@ def simulated_cluster() -> Iterator[RemoteCluster]:
     """A fresh cluster with two ready pods, in a thread and loop of its own."""
     with cluster_in_thread() as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def kubectl_program() -> Path:
+    """An unmodified kubectl; in CI the suite fails without one."""
+    try:
+        return find_kubectl()
+    except NoKubectl as problem:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"no kubectl: {problem}")
+        pytest.skip(f"no kubectl: {problem}")
+
+
+@pytest.fixture
+def kubectl(kubectl_program: Path, simulated_cluster: RemoteCluster, tmp_path: Path) -> Kubectl:
+    """kubectl, logged in to the simulated cluster."""
+    return Kubectl(kubectl_program, simulated_cluster.kubeconfig, tmp_path)

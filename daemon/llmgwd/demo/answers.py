@@ -10,10 +10,13 @@ from llmgwd.demo.access import group_of
 class Refusal(Exception):
     """An HTTP status and the body that goes with it."""
 
-    def __init__(self, status: int, body: dict[str, Any] | str) -> None:
+    def __init__(
+        self, status: int, body: dict[str, Any] | str, headers: dict[str, str] | None = None
+    ) -> None:
         super().__init__(str(status))
         self.status = status
         self.body = body
+        self.headers = headers or {}
 
 
 def status(code: int, reason: str, message: str, **fields: Any) -> dict[str, Any]:

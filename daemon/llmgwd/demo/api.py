@@ -17,6 +17,8 @@ from llmgwd.demo.portforward.entry import (
     serve_portforward,
     verbs_needed,
 )
+from llmgwd.demo.protobuf import CONTENT_TYPE as PROTOBUF
+from llmgwd.demo.protobuf import read_review
 from llmgwd.demo.reviews import review
 from llmgwd.demo.selectors import matches
 from llmgwd.demo.watch import Watch
@@ -65,7 +67,7 @@ class Api:
                 body = refusal.body.encode()
                 request.respond(refusal.status, body, "text/plain; charset=utf-8" if body else "")
             else:
-                request.respond_json(refusal.status, refusal.body)
+                request.respond_json(refusal.status, refusal.body, refusal.headers)
 
     async def _serve(self, request: Request) -> None:
         is_upgrade = "upgrade" in request.headers
@@ -81,7 +83,7 @@ class Api:
             request.respond_json(200, document)
             return
         if request.path.startswith("/apis/authorization.k8s.io/v1/"):
-            body = await self._read_json(request)
+            body = await self._read_review(request)
             request.respond_json(201, review(request.path, body, user, self._access))
             return
         place = _place(request.path)
@@ -95,11 +97,8 @@ class Api:
         while behaviour.hangs and (behaviour.hangs_upgrades or not is_upgrade):
             await behaviour.changed.wait()
         failure = None if is_upgrade else behaviour.take_failure()
-        if failure == 429:
-            text = "Too many requests, please try again later."
-            raise answers.Refusal(429, answers.status(429, "TooManyRequests", text))
         if failure is not None:
-            raise answers.Refusal(failure, answers.status(failure, "InternalError", "etcd is away"))
+            raise _failure(failure, behaviour.retry_after_s)
 
     def _user(self, request: Request) -> str:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -218,6 +217,15 @@ class Api:
             await self._world.scale(workload, int(spec["replicas"]))
         request.respond_json(200, self._show(place.kind)(self._item(place)))
 
+    async def _read_review(self, request: Request) -> Object:
+        if request.headers.get("content-type", "").startswith(PROTOBUF):
+            is_rules_review = request.path.endswith("rulesreviews")
+            try:
+                return read_review(await request.body(), is_rules_review)
+            except ValueError as error:
+                raise answers.bad_request(str(error)) from error
+        return await self._read_json(request)
+
     async def _read_json(self, request: Request) -> Object:
         try:
             return json_body(await request.body())
@@ -255,6 +263,14 @@ def _place(path: str) -> _Place:
     if subresource and subresource not in _SUBRESOURCES.get(kind.plural, ()):
         raise answers.no_such_path()
     return _Place(kind, namespace, name, subresource)
+
+
+def _failure(status: int, retry_after_s: int | None) -> answers.Refusal:
+    headers = {} if retry_after_s is None else {"retry-after": str(retry_after_s)}
+    reason, text = "InternalError", "etcdserver: request timed out"
+    if status == 429:
+        reason, text = "TooManyRequests", "Too many requests, please try again later."
+    return answers.Refusal(status, answers.status(status, reason, text), headers)
 
 
 def _certificate_user(certificate: Any) -> str | None:

@@ -157,6 +157,17 @@ def _workload_cells(item: Object) -> list[Any]:
     return [item["metadata"]["name"], ready, updated, available, _age(item)]
 
 
+def _stateful_cells(item: Object) -> list[Any]:
+    name, ready, *_, age = _workload_cells(item)
+    return [name, ready, age]
+
+
+def _event_cells(item: Object) -> list[Any]:
+    about = item["involvedObject"]
+    what = f"{about['kind'].lower()}/{about['name']}"
+    return [_age(item), item["type"], item["reason"], what, item["message"]]
+
+
 _WORKLOAD = _Columns(("Name", "Ready", "Up-to-date", "Available", "Age"), _workload_cells)
 _TABLES = {
     "pods": _Columns(("Name", "Ready", "Status", "Restarts", "Age"), _pod_cells),
@@ -164,7 +175,8 @@ _TABLES = {
         ("Name", "Type", "Cluster-IP", "External-IP", "Port(s)", "Age"), _service_cells
     ),
     "deployments": _WORKLOAD,
-    "statefulsets": _WORKLOAD,
+    "statefulsets": _Columns(("Name", "Ready", "Age"), _stateful_cells),
+    "events": _Columns(("Last Seen", "Type", "Reason", "Object", "Message"), _event_cells),
 }
 _PLAIN = _Columns(("Name", "Age"), lambda item: [item["metadata"]["name"], _age(item)])
 

@@ -89,6 +89,9 @@ class Pod:
     def __post_init__(self) -> None:
         kind, owner = self.owner
         labels = dict(self.template.labels) | {"pod-template-hash": self.revision}
+        if kind == "Deployment":
+            # A deployment owns its pods through a replica set.
+            kind, owner = "ReplicaSet", f"{owner}-{self.revision}"
         reference = {"apiVersion": "apps/v1", "kind": kind, "name": owner, "controller": True}
         self.meta = metadata(self.name, self.namespace, labels=labels)
         if owner:

@@ -136,8 +136,9 @@ def _open_websocket(
         chosen, way = TUNNEL_PROTOCOL, "websocket"
         _require_running(pod)
         protocol = WebSocketSpdy(target, lambda: upgrades.open.discard(protocol))
-    elif CHANNELS_PROTOCOL in names:
-        chosen, way = CHANNELS_PROTOCOL, "channels"
+    elif CHANNELS_PROTOCOL in names or not names:
+        # Who offers nothing (kr8s) gets the channels too, and no word of it.
+        chosen, way = CHANNELS_PROTOCOL if names else "", "channels"
         ports = _ports(request)
         _require_running(pod)
         protocol = ChannelSession(target, ports, lambda: upgrades.open.discard(protocol))
@@ -150,8 +151,9 @@ def _open_websocket(
         "Upgrade: websocket",
         "Connection: Upgrade",
         f"Sec-WebSocket-Accept: {base64.b64encode(digest).decode()}",
-        f"Sec-WebSocket-Protocol: {chosen}",
     ]
+    if chosen:
+        head.append(f"Sec-WebSocket-Protocol: {chosen}")
     _switch(request, head, protocol)
 
 
