@@ -27,7 +27,7 @@ from llmgwd.service.fault import allow_faults
 from llmgwd.service.notify import Notifier
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from llmgwd.config import Config
     from llmgwd.control.claim import Claim
@@ -71,7 +71,7 @@ def state_folder() -> Path:
 
 
 class Daemon:
-    """One run of the daemon. `on_start` is awaited, in a task of its own, once ports are served."""
+    """One run of the daemon. `beside` runs along with it, in a task of its own."""
 
     def __init__(
         self,
@@ -80,12 +80,14 @@ class Daemon:
         claimed: Claim,
         notifier: Notifier,
         state: Path | None,
+        beside: Callable[[Fleet], Coroutine[None, None, None]] | None = None,
     ) -> None:
         self._config = config
         self._sockets = sockets
         self._claimed = claimed
         self._notifier = notifier
         self._state = state
+        self._beside = beside
         self.fleet: Fleet
 
     async def run(self) -> None:
@@ -99,6 +101,8 @@ class Daemon:
                     tasks.start_soon(ControlServer(self.fleet, TABLE).run, self._claimed.listener)
                     tasks.start_soon(self.fleet.run)
                     tasks.start_soon(self._tell_service_manager, tasks)
+                    if self._beside is not None:
+                        tasks.start_soon(self._beside, self.fleet)
                     await self._await_end(received)
                     tasks.cancel_scope.cancel()
         finally:
