@@ -24,7 +24,7 @@ from scripted_api import (
 from llmgwctl.wire import Condition
 from llmgwd.cluster.access import open_access
 from llmgwd.cluster.refusals import Action, Forbidden, NotFound, Unauthorized
-from llmgwd.demo.tls import SERVER_NAME, Authority
+from llmgwd.demo.tls import SERVER_NAME, Authority, server_context
 from llmgwd.errors import Blocked, Transient
 
 pytestmark = pytest.mark.anyio
@@ -426,6 +426,28 @@ async def test_a_proxy_that_refuses_is_named_without_its_login(
         assert f"127.0.0.1:{proxy.port}" in str(error)
         assert str(code) in str(error)
         assert "hunter2" not in str(error)
+
+
+async def test_an_access_is_closed_soon_where_the_server_says_no_goodbye(tmp_path: Path) -> None:
+    authority, is_over = Authority(), asyncio.Event()
+
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.transport.pause_reading()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n" + b'{"gitVersion":"v1.0"}')
+        await is_over.wait()
+        writer.transport.abort()
+
+    server = await asyncio.start_server(mute, "127.0.0.1", 0, ssl=server_context(authority))
+    api = ScriptedApi(authority, port=server.sockets[0].getsockname()[1])
+    access = await open_access(kubeconfig(tmp_path, api), None)
+    assert await access.version() == "v1.0"
+
+    with anyio.fail_after(10):  # asyncio alone waits for 30 s
+        await access.close()
+
+    is_over.set()
+    server.close()
 
 
 async def test_impersonation_is_sent(tmp_path: Path) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 import pytest
@@ -24,6 +24,7 @@ from scripted_api import (
     serving,
     status,
 )
+from views import Views
 
 from llmgwctl.wire import Condition
 from llmgwd.cluster import targets
@@ -31,9 +32,6 @@ from llmgwd.cluster.access import open_access
 from llmgwd.cluster.refusals import Forbidden, Unauthorized
 from llmgwd.cluster.targets import TargetWatch
 from llmgwd.errors import Transient
-
-if TYPE_CHECKING:
-    from llmgwd.cluster.pods import TargetView
 
 pytestmark = pytest.mark.anyio
 NAMESPACE = "/api/v1/namespaces/litellm"
@@ -43,31 +41,6 @@ SERVICES = f"{NAMESPACE}/services"
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-class Views:
-    """The views as they are told; waiting for one that fits ends after 10 s."""
-
-    def __init__(self) -> None:
-        self.told: list[TargetView] = []
-        self._news = anyio.Event()
-
-    def __call__(self, view: TargetView) -> None:
-        self.told.append(view)
-        self._news.set()
-        self._news = anyio.Event()
-
-    async def until(self, fits: Callable[[TargetView], bool]) -> TargetView:
-        with anyio.fail_after(10):
-            while not self.told or not fits(self.told[-1]):
-                await self._news.wait()
-        return self.told[-1]
-
-    async def names(self, *names: str) -> TargetView:
-        return await self.until(lambda view: {e.pod for e in view.endpoints} == set(names))
-
-    async def problem(self, code: str) -> TargetView:
-        return await self.until(lambda view: view.problem is not None and view.problem.code == code)
 
 
 @asynccontextmanager

@@ -62,29 +62,40 @@ class Line:
     tls: ResumingContext | None
     tls_name: str
 
-    async def dial(self, factory: Callable[[], P]) -> tuple[asyncio.Transport, P]:
+    async def dial(
+        self, factory: Callable[[], P], shutdown_s: float | None = None
+    ) -> tuple[asyncio.Transport, P]:
         """Connect; the protocol is the factory's, its connection_made has been called.
+
+        `shutdown_s` is how long a closed transport waits for the peer's goodbye (and for its own
+        last bytes to leave); asyncio's default is 30 s.
 
         Raises:
             Transient: not reachable.
             Blocked: the server's certificate is not trusted, or the proxy wants a login.
         """
         try:
-            return await self._dial(factory)
+            return await self._dial(factory, shutdown_s if self.tls else None)
         except (OSError, EOFError, UnicodeError) as error:
             raise dial_error(self, error) from error
 
-    async def _dial(self, factory: Callable[[], P]) -> tuple[asyncio.Transport, P]:
+    async def _dial(
+        self, factory: Callable[[], P], shutdown_s: float | None
+    ) -> tuple[asyncio.Transport, P]:
         loop = asyncio.get_running_loop()
         server, tls = self.server, self.tls
         tls_name = self.tls_name if tls else None
         if self.proxy is not None and not self.proxy.is_socks:
-            return await _through_http_proxy(self, self.proxy, factory)
+            return await _through_http_proxy(self, self.proxy, factory, shutdown_s)
         if self.proxy is not None:
             sock = await _through_socks(self.proxy, server)
             try:
                 made = await loop.create_connection(
-                    factory, sock=sock, ssl=tls, server_hostname=tls_name
+                    factory,
+                    sock=sock,
+                    ssl=tls,
+                    server_hostname=tls_name,
+                    ssl_shutdown_timeout=shutdown_s,
                 )
             except BaseException:
                 sock.close()
@@ -96,6 +107,7 @@ class Line:
                 server.port,
                 ssl=tls,
                 server_hostname=tls_name,
+                ssl_shutdown_timeout=shutdown_s,
                 happy_eyeballs_delay=0.25,
             )
         _tune(made[0])
@@ -233,7 +245,7 @@ def _joined_chunks(body: bytes) -> bytes:
 
 
 async def _through_http_proxy(
-    line: Line, proxy: Proxy, factory: Callable[[], P]
+    line: Line, proxy: Proxy, factory: Callable[[], P], shutdown_s: float | None
 ) -> tuple[asyncio.Transport, P]:
     """Ask for a tunnel by CONNECT; TLS to the server then runs in it (in TLS to the proxy, for
     an https proxy, which is trusted by the system's authorities).
@@ -255,7 +267,13 @@ async def _through_http_proxy(
             protocol.connection_made(transport)
             transport.resume_reading()
             return transport, protocol
-        inner = await loop.start_tls(transport, protocol, line.tls, server_hostname=line.tls_name)
+        inner = await loop.start_tls(
+            transport,
+            protocol,
+            line.tls,
+            server_hostname=line.tls_name,
+            ssl_shutdown_timeout=shutdown_s,
+        )
         assert inner is not None
         protocol.connection_made(inner)
     except BaseException:

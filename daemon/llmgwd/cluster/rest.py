@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # A caller has scopes of its own; these only keep a forgotten one from waiting for ever.
 DIAL_S = 10.0
 _REQUEST_S = 30.0
+# Closing a session waits for each connection's end; on a dead path the peer says no goodbye.
+_SHUTDOWN_S = 0.2
 # An object in etcd is at most 1.5 MiB; a line of a log has no limit of its own.
 _MAX_LINE_BYTES = 8 * 1024 * 1024
 
@@ -97,6 +99,11 @@ class Rest:
         timeout: aiohttp.ClientTimeout,
         body: Any = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
+        if self._session.closed:
+            # Whoever still holds this access will be given the one that replaced it.
+            raise Transient(
+                Condition.API_SERVER_UNREACHABLE, "the kubeconfig was read anew meanwhile"
+            )
         url = URL(f"{self._line.server}{path}").update_query(query)
         try:
             async with self._session.request(
@@ -145,7 +152,7 @@ class _Connector(aiohttp.BaseConnector):
     ) -> ResponseHandler:
         tls = req.ssl if isinstance(req.ssl, ResumingContext) else None
         async with asyncio.timeout(DIAL_S):
-            _, protocol = await replace(self._line, tls=tls).dial(self._factory)
+            _, protocol = await replace(self._line, tls=tls).dial(self._factory, _SHUTDOWN_S)
         return protocol
 
 

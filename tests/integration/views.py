@@ -1,0 +1,36 @@
+"""The views that a followed target is told in, and how to wait for one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import anyio
+
+if TYPE_CHECKING:
+    from llmgwd.cluster.pods import TargetView
+
+
+class Views:
+    """The views as they are told; waiting for one that fits ends after 10 s."""
+
+    def __init__(self) -> None:
+        self.told: list[TargetView] = []
+        self._news = anyio.Event()
+
+    def __call__(self, view: TargetView) -> None:
+        self.told.append(view)
+        self._news.set()
+        self._news = anyio.Event()
+
+    async def until(self, fits: Callable[[TargetView], bool]) -> TargetView:
+        with anyio.fail_after(10):
+            while not self.told or not fits(self.told[-1]):
+                await self._news.wait()
+        return self.told[-1]
+
+    async def names(self, *names: str) -> TargetView:
+        return await self.until(lambda view: {e.pod for e in view.endpoints} == set(names))
+
+    async def problem(self, code: str) -> TargetView:
+        return await self.until(lambda view: view.problem is not None and view.problem.code == code)
