@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from llmgwctl.wire import Event, Status
+    from llmgwd.config import Config
+    from llmgwd.gateway.key import Key
     from llmgwd.timings import Timings
 
 
@@ -18,6 +20,10 @@ class Daemon(Protocol):
     @property
     def timings(self) -> Timings:
         """How long probes, dials, holds and outages took."""
+
+    @property
+    def config(self) -> Config:
+        """What is in force: of the last reload that held no mistake."""
 
     def status(self) -> Status:
         """Give what is known right now; waits for nobody."""
@@ -39,4 +45,11 @@ class Daemon(Protocol):
 
         Raises:
             ConfigError: it holds a mistake; nothing was changed.
+        """
+
+    async def key(self, name: str) -> Key:
+        """Give the key of the gateway behind a forward.
+
+        Raises:
+            Blocked: its source has none, or may not be read. Transient: the cluster is away.
         """

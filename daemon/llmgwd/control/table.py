@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmgwctl.wire import Path
-from llmgwd.control import metrics, routes
+from llmgwd.control import doctor, key, logs, metrics, routes
 from llmgwd.control.endpoint import Call, Endpoint, Reply
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ async def _document(daemon: Daemon, call: Call) -> Reply:
 
 TABLE: tuple[Endpoint, ...] = (
     *routes.ENDPOINTS,
+    *key.ENDPOINTS,
+    *logs.ENDPOINTS,
+    *doctor.ENDPOINTS,
     *metrics.ENDPOINTS,
     Endpoint("GET", Path.OPENAPI, "This API, described", dict, _document),
 )

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from llmgwd.config import ListenAddress
     from llmgwd.diagnosis.case import Case
 
-_START = (
-    "llmgwctl service start (installed? else: llmgwctl service install, or llmgwd in a terminal)"
-)
+_START = "llmgwctl service install"
 
 
 async def check_port(case: Case) -> list[Finding]:
