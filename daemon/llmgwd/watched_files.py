@@ -50,6 +50,19 @@ class WatchedFiles:
         self._followers.pop(follower, None)
 
     async def run(self) -> NoReturn:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._stop_when_cancelled)
+            await self._watch_for_ever()
+        raise AssertionError("watching never ends by itself")
+
+    async def _stop_when_cancelled(self) -> None:
+        """Free the thread that waits for the system's word: a cancellation alone does not."""
+        try:
+            await anyio.sleep_forever()
+        finally:
+            self._wanted_changed.set()
+
+    async def _watch_for_ever(self) -> NoReturn:
         while True:
             self._wanted_changed = anyio.Event()
             folders = _folders(self._files())
@@ -73,7 +86,6 @@ class WatchedFiles:
             debounce=200,
             rust_timeout=int(LOOK_S * 1000),
             yield_on_timeout=True,
-            raise_interrupt=False,
         )
         async for _ in words:
             await self._look()
