@@ -38,7 +38,7 @@ class FaultClient:
     def __init__(self, control_url: str) -> None:
         self._netloc = urlsplit(control_url).netloc
 
-    def call(self, name: str, **arguments: Any) -> Any:
+    def call(self, name: str, /, **arguments: Any) -> Any:
         """Make one call; return its JSON result.
 
         Raises:
