@@ -24,7 +24,7 @@ from llmgwctl.wire import Condition
 from llmgwd.cluster import plugin
 from llmgwd.cluster.access import ClusterAccess, open_access
 from llmgwd.cluster.credentials import Credential
-from llmgwd.cluster.renewal import RETRY_FAILED_S, Renewed, RenewingLogin
+from llmgwd.cluster.renewal import RETRY_FAILED_S, Renewed, RenewingLogin, Unattended
 from llmgwd.demo.tls import Authority
 from llmgwd.errors import Blocked, LlmgwError, Transient
 
@@ -250,7 +250,7 @@ async def test_a_plugin_that_does_not_end_is_ended_with_all_it_started(
 
         error = await problem_of(access)
 
-        assert error.code == Condition.LOGIN_PLUGIN_FAILED
+        assert error.code == Condition.LOGIN_EXPIRED
         assert "did not end within 1 s" in error.message
         await _gone(int((tmp_path / "child").read_text()))
         await access.close()
@@ -328,6 +328,23 @@ async def test_a_plugin_that_is_not_installed_shows_the_hint_to_install_it(tmp_p
         assert "corp-login-7: No such file" in error.message
         assert error.remedy == "brew install corp"
         await access.close()
+
+
+async def test_a_login_that_waits_for_somebody_opens_no_window_every_half_minute() -> None:
+    clock, runs = Clock(), 0
+
+    async def renew() -> Renewed:
+        nonlocal runs
+        runs += 1
+        raise Unattended(Condition.LOGIN_EXPIRED, "nobody there")
+
+    login = RenewingLogin(renew, files=(), remedy="", wall_clock=clock, clock=clock)
+    for _ in range(600):
+        clock.now += 1.0
+        with pytest.raises(Blocked):
+            await login.current()
+
+    assert runs == 2
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,13 @@ class ClusterAccess:
         """A credential file changed: earlier failures count no more."""
         self._login.forget()
 
+    def distrust_connections(self) -> None:
+        """Make the next requests on connections of their own: those that are open may be dead
+        without a sign of it (the machine slept). Streams that are open go on.
+        """
+        # Connections are kept by the context they were made with: another one, another pool.
+        self._tls = None
+
     @property
     def login_remedy(self) -> str:
         return self._login.remedy

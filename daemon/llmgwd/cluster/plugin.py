@@ -22,7 +22,7 @@ import anyio.abc
 from llmgwctl.wire import Condition
 from llmgwd.cluster.credentials import Credential, bearer
 from llmgwd.cluster.known_plugins import login_command
-from llmgwd.cluster.renewal import Renewed
+from llmgwd.cluster.renewal import Renewed, Unattended
 from llmgwd.cluster.tls import ClientCertificate
 from llmgwd.errors import Blocked, LlmgwError, Transient
 
@@ -125,8 +125,8 @@ async def renew(plugin: Plugin) -> Renewed:
         with anyio.fail_after(PLUGIN_S):
             outcome = await _run(plugin)
     except TimeoutError as error:
-        raise Blocked(
-            Condition.LOGIN_PLUGIN_FAILED,
+        raise Unattended(
+            Condition.LOGIN_EXPIRED,
             f"the login plugin {plugin.command} did not end within {PLUGIN_S:.0f} s",
             f"it may be waiting for somebody: {plugin.remedy}",
         ) from error

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # A login that needs a person is not made better by asking it more often.
 RETRY_FAILED_S = 30.0
+# One that waited for somebody may have opened a window for it: not again every half a minute.
+RETRY_UNATTENDED_S = 300.0
 # Without a network every login fails; it may be back at any moment.
 RETRY_OFFLINE_S = 5.0
 # A cluster that accepts and refuses the same login by turns must not make a storm of renewals.
@@ -30,6 +32,10 @@ _MAX_FORCED, _FORCED_WITHIN_S = 3, 30.0
 _AHEAD_S, _AHEAD_SHARE = 60.0, 0.2
 # A folder of cached logins holds a few files; more than this is no such folder.
 _MAX_LOOKED_AT = 200
+
+
+class Unattended(Blocked):
+    """The login waited for somebody, and nobody was there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +157,14 @@ class RenewingLogin:
         return True
 
     def _fail(self, error: LlmgwError) -> None:
-        patience = RETRY_OFFLINE_S if isinstance(error, Transient) else RETRY_FAILED_S
-        self._failure, self._next_at = error, self._clock() + patience
+        self._failure, self._next_at = error, self._clock() + _patience_s(error)
         self._seen = _look_at(self.files)
+
+
+def _patience_s(error: LlmgwError) -> float:
+    if isinstance(error, Unattended):
+        return RETRY_UNATTENDED_S
+    return RETRY_OFFLINE_S if isinstance(error, Transient) else RETRY_FAILED_S
 
 
 def _hold(renewed: Renewed, now: float) -> _Held:

@@ -70,6 +70,7 @@ class TargetWatch:
 
     def refresh(self) -> None:
         """Read and list everything again now: the machine woke up, or a tunnel was lost."""
+        self._access.distrust_connections()
         if self._round is not None:
             self._round.cancel()
 
