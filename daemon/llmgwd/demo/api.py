@@ -48,6 +48,8 @@ class _Place:
     def resource(self) -> str:
         return f"{self.kind.plural}/{self.subresource}" if self.subresource else self.kind.plural
 
+_REVIEWS = ("/apis/authorization.k8s.io/v1/", "/apis/authentication.k8s.io/v1/")
+
 
 class Api:
     """Serves requests of all connections; holds nothing but references."""
@@ -82,7 +84,7 @@ class Api:
         if document is not None:
             request.respond_json(200, document)
             return
-        if request.path.startswith("/apis/authorization.k8s.io/v1/"):
+        if request.path.startswith(_REVIEWS):
             body = await self._read_review(request)
             request.respond_json(201, review(request.path, body, user, self._access))
             return

@@ -1,4 +1,4 @@
-"""Self subject (access, rules) reviews: what may I do?"""
+"""Self subject (access, rules) reviews: who am I, and what may I do?"""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ def review(path: str, body: Object, user: str, access: Access) -> Object:
         rules = access.rules_of(user, spec.get("namespace", "default"))
         status = {"resourceRules": rules, "nonResourceRules": [], "incomplete": False}
         return head | {"kind": "SelfSubjectRulesReview", "spec": spec, "status": status}
+    if plural == "selfsubjectreviews":
+        status = {"userInfo": {"username": user, "groups": ["system:authenticated"]}}
+        head |= {"apiVersion": "authentication.k8s.io/v1"}
+        return head | {"kind": "SelfSubjectReview", "status": status}
     raise answers.no_such_path()
 
 
