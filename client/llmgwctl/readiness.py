@@ -8,15 +8,11 @@ from typing import TYPE_CHECKING
 
 from .destination import choose
 from .errors import ClientError, NeedsPerson, Unreachable
-from .wire import SERVING_STATES, EventKind, Path, Severity, State
+from .wire import SERVING_STATES, EventKind, Severity, State
 
 if TYPE_CHECKING:
     from .client import Client
     from .wire import ForwardStatus
-
-
-# Below the daemon's sign of life (15 s), so that a time-out is seen as one.
-_LOOK_EVERY_S = 10.0
 
 
 def wait_until_serving(client: Client, name: str, timeout_s: float) -> ForwardStatus:
@@ -30,18 +26,18 @@ def wait_until_serving(client: Client, name: str, timeout_s: float) -> ForwardSt
         return forward
     print(f"llmgwctl: waiting for {name}: {_plight(forward)}", file=sys.stderr)
     deadline = time.monotonic() + timeout_s
-    while (left_s := deadline - time.monotonic()) > 0:
-        _await_change(client, name, left_s)
+    while time.monotonic() < deadline:
+        _await_change(client, name, deadline)
         forward = choose(client.status(), name)
         if forward["state"] in SERVING_STATES:
             return forward
     raise _too_late(forward, timeout_s)
 
 
-def _await_change(client: Client, name: str, within_s: float) -> None:
-    """Return when the forward serves or changes, or after a while."""
+def _await_change(client: Client, name: str, until: float) -> None:
+    """Return when the forward serves or changes, or the time is up."""
     try:
-        for event in client.lines(Path.EVENTS, timeout_s=min(within_s, _LOOK_EVERY_S)):
+        for event in client.events(until=until):
             if event["kind"] == EventKind.SNAPSHOT:
                 if choose(event["status"], name)["state"] in SERVING_STATES:
                     return

@@ -88,7 +88,24 @@ def _check(options: argparse.Namespace) -> int:
     return 0
 
 
-_COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {"run": _run, "check": _check, "demo": _demo}
+def _doctor(options: argparse.Namespace) -> int:
+    from llmgwd import doctor_command
+    from llmgwd.diagnosis.case import Request
+
+    return doctor_command.run(
+        lambda: read_config(options.config or paths.config_path()),
+        Request(tuple(filter(None, options.models.split(","))), options.paid),
+        options.forward,
+        as_json=options.json,
+    )
+
+
+_COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "run": _run,
+    "check": _check,
+    "doctor": _doctor,
+    "demo": _demo,
+}
 
 
 def _with_command(arguments: Sequence[str]) -> list[str]:
@@ -115,6 +132,12 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="read the configuration, and name a mistake in it")
     check.add_argument("file", nargs="?", metavar="FILE", help="this file, not the usual one")
     check.add_argument("--json", action="store_true", help="say as JSON what it comes to")
+    doctor = commands.add_parser("doctor", help="what llmgwctl doctor asks where no daemon runs")
+    doctor.add_argument("--config", metavar="FILE", help="read this configuration file")
+    doctor.add_argument("--forward", metavar="NAME", help="look at this forward only")
+    doctor.add_argument("--models", default="", metavar="A,B", help="look for these models")
+    doctor.add_argument("--paid", action="store_true", help="have the models called for real")
+    doctor.add_argument("--json", action="store_true", help="one object a line")
     demo = commands.add_parser("demo", help="show it on a simulated cluster, with nothing set up")
     demo.add_argument("--for", dest="for_s", type=_duration, metavar="30s", help="end by itself")
     demo.add_argument("--port", type=_port, default=4000, help="listen there (default: 4000)")

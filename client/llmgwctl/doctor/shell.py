@@ -13,6 +13,24 @@ if TYPE_CHECKING:
 _PREFIXES = ("ANTHROPIC_", "OPENAI_", "AVANTE_")
 
 
+# Which of the gateway's models Claude Code asks for; the haiku one in the background.
+_MODEL_NAMES = (
+    "ANTHROPIC_MODEL",
+    "ANTHROPIC_DEFAULT_OPUS_MODEL",
+    "ANTHROPIC_DEFAULT_SONNET_MODEL",
+    "ANTHROPIC_DEFAULT_HAIKU_MODEL",
+    "ANTHROPIC_SMALL_FAST_MODEL",
+)
+# Words of Claude Code's own for whatever model the others name.
+_ALIASES = ("default", "sonnet", "opus", "haiku", "opusplan")
+
+
+def models_named(environ: Mapping[str, str]) -> list[str]:
+    """List the models that programs of this shell will ask the gateway for."""
+    named = [environ.get(name, "") for name in _MODEL_NAMES]
+    return [name for name in named if name and name not in _ALIASES]
+
+
 def check_shell(
     environ: Mapping[str, str],
     url: str,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from llmgwctl.wire import Condition
 from llmgwd.config import ClusterRoute, ForwardConfig, KeySource, UrlRoute
+from llmgwd.errors import Transient
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from llmgwctl.wire import ForwardStatus, Way
     from llmgwd.cluster.access import ClusterAccess
     from llmgwd.cluster.pods import TargetView
@@ -59,6 +63,20 @@ class Case:
         """The access that the first check opened."""
         assert self.access is not None
         return self.access
+
+    async def get(self, path: str) -> Mapping[str, Any]:
+        """Ask the cluster.
+
+        Raises:
+            Transient: there is none, or the kubeconfig leads to none.
+        """
+        if self.access is None:
+            raise Transient(
+                Condition.API_SERVER_UNREACHABLE,
+                "there is no cluster to read a Secret from",
+                "take the key from elsewhere: [gateway] key = { file = … } or { command = […] }",
+            )
+        return await self.access.get(path)
 
     async def close(self) -> None:
         if self.access is not None:

@@ -93,7 +93,7 @@ async def check_login(case: Case) -> Finding:
         except Unauthorized as error:
             return from_error(error, "the API server answers 401")
     version = await _version(case)
-    return ok(f"accepted as {case.user or 'somebody'}{version}", clock.took_s)
+    return ok(f"accepted{f' as {case.user}' if case.user else ''}{version}", clock.took_s)
 
 
 async def _user(case: Case) -> str | None:
@@ -177,7 +177,7 @@ async def check_port(case: Case) -> Finding:
     _blame(case, "port")
     assert case.view is not None
     numbers = sorted({endpoint.port for endpoint in case.view.endpoints})
-    behind = f", {', '.join(map(str, numbers))} in the pods" if numbers else ""
+    behind = f" leads to {', '.join(map(str, numbers))} in the pods" if numbers else ""
     return ok(f"{case.route.port}{behind}")
 
 

@@ -28,13 +28,11 @@ from llmgwd.direct.rewrite import parse_url
 from llmgwd.direct.upstream import Dialer
 from llmgwd.errors import LlmgwError
 from llmgwd.gateway.answer import Answer, Connect, NotHttp, exchange
-from llmgwd.gateway.key import KeyRing, decoded
+from llmgwd.gateway.key import KeyRing, secrets_in
 from llmgwd.gateway.probe import probe
 from llmgwd.gateway.surface import KeyVerdict, error_of, judge_key, redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from llmgwd.diagnosis.case import Case
 
 _WAY_S: Final = 10.0
@@ -133,7 +131,7 @@ async def check_key(case: Case) -> Finding:
     """Get the key from where the configuration says, and ask the gateway about it."""
     ring = KeyRing(
         case.key_source,
-        lambda name: _read_secret(case, name),
+        secrets_in(case.route.namespace if case.has_cluster else "", case.get),
         redaction.register,
         namespace=case.route.namespace if case.has_cluster else "",
         release=case.route.target.rpartition("/")[2] if case.has_cluster else "litellm",
@@ -162,18 +160,6 @@ _KEY_REMEDIES: Final = {
     KeyVerdict.BLOCKED: "have it unblocked on the gateway: llmgwctl open",
     KeyVerdict.BUDGET_EXCEEDED: "llmgwctl usage shows when the budget is reset",
 }
-
-
-async def _read_secret(case: Case, name: str) -> Mapping[str, str] | None:
-    from llmgwd.cluster.refusals import NotFound
-
-    if case.access is None:
-        raise Pointless("kubeconfig")
-    try:
-        path = f"/api/v1/namespaces/{case.route.namespace}/secrets/{name}"
-        return decoded(await case.access.get(path))
-    except NotFound:
-        return None
 
 
 async def check_models(case: Case) -> Finding:

@@ -1,0 +1,112 @@
+"""llmgwctl doctor: every check from the kubeconfig to an answer, with or without a daemon."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from llmgwctl import absence, choose
+from llmgwctl.arguments import prints_colour
+from llmgwctl.client import Client
+from llmgwctl.commands.env import claude_settings
+from llmgwctl.destination import choose as choose_forward
+from llmgwctl.destination import key_of, url_of
+from llmgwctl.doctor.machine import check_service, lingers
+from llmgwctl.doctor.report import Style, exit_status, line, verdict
+from llmgwctl.doctor.shell import check_shell, models_named
+from llmgwctl.doctor.standalone import examine
+from llmgwctl.errors import ClientError, NotRunning
+from llmgwctl.wire import Path
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from llmgwctl.wire import CheckStatus, Status
+
+DESCRIPTION = """\
+Check the whole way, in order: kubeconfig, login, permissions, service, pods, ways in, port,
+gateway, key, models, this shell, the service manager. What fails comes with its cause and a
+command to paste; what it makes pointless is skipped. Works without a running daemon, too.
+
+Exit status: 0 all well, or only something to look at; 1 something failed; 4 a person must act."""
+
+EXAMPLES = (
+    ("llmgwctl doctor", "look at every forward, this shell and this machine"),
+    ("llmgwctl doctor --model claude-sonnet-4-5", "is there this model, too?"),
+    ("llmgwctl doctor --json | jq 'select(.state == \"failed\")'", "one object a line"),
+    ("llmgwctl doctor --paid", "have each model called for real: that costs money"),
+)
+
+# A daemon that hangs must not make the doctor hang; a check itself takes 40 s at most.
+_LINE_S = 60.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("forward", nargs="?", metavar="NAME", help="only this forward")
+    parser.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="look for this model; those that this shell's variables name are looked for anyway",
+    )
+    parser.add_argument(
+        "--paid",
+        action="store_true",
+        help="let the gateway call each of its models (/health): real calls, which cost money",
+    )
+    parser.add_argument("--config", metavar="FILE", help="where no daemon runs: this configuration")
+    parser.add_argument("--json", action="store_true", help="one object a line, for scripts")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    style = Style(prints_colour(arguments.color), is_ascii=not is_utf8)
+    checks: list[CheckStatus] = []
+    forward: str | None = None
+    for check in _checks(arguments):
+        if arguments.json:
+            print(json.dumps(check, ensure_ascii=False), flush=True)
+        else:
+            if check["forward"] not in (None, forward):
+                forward = check["forward"]
+                print(f"{forward}:" if not checks else f"\n{forward}:")
+            print(line(check, style), flush=True)
+        checks.append(check)
+    if not arguments.json:
+        print(f"\n{verdict(checks)}")
+    return exit_status(checks)
+
+
+def _checks(arguments: argparse.Namespace) -> Iterator[CheckStatus]:
+    client = Client(arguments.socket)
+    models = list(dict.fromkeys([*arguments.model, *models_named(os.environ)]))
+    query = {"models": ",".join(models) or None, "paid": arguments.paid or None}
+    status: Status | None = None
+    try:
+        status = client.status()
+    except NotRunning:
+        yield from examine(arguments.config, arguments.forward, models, is_paid=arguments.paid)
+    else:
+        if arguments.forward is not None:
+            choose.forward(status, arguments.forward)
+        query["forward"] = arguments.forward
+        yield from client.lines(Path.DOCTOR, query, timeout_s=_LINE_S)
+    yield from _of_shell(client, status, arguments.forward)
+    yield check_service(absence.look(), lingers())
+
+
+def _of_shell(client: Client, status: Status | None, name: str | None) -> Iterator[CheckStatus]:
+    """Compare this shell with what `env` would set, as far as that is known."""
+    url, key = "http://localhost:4000", None
+    try:
+        if status is not None:
+            forward = choose_forward(status, name)
+            url = url_of(forward)
+            key = key_of(client, forward)["key"]
+    except ClientError:
+        pass  # the lines before this one have said it
+    yield from check_shell(os.environ, url, key, claude_settings(os.environ))

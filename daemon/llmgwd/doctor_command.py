@@ -1,0 +1,62 @@
+"""`llmgwd doctor`: the doctor's checks without a running daemon; the very same ones."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import anyio
+
+from llmgwctl.doctor.report import Style, exit_status, line
+from llmgwctl.wire import CheckState, CheckStatus
+from llmgwd import log
+from llmgwd.diagnosis.doctor import diagnose
+from llmgwd.errors import ConfigError
+
+if TYPE_CHECKING:
+    from llmgwd.config import Config
+    from llmgwd.diagnosis.case import Request
+
+
+def run(read: Callable[[], Config], request: Request, only: str | None, *, as_json: bool) -> int:
+    """Print each check as soon as it is known; the exit status is of the worst."""
+    # The report is all that is to be said, and stdout is its own.
+    log.configure("error", "console", None)
+
+    def tell(check: CheckStatus) -> None:
+        print(json.dumps(check) if as_json else line(check, Style(sys.stdout.isatty())), flush=True)
+
+    try:
+        config = read()
+    except ConfigError as error:
+        check = _of_config(CheckState.NEEDS_PERSON, error.message, error.remedy)
+        tell(check)
+        return exit_status([check])
+    found = f"{config.path}{'' if config.is_present else ' is not there: the defaults hold'}"
+    tell(_of_config(CheckState.OK, found))
+    return exit_status(anyio.run(_examine, config, request, only, tell))
+
+
+async def _examine(
+    config: Config, request: Request, only: str | None, tell: Callable[[CheckStatus], None]
+) -> list[CheckStatus]:
+    checks = []
+    async for check in diagnose(config, request, {}, only):
+        tell(check)
+        checks.append(check)
+    return checks
+
+
+def _of_config(state: CheckState, found: str, remedy: str = "") -> CheckStatus:
+    return CheckStatus(
+        check="config",
+        forward=None,
+        state=state,
+        found=found,
+        cause="",
+        remedy=remedy,
+        skipped_by=None,
+        took_s=None,
+    )
