@@ -70,6 +70,7 @@ class ScriptedApi:
     watches: asyncio.Queue[Handler] = field(default_factory=asyncio.Queue)
     tokens: set[str] | None = None
     requests: list[web.Request] = field(default_factory=list)
+    client_ports: list[int] = field(default_factory=list)
     refused: int = 0
     port: int = 0
 
@@ -79,6 +80,8 @@ class ScriptedApi:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(request)
+        assert request.transport is not None
+        self.client_ports.append(request.transport.get_extra_info("peername")[1])
         if self.tokens is not None:
             token = request.headers.get("Authorization", "").removeprefix("Bearer ")
             if token not in self.tokens:
