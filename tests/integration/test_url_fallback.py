@@ -1,0 +1,62 @@
+"""A forward whose cluster goes away and comes back, with the same gateway's URL behind it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from running_daemon import running
+from traffic import Traffic
+
+from llmgwd.demo.remote import cluster_in_thread
+from llmgwd.demo.server import Options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from llmgwd.demo.remote import RemoteCluster
+
+CONFIG = """
+[[forward]]
+name = "litellm"
+listen = "localhost:PORT"
+fallback = "{url}"
+"""
+OUTAGE_S = 10.0
+
+
+def address_of_a_pod(cluster: RemoteCluster) -> str:
+    """Where a pod's program is really served: what an ingress would lead to."""
+    assert cluster.cluster is not None
+    (pod,) = cluster.cluster.world.pods.values()
+    assert pod.program is not None
+    host, port = pod.program.address(4000) or ("", 0)
+    return f"http://{host}:{port}"
+
+
+def test_the_fallback_serves_while_the_cluster_is_away_and_not_a_request_fails(
+    tmp_path: Path, simulated_cluster: RemoteCluster
+) -> None:
+    with cluster_in_thread(Options(pods=1)) as elsewhere:
+        url = address_of_a_pod(elsewhere)
+        with running(tmp_path, simulated_cluster.kubeconfig, CONFIG.format(url=url)) as daemon:
+            daemon.wait_for("ready")
+            simulated_cluster.faults.api_down()
+            daemon.wait_for("reconnecting")
+            with Traffic(daemon.port, rate=20) as traffic:
+                daemon.wait_for("degraded")
+                routes = daemon.forward()["routes"]
+                away = daemon.conditions()
+                time.sleep(OUTAGE_S)
+                simulated_cluster.faults.api_up()
+                daemon.wait_for("ready", within_s=60)
+                back = daemon.forward()["routes"]
+                time.sleep(1)
+
+            assert set(traffic.counts) == {"ok"}
+            assert [route["name"] for route in routes if route["is_active"]] == [url]
+            assert "on-fallback" in away
+            assert [route["kind"] for route in back if route["is_active"]] == ["kubernetes"]
+            assert "on-fallback" not in daemon.conditions()
+            assert daemon.kinds().count("route-switched") == 2
+            assert sum(elsewhere.faults.seen().values()) > 0
