@@ -5,6 +5,7 @@ Imports what all verbs need and nothing more; what one verb needs, its module im
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -24,6 +25,9 @@ _COMMON = {"--socket": True, "--color": True}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `llmgwctl` and return its exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that cannot show a sign shows a question mark, not a traceback.
+        sys.stdout.reconfigure(errors="replace")
     try:
         status = _run(list(sys.argv[1:] if argv is None else argv))
         # Here, where a reader that has gone can still be dealt with.

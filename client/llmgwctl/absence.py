@@ -42,7 +42,8 @@ def explain(facts: Facts) -> NotRunning:
     said = f": {facts.last_line}" if facts.last_line else ""
     if facts.has_failed:
         result = f" ({facts.result})" if facts.result else ""
-        return NotRunning(f"llmgwd is not running: its service failed{result}{said}", start)
+        message = f"llmgwd is not running: its service failed{result}{said}"
+        return NotRunning(message, f"start it again: {start}")
     if facts.is_starting:
         return NotRunning("llmgwd is just being started", "wait for it: llmgwctl wait")
     if not facts.is_enabled:
@@ -81,7 +82,7 @@ def of_systemd(shown: str, last_line: object = "") -> Facts:
     # Between two tries of Restart= it counts as activating, with the last try's result.
     has_failed = state == "failed" or values.get("Result", "success") != "success"
     line = (last_line() if callable(last_line) else str(last_line)) if has_failed else ""
-    result = values.get("Result", "")
+    result = values.get("Result", "") if has_failed else ""
     if result == "exit-code":
         result = f"exit status {values.get('ExecMainStatus', '?')}"
     return Facts(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from importlib import import_module
 from typing import IO, TYPE_CHECKING, NoReturn, Protocol, cast
 
 from .errors import UsageError
+from .terminal import detect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,8 @@ class Parser(argparse.ArgumentParser):
 
 
 def load(verb: Verb) -> VerbModule:
-    return cast("VerbModule", import_module(verb.module_name))
+    # importlib.import_module is three modules more.
+    return cast("VerbModule", __import__(verb.module_name, fromlist=["run"]))
 
 
 def build(verb: Verb, module: VerbModule) -> Parser:
@@ -45,7 +46,7 @@ def build(verb: Verb, module: VerbModule) -> Parser:
         prog=f"llmgwctl {verb.name}",
         description=description,
         epilog=examples_text(module.EXAMPLES, verb),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_formatter,
         allow_abbrev=False,
     )
     parser.set_defaults(verb=verb.name)
@@ -61,6 +62,12 @@ def build(verb: Verb, module: VerbModule) -> Parser:
         help="auto: on a terminal, unless NO_COLOR is set",
     )
     return parser
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    # Left to itself, argparse imports shutil (and so bz2 and lzma) with the first argument added.
+    width = min(detect(False).width, 100) - 2
+    return argparse.RawDescriptionHelpFormatter(prog, width=width)
 
 
 def examples_of(examples: Examples, verb: Verb) -> Examples:

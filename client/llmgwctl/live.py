@@ -120,7 +120,7 @@ class _View:
     def _draw(self, status: Status | None) -> None:
         terminal = detect(self._is_coloured)
         try:
-            height = os.get_terminal_size().lines
+            height = os.get_terminal_size().lines or 24
         except OSError:
             height = 24
         lines = frame(status, self._flows, tuple(self._events), terminal, height, time.time())

@@ -84,9 +84,10 @@ def detect(is_coloured: bool) -> Terminal:
     try:
         columns = int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size().columns
     except (ValueError, OSError):
-        columns = 80
+        columns = 0
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
-    return Terminal(max(columns, 20), is_coloured, not encoding.startswith("utf"))
+    # A terminal that was never told its size says 0.
+    return Terminal(max(columns or 80, 20), is_coloured, not encoding.startswith("utf"))
 
 
 def clean(text: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import struct
+import stat
 import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -140,17 +140,18 @@ def peer_pid(connection: socket.socket) -> int | None:
     if option is None:
         return None
     try:
-        pid: int = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, option, 12))[0]
+        # struct ucred: pid, uid, gid.
+        found = connection.getsockopt(socket.SOL_SOCKET, option, 12)
     except OSError:
         return None
-    return pid or None
+    return int.from_bytes(found[:4], sys.byteorder) or None
 
 
 def _connect(path: str, timeout_s: float | None) -> socket.socket:
     _check_length(path)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        _check_owner(path)
+        _check_file(path)
         connection.settimeout(timeout_s)
         connection.connect(path)
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:
@@ -183,8 +184,11 @@ def _check_length(path: str) -> None:
         )
 
 
-def _check_owner(path: str) -> None:
-    owner = os.stat(path).st_uid
+def _check_file(path: str) -> None:
+    found = os.stat(path)
+    if not stat.S_ISSOCK(found.st_mode):
+        raise Unreachable("socket-unusable", f"{path} is no socket", "choose another with --socket")
+    owner = found.st_uid
     if owner != os.getuid():
         raise Unreachable(
             "socket-not-ours",

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TYPE_CHECKING
 
 import anyio
 import sample
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from llmgwctl.wire import Event, EventKind, State, Status
+from llmgwd.config import Config
 from llmgwd.control.api import ControlServer
 from llmgwd.control.claim import claim
 from llmgwd.control.table import TABLE
 from llmgwd.errors import Blocked, ConfigError
+from llmgwd.gateway.key import Key
 from llmgwd.timings import Timings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 T = TypeVar("T")
 WATCHER_EVENTS = 64
@@ -29,6 +33,7 @@ class PlainDaemon:
     def __init__(self, status: Status) -> None:
         self.value = copy.deepcopy(status)
         self.timings = Timings()
+        self.config = Config("/nowhere/config.toml", is_present=False, forwards=())
         self.past: list[Event] = []
         self.is_config_wrong = False
         self.is_broken = False
@@ -71,6 +76,9 @@ class PlainDaemon:
     async def reload(self) -> None:
         if self.is_config_wrong:
             raise ConfigError("config.toml: port = 70000, but a port is 1 to 65535")
+
+    async def key(self, name: str) -> Key:
+        return Key("sk-plain", "the test")
 
     def change(self, name: str, state: State) -> None:
         for forward in self.value["forwards"]:
@@ -118,7 +126,7 @@ class Served:
 
         async def poll() -> None:
             with anyio.fail_after(20):
-                while not claim_holds():
+                while not claim_holds():  # noqa: ASYNC110 - the server says nothing when
                     await anyio.sleep(0.005)
 
         self._portal.call(poll)

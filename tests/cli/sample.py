@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from llmgwctl.terminal import seconds_of
-from llmgwctl.wire import ConditionStatus, ForwardStatus, PodStatus, RouteStatus, Status
+
+if TYPE_CHECKING:
+    from llmgwctl.wire import ConditionStatus, ForwardStatus, PodStatus, RouteStatus, Status
 
 NOW_STAMP = "2026-03-01T12:00:00.000Z"
 NOW = seconds_of(NOW_STAMP) or 0.0

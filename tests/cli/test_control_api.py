@@ -17,7 +17,7 @@ from plain_daemon import Served, serve
 
 from llmgwctl.client import Client
 from llmgwctl.transport import Answer, LineStream, request
-from llmgwctl.wire import EventKind, State
+from llmgwctl.wire import EventKind, State, Status
 from llmgwd.control.claim import claim
 from llmgwd.control.peer import uid_of_xucred
 from llmgwd.errors import Blocked
@@ -149,7 +149,7 @@ def test_status_is_the_daemons_own(served: Served) -> None:
     ids=["ready", "degraded", "reconnecting", "all-stopped", "one-of-several", "none"],
 )
 def test_health_is_200_only_where_everything_wanted_serves(
-    folder: Path, status: sample.Status, http_status: int
+    folder: Path, status: Status, http_status: int
 ) -> None:
     with serve(folder, status) as served:
         answer = ask(served, "GET", "/v1/health")
@@ -262,14 +262,16 @@ def test_who_does_not_finish_asking_is_cut(folder: Path) -> None:
 def test_who_does_not_take_the_answer_is_cut_and_the_others_go_on(folder: Path) -> None:
     # Far more than a socket's buffers hold.
     big = sample.status(*(sample.forward(f"forward-{n}") for n in range(4000)))
-    with serve(folder, big, take_within_s=0.05) as served:
-        with socket.socket(socket.AF_UNIX) as slow:
-            slow.connect(served.path)
-            slow.sendall(b"GET /v1/status HTTP/1.0\r\n\r\n")
-            assert ask(served, "GET", "/v1/health").status == 200
-            served.until(lambda: not served.server.connections)
-            slow.settimeout(20)
-            received = sum(map(len, iter(lambda: slow.recv(1 << 20), b"")))
+    with (
+        serve(folder, big, take_within_s=0.05) as served,
+        socket.socket(socket.AF_UNIX) as slow,
+    ):
+        slow.connect(served.path)
+        slow.sendall(b"GET /v1/status HTTP/1.0\r\n\r\n")
+        assert ask(served, "GET", "/v1/health").status == 200
+        served.until(lambda: not served.server.connections)
+        slow.settimeout(20)
+        received = sum(map(len, iter(lambda: slow.recv(1 << 20), b"")))
 
     assert 0 < received < len(json.dumps(big))
 
