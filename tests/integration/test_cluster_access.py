@@ -311,6 +311,22 @@ async def test_many_open_watches_do_not_starve_a_request(tmp_path: Path) -> None
         await access.close()
 
 
+async def test_connections_are_kept_until_they_are_distrusted(tmp_path: Path) -> None:
+    async with serving() as api:
+        api.answers["/version"] = VERSION
+        access = await open_access(kubeconfig(tmp_path, api), None)
+
+        await access.version()
+        await access.version()
+        access.distrust_connections()
+        await access.version()
+
+        first, second, third = api.client_ports
+        assert first == second
+        assert third != first
+        await access.close()
+
+
 async def test_a_stream_that_falls_silent_ends(tmp_path: Path) -> None:
     is_over = asyncio.Event()
 

@@ -337,19 +337,6 @@ async def test_a_deployments_pods_are_found_by_its_selector(tmp_path: Path) -> N
         assert selectors == {"app in (x)"}
 
 
-async def test_a_refresh_trusts_no_connection_that_was_open_before(tmp_path: Path) -> None:
-    async with serving() as api:
-        api.answers |= {SERVICE: service(), PODS: listed(pod("a"))}
-        async with following(tmp_path, api) as (views, watch):
-            await views.names("a")
-            before = len(api.requests)
-            watch.refresh()
-            api.answers[PODS] = listed(pod("b"))
-            await views.names("b")
-
-        assert not set(api.client_ports[:before]) & set(api.client_ports[before:])
-
-
 async def test_a_refresh_lists_again_at_once_and_tells_only_what_changed(tmp_path: Path) -> None:
     async with serving() as api:
         api.answers |= {SERVICE: service(), PODS: listed(pod("a"))}
