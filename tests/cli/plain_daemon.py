@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from typing import Any, TypeVar, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import sample
@@ -20,8 +20,8 @@ from llmgwd.gateway.key import Key
 from llmgwd.timings import Timings
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
 
 T = TypeVar("T")
 WATCHER_EVENTS = 64

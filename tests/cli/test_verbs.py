@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
 import sample
@@ -23,11 +24,10 @@ from llmgwctl import __version__
 from llmgwctl.client import Client
 from llmgwctl.errors import NotRunning, Unreachable, UsageError
 from llmgwctl.wire import EventKind, Exit, State
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 COMMAND = [sys.executable, "-m", "llmgwctl"]
 ESCAPE = "\x1b["
