@@ -48,6 +48,7 @@ class _Place:
     def resource(self) -> str:
         return f"{self.kind.plural}/{self.subresource}" if self.subresource else self.kind.plural
 
+
 _REVIEWS = ("/apis/authorization.k8s.io/v1/", "/apis/authentication.k8s.io/v1/")
 
 
