@@ -8,7 +8,7 @@ says something. Elsewhere than on Linux nobody is known to be gone until a write
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import socket
 import struct
 import sys
@@ -62,13 +62,22 @@ def _request_about_peer(sock: socket.socket) -> bytes:
     return _NLMSG.pack(length, _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, 0, 0) + body
 
 
+@functools.cache
+def _netlink() -> socket.socket:
+    """One socket for good: with every descriptor in use, the clients that are gone must be known
+    for theirs to be freed.
+    """
+    kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
+    netlink = socket.socket(socket.AF_NETLINK, kind, _NETLINK_SOCK_DIAG)
+    netlink.setblocking(False)
+    return netlink
+
+
 def _ask(request: bytes) -> bytes:
-    with contextlib.closing(
-        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG)
-    ) as netlink:
-        netlink.setblocking(False)
-        netlink.send(request)
-        return netlink.recv(512)
+    """The kernel answers within the call, so that question and answer never get out of step."""
+    netlink = _netlink()
+    netlink.send(request)
+    return netlink.recv(512)
 
 
 def _says_gone(reply: bytes) -> bool:
