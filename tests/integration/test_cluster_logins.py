@@ -107,6 +107,24 @@ async def test_a_token_that_is_refused_is_renewed_by_one_run(tmp_path: Path) -> 
         await access.close()
 
 
+async def test_a_watch_that_meets_an_expired_token_opens_with_a_new_one(tmp_path: Path) -> None:
+    script = Script(tmp_path, "give(token=(folder / 'token').read_text())")
+    (tmp_path / "token").write_text("first")
+    async with serving() as api:
+        api.answers |= {"/version": VERSION, "/log": VERSION}
+        api.tokens = {"first"}
+        access = await open_access(kubeconfig(tmp_path, api, script.user()), None)
+        await access.version()
+
+        api.tokens = {"second"}
+        (tmp_path / "token").write_text("second")
+
+        async with access.stream("/log", {}, 5) as lines:
+            assert [json.loads(line) async for line in lines] == [VERSION]
+        assert script.runs == 2
+        await access.close()
+
+
 async def test_a_token_that_was_never_accepted_is_not_renewed_in_a_loop(tmp_path: Path) -> None:
     script = Script(tmp_path, "give(token='wrong')")
     async with serving() as api:

@@ -113,18 +113,20 @@ class ClusterAccess:
         Raises:
             as `get`; Transient also from the iterator, when the connection breaks.
         """
-        action = parse_action("GET", path, query)
-        credential = await self.credential()
-        tls = self._tls_for(credential)
-        headers = self._headers(credential)
-        async with self._rest.stream(tls, path, query, headers, read_timeout_s) as opened:
-            answer, lines = opened
-            if answer.status >= 300:
-                if answer.status == 401:
-                    self.rejected(credential)
-                raise self._refusal(action, answer)
-            self.accepted(credential)
-            yield lines
+        for may_renew in (True, False):
+            credential = await self.credential()
+            tls, headers = self._tls_for(credential), self._headers(credential)
+            async with self._rest.stream(tls, path, query, headers, read_timeout_s) as opened:
+                answer, lines = opened
+                if answer.status < 300:
+                    self.accepted(credential)
+                    yield lines
+                    return
+            if answer.status != 401:
+                self.accepted(credential)
+            if answer.status != 401 or not self.rejected(credential) or not may_renew:
+                break
+        raise self._refusal(parse_action("GET", path, query), answer)
 
     async def credential(self) -> Credential:
         """Who we are right now; runs a login plugin where that is due.
@@ -208,30 +210,19 @@ class ClusterAccess:
     async def _call(
         self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any] | None
     ) -> dict[str, Any]:
-        credential = await self.credential()
-        answer = await self._answer(credential, method, path, query, body)
-        if answer.status == 401 and self.rejected(credential):
+        for may_renew in (True, False):
             credential = await self.credential()
-            answer = await self._answer(credential, method, path, query, body)
-            if answer.status == 401:
-                self.rejected(credential)
-        if answer.status != 401:
-            self.accepted(credential)
+            tls, headers = self._tls_for(credential), self._headers(credential)
+            answer = await self._rest.call(tls, method, path, query, headers, body)
+            if answer.status != 401:
+                self.accepted(credential)
+                break
+            if not self.rejected(credential) or not may_renew:
+                break
         action = parse_action(method, path, query)
         if answer.status >= 300:
             raise self._refusal(action, answer)
         return _parsed(action, answer)
-
-    async def _answer(
-        self,
-        credential: Credential,
-        method: str,
-        path: str,
-        query: Mapping[str, str],
-        body: Mapping[str, Any] | None,
-    ) -> Answer:
-        tls, headers = self._tls_for(credential), self._headers(credential)
-        return await self._rest.call(tls, method, path, query, headers, body)
 
     def _headers(self, credential: Credential) -> dict[str, str]:
         return {**credential.headers, **self._impersonation}

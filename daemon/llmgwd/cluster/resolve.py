@@ -128,7 +128,8 @@ def view(target: Target, selection: Selection, namespace: str, pods: Iterable[Po
     Ready pods that stay; if there is none, running ones that stay (a node that lost its
     heartbeats has its pods marked not ready although they answer).
     """
-    known = tuple(sorted(pods, key=lambda pod: (_newest_first(pod.created), pod.name)))
+    by_name = sorted(pods, key=lambda pod: pod.name)
+    known = tuple(sorted(by_name, key=lambda pod: pod.created, reverse=True))
     candidates = [pod for pod in known if pod.is_candidate]
     chosen = [pod for pod in candidates if pod.is_ready] or candidates
     is_last_resort = bool(chosen) and not chosen[0].is_ready
@@ -212,10 +213,6 @@ def _endpoints(pods: Iterable[Pod], port: int | str) -> Iterable[Endpoint]:
         number = port if isinstance(port, int) else pod.ports.get(port)
         if number is not None:
             yield Endpoint(pod.namespace, pod.name, pod.uid, number)
-
-
-def _newest_first(created: str) -> tuple[int, ...]:
-    return tuple(-ord(letter) for letter in created)
 
 
 def _why_none(
