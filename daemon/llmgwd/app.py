@@ -20,6 +20,7 @@ import structlog
 
 from llmgwd import log
 from llmgwd.control.api import ControlServer
+from llmgwd.control.metrics_port import offer_metrics
 from llmgwd.control.table import TABLE
 from llmgwd.fleet import DRAIN_S, Fleet
 from llmgwd.journal import Journal
@@ -101,6 +102,8 @@ class Daemon:
                     tasks.start_soon(ControlServer(self.fleet, TABLE).run, self._claimed.listener)
                     tasks.start_soon(self.fleet.run)
                     tasks.start_soon(self._tell_service_manager, tasks)
+                    if self._config.metrics is not None:
+                        tasks.start_soon(offer_metrics, self.fleet, self._config.metrics)
                     if self._beside is not None:
                         tasks.start_soon(self._beside, self.fleet)
                     await self._await_end(received)

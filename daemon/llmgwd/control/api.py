@@ -73,11 +73,12 @@ class ControlServer(web.Server):
         return _Connection(self)
 
     async def run(self, listener: socket.socket) -> None:
-        """Serve until cancelled; then every connection and the listener are closed."""
+        """Serve a listening Unix socket until cancelled; then it is closed."""
         loop = asyncio.get_running_loop()
-        await self._serve(await loop.create_unix_server(self, sock=listener))
+        await self.serve(await loop.create_unix_server(self, sock=listener))
 
-    async def _serve(self, server: asyncio.Server) -> None:
+    async def serve(self, server: asyncio.Server) -> None:
+        """Serve until cancelled; then every connection and the server are closed."""
         try:
             await anyio.sleep_forever()
         finally:
@@ -92,9 +93,10 @@ class ControlServer(web.Server):
         if uid != os.getuid():
             _log.warning("control connection refused", uid=uid)
             return _raw(403, "forbidden", f"this is the socket of uid {os.getuid()}, not of {uid}")
-        return self._no_room()
+        return self.no_room()
 
-    def _no_room(self) -> bytes | None:
+    def no_room(self) -> bytes | None:
+        """Give a whole answer where the limit of connections is reached."""
         if len(self.connections) < self._connection_limit:
             return None
         return _raw(503, "too-many-connections", "too many connections", "end some watchers")
@@ -156,30 +158,6 @@ class ControlServer(web.Server):
             _log.info("slow watcher cut")
             _abort(request)
         return not scope.cancelled_caught
-
-
-async def serve_metrics(daemon: Daemon, host: str, port: int) -> None:
-    """Serve metrics alone on a TCP port of this machine, until cancelled.
-
-    Raises:
-        OSError: the port cannot be bound.
-    """
-    from llmgwd.control.metrics import ENDPOINTS
-
-    infos = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    listener = socket.create_server(infos[0][4][:2], family=infos[0][0], reuse_port=False)
-    await _MetricsServer(daemon, ENDPOINTS).run(listener)
-
-
-class _MetricsServer(ControlServer):
-    """Open to every user of this machine: it holds numbers and names, and nothing to act on."""
-
-    async def run(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        await self._serve(await loop.create_server(self, sock=listener))
-
-    def refusal_of(self, connection: socket.socket) -> bytes | None:
-        return self._no_room()
 
 
 class _Connection(web.RequestHandler):

@@ -1,0 +1,53 @@
+"""Metrics on a TCP port of this machine, for a Prometheus that cannot read a Unix socket.
+
+Open to every user of this machine: it holds numbers and names, and nothing to act on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import anyio
+import structlog
+
+from llmgwd.control.api import ControlServer
+from llmgwd.control.metrics import ENDPOINTS
+
+if TYPE_CHECKING:
+    from llmgwd.config import ListenAddress
+    from llmgwd.control.daemon import Daemon
+
+# Another program's port may come free, and nobody would tell.
+AGAIN_S: Final = 10.0
+
+_log = structlog.stdlib.get_logger("llmgwd.control")
+
+
+async def offer_metrics(daemon: Daemon, address: ListenAddress) -> NoReturn:
+    """Serve until cancelled; a port that cannot be had is tried again, and told once."""
+    server = _MetricsServer(daemon, ENDPOINTS)
+    has_told = False
+    while True:
+        try:
+            await server.run(_listen(address))
+        except OSError as error:
+            if not has_told:
+                _log.warning("no metrics port", address=str(address), reason=error.strerror)
+            has_told = True
+        await anyio.sleep(AGAIN_S)
+
+
+def _listen(address: ListenAddress) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    return socket.create_server((address.host, address.port), family=family)
+
+
+class _MetricsServer(ControlServer):
+    async def run(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        await self.serve(await loop.create_server(self, sock=listener))
+
+    def refusal_of(self, connection: socket.socket) -> bytes | None:
+        return self.no_room()
