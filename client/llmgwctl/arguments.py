@@ -7,7 +7,7 @@ import sys
 from typing import IO, TYPE_CHECKING, NoReturn, Protocol, cast
 
 from .errors import UsageError
-from .terminal import detect
+from .terminal import Terminal, detect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,7 @@ def build(verb: Verb, module: VerbModule) -> Parser:
     description = getattr(module, "DESCRIPTION", "") or f"{_sentence(verb.summary)}."
     parser = Parser(
         prog=f"llmgwctl {verb.name}",
-        description=description,
+        description=_flowed(description),
         epilog=examples_text(module.EXAMPLES, verb),
         formatter_class=_formatter,
         allow_abbrev=False,
@@ -68,6 +68,21 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
     # Left to itself, argparse imports shutil (and so bz2 and lzma) with the first argument added.
     width = min(detect(False).width, 100) - 2
     return argparse.RawDescriptionHelpFormatter(prog, width=width)
+
+
+def _flowed(text: str) -> str:
+    """Fit paragraphs to the terminal, whatever width they were written at; keep indented lines."""
+    terminal = Terminal(min(detect(False).width, 100) - 2)
+    paragraph: list[str] = []
+    lines: list[str] = []
+    for line in [*text.split("\n"), ""]:
+        if line and not line.startswith(" "):
+            paragraph.append(line)
+            continue
+        lines += terminal.wrap(" ".join(paragraph), "", "") if paragraph else []
+        lines.append(line)
+        paragraph = []
+    return "\n".join(lines).rstrip("\n")
 
 
 def examples_of(examples: Examples, verb: Verb) -> Examples:

@@ -32,7 +32,7 @@ _SET_UP = "Set up"
 
 # In the order in which help lists them.
 VERBS = (
-    Verb("status", "show the forwards, their state, and what to do where one is in trouble", _LOOK),
+    Verb("status", "show every forward's state, and what to do where one is in trouble", _LOOK),
     Verb("events", "show what happened, and go on showing it", _LOOK),
     Verb("wait", "wait until a forward is ready", _LOOK),
     Verb("health", "say whether every forward serves, for scripts and monitors", _LOOK),
