@@ -29,9 +29,12 @@ POD = Endpoint("litellm", "litellm-0", "uid", 4000)
 FORBIDDEN = 'User "jane" cannot {} resource "pods/portforward" in API group ""'
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+@pytest.fixture(params=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
+    """Both loops that the daemon may run on; their TLS transports are different programs."""
+    if request.param == "uvloop":
+        pytest.importorskip("uvloop")
+    return "asyncio", {"use_uvloop": request.param == "uvloop"}
 
 
 @pytest.fixture(autouse=True)

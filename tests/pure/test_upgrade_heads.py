@@ -8,7 +8,8 @@ from email.message import Message
 import pytest
 
 from llmgwctl.wire import Condition, Way
-from llmgwd.cluster.dial import Line, Server, parse_head
+from llmgwd.cluster.dial import Line, Server
+from llmgwd.cluster.head import parse_head
 from llmgwd.cluster.pods import Endpoint
 from llmgwd.cluster.refusals import Forbidden, Unauthorized
 from llmgwd.cluster.upgrade import (

@@ -9,26 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import http.client
-import io
 import os
 import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.message import Message
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote
 
 from llmgwctl.wire import Condition
+from llmgwd.cluster.head import HeadReader
 from llmgwd.errors import Blocked, LlmgwError, Transient
 
 if TYPE_CHECKING:
     from llmgwd.cluster.proxy import Proxy
     from llmgwd.cluster.tls import ResumingContext
 
-# What API servers and proxies send is below 8 KiB; beyond this it is not an answer to us.
-MAX_HEAD_BYTES = 64 * 1024
+_NEXT_ADDRESS_AFTER_S = 0.25
 # A watch on a dead path ends by its read time-out; this lets the kernel notice sooner.
 _KEEPALIVE_IDLE_S, _KEEPALIVE_EVERY_S, _KEEPALIVE_COUNT = 15, 5, 3
 
@@ -82,36 +79,13 @@ class Line:
     async def _dial(
         self, factory: Callable[[], P], shutdown_s: float | None
     ) -> tuple[asyncio.Transport, P]:
-        loop = asyncio.get_running_loop()
-        server, tls = self.server, self.tls
-        tls_name = self.tls_name if tls else None
         if self.proxy is not None and not self.proxy.is_socks:
             return await _through_http_proxy(self, self.proxy, factory, shutdown_s)
         if self.proxy is not None:
-            sock = await _through_socks(self.proxy, server)
-            try:
-                made = await loop.create_connection(
-                    factory,
-                    sock=sock,
-                    ssl=tls,
-                    server_hostname=tls_name,
-                    ssl_shutdown_timeout=shutdown_s,
-                )
-            except BaseException:
-                sock.close()
-                raise
+            sock = await _through_socks(self.proxy, self.server)
         else:
-            made = await loop.create_connection(
-                factory,
-                server.host,
-                server.port,
-                ssl=tls,
-                server_hostname=tls_name,
-                ssl_shutdown_timeout=shutdown_s,
-                happy_eyeballs_delay=0.25,
-            )
-        _tune(made[0])
-        return made
+            sock = await _connect(self.server.host, self.server.port)
+        return await _made_of(sock, factory, self.tls, self.tls_name, shutdown_s)
 
 
 def dial_error(line: Line, error: Exception) -> LlmgwError:
@@ -139,109 +113,38 @@ def reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-class HeadReader(asyncio.Protocol):
-    """Reads one response head and pauses: what came after it is `leftover`.
+async def _connect(host: str, port: int) -> socket.socket:
+    """Connect over whichever of IPv6 and IPv4 answers first (RFC 8305).
 
-    Then either another protocol takes the transport, or `read_body` takes the rest.
+    Not asyncio's own: uvloop has none.
     """
+    from aiohappyeyeballs import start_connection
 
-    def __init__(self) -> None:
-        self.leftover = bytearray()
-        self._transport: asyncio.Transport | None = None
-        self._is_ended = False
-        self._cause: Exception | None = None
-        self._news: asyncio.Future[None] | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        assert self._transport is not None
-        self.leftover += data
-        self._transport.pause_reading()
-        self._wake()
-
-    def eof_received(self) -> bool:
-        self._is_ended = True
-        self._wake()
-        return False
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._is_ended, self._cause = True, exc
-        self._wake()
-
-    async def read_head(self) -> tuple[int, Message]:
-        """Return status and headers.
-
-        Raises:
-            EOFError: the connection ended before the head did.
-            OSError: it broke, or the answer is no HTTP.
-        """
-        while (end := self.leftover.find(b"\r\n\r\n")) < 0:
-            if len(self.leftover) > MAX_HEAD_BYTES:
-                raise OSError("the answer's head does not end")
-            await self._more()
-        head = bytes(self.leftover[: end + 4])
-        del self.leftover[: end + 4]
-        return parse_head(head)
-
-    async def read_body(self, headers: Message) -> bytes:
-        """Return the body of an answer that is not an upgrade, cut at 64 KiB."""
-        length = headers.get("Content-Length", "")
-        is_chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
-        wanted = int(length) if length.isdecimal() else MAX_HEAD_BYTES
-        try:
-            while len(self.leftover) < min(wanted, MAX_HEAD_BYTES):
-                if is_chunked and self.leftover.endswith(b"0\r\n\r\n"):
-                    break
-                await self._more()
-        except (OSError, EOFError):
-            pass  # as much as there is
-        body = bytes(self.leftover[:MAX_HEAD_BYTES])
-        return _joined_chunks(body) if is_chunked else body[:wanted]
-
-    async def _more(self) -> None:
-        if self._is_ended:
-            raise self._cause or EOFError("the connection was closed before an answer came")
-        assert self._transport is not None
-        self._news = asyncio.get_running_loop().create_future()
-        if not self._transport.is_reading():
-            self._transport.resume_reading()
-        await self._news
-
-    def _wake(self) -> None:
-        if self._news is not None and not self._news.done():
-            self._news.set_result(None)
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return await start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS_AFTER_S)
 
 
-def parse_head(head: bytes) -> tuple[int, Message]:
-    """Split a complete response head into status and headers.
-
-    Raises:
-        OSError: not HTTP/1.
-    """
-    file = io.BytesIO(head)
-    first = file.readline().split(None, 2)
-    if len(first) < 2 or not first[0].startswith(b"HTTP/1.") or not first[1].isdigit():
-        raise OSError("the answer is not HTTP")
+async def _made_of(
+    sock: socket.socket,
+    factory: Callable[[], P],
+    tls: ssl.SSLContext | None,
+    tls_name: str,
+    shutdown_s: float | None,
+) -> tuple[asyncio.Transport, P]:
+    """Put a transport, with TLS where there is a context, onto a connected socket."""
     try:
-        return int(first[1]), http.client.parse_headers(file)
-    except http.client.HTTPException as error:
-        raise OSError(f"the answer's head is broken: {error}") from error
-
-
-def _joined_chunks(body: bytes) -> bytes:
-    joined = bytearray()
-    while body:
-        size, _, body = body.partition(b"\r\n")
-        try:
-            length = int(size.split(b";")[0], 16)
-        except ValueError:
-            break
-        joined += body[:length]
-        body = body[length + 2 :]
-    return bytes(joined)
+        _tune(sock)
+        return await asyncio.get_running_loop().create_connection(
+            factory,
+            sock=sock,
+            ssl=tls,
+            server_hostname=tls_name if tls else None,
+            ssl_shutdown_timeout=shutdown_s if tls else None,
+        )
+    except BaseException:
+        sock.close()
+        raise
 
 
 async def _through_http_proxy(
@@ -252,11 +155,9 @@ async def _through_http_proxy(
     """
     loop = asyncio.get_running_loop()
     to_proxy = ssl.create_default_context() if proxy.is_tls else None
-    transport, reader = await loop.create_connection(
-        HeadReader, proxy.host, proxy.port, ssl=to_proxy, happy_eyeballs_delay=0.25
-    )
+    sock = await _connect(proxy.host, proxy.port)
+    transport, reader = await _made_of(sock, HeadReader, to_proxy, proxy.host, shutdown_s)
     try:
-        _tune(transport)
         transport.write(_connect_request(line.server, proxy))
         status, _ = await reader.read_head()
         if status != 200:
@@ -321,10 +222,7 @@ async def _through_socks(proxy: Proxy, server: Server) -> socket.socket:
         raise OSError(str(error)) from error
 
 
-def _tune(transport: asyncio.Transport) -> None:
-    sock = transport.get_extra_info("socket")
-    if sock is None:
-        return
+def _tune(sock: socket.socket) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     idle = getattr(socket, "TCP_KEEPIDLE", None) or getattr(socket, "TCP_KEEPALIVE", None)

@@ -20,7 +20,8 @@ from urllib.parse import quote
 
 from llmgwctl import __version__
 from llmgwctl.wire import Condition, Way
-from llmgwd.cluster.dial import HeadReader, dial_error
+from llmgwd.cluster.dial import dial_error
+from llmgwd.cluster.head import HeadReader
 from llmgwd.cluster.refusals import Action, Forbidden, excerpt, forbidden, read_status, unauthorized
 from llmgwd.cluster.tls import ResumingContext
 from llmgwd.errors import LlmgwError, Transient
