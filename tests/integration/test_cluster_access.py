@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import resource
 import ssl
 import tempfile
+from collections.abc import Awaitable
 from pathlib import Path
 
 import anyio
@@ -25,7 +27,7 @@ from llmgwctl.wire import Condition
 from llmgwd.cluster.access import open_access
 from llmgwd.cluster.refusals import Action, Forbidden, NotFound, Unauthorized
 from llmgwd.demo.tls import SERVER_NAME, Authority, server_context
-from llmgwd.errors import Blocked, Transient
+from llmgwd.errors import Blocked, LlmgwError, Transient
 
 pytestmark = pytest.mark.anyio
 VERSION = {"gitVersion": "v1.36.2"}
@@ -50,10 +52,14 @@ async def version_by(path: str) -> str:
         await access.close()
 
 
-async def problem_by(path: str) -> Exception:
-    with pytest.raises((Blocked, Transient)) as caught:
-        await version_by(path)
+async def error_of(made: Awaitable[object]) -> LlmgwError:
+    with pytest.raises(LlmgwError) as caught:
+        await made
     return caught.value
+
+
+async def problem_by(path: str) -> LlmgwError:
+    return await error_of(version_by(path))
 
 
 async def test_a_token_is_sent_and_an_object_comes_back(tmp_path: Path) -> None:
@@ -464,6 +470,30 @@ async def test_an_access_is_closed_soon_where_the_server_says_no_goodbye(tmp_pat
 
     is_over.set()
     server.close()
+
+
+async def test_a_machine_out_of_descriptors_blames_nobody_else(tmp_path: Path) -> None:
+    async with serving() as api:
+        api.answers["/version"] = VERSION
+        path = kubeconfig(tmp_path, api)
+        access = await open_access(path, None)
+        taken = []
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+        try:
+            while True:
+                taken.append(os.open(os.devnull, os.O_RDONLY))
+        except OSError:
+            seen = [await error_of(access.version()), await error_of(open_access(path, None))]
+        finally:
+            for descriptor in taken:
+                os.close(descriptor)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+        assert [type(error) for error in seen] == [Transient, Transient]
+        assert {error.code for error in seen} == {Condition.DESCRIPTORS_EXHAUSTED}
+        assert await access.version() == "v1.36.2"
+        await access.close()
 
 
 async def test_impersonation_is_sent(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from llmgwd.cluster.credentials import Credential, impersonation
 from llmgwd.cluster.dial import Line
 from llmgwd.cluster.logins import login_for, plugin_command
 from llmgwd.cluster.proxy import choose_proxy
-from llmgwd.cluster.refusals import Action, parse_action, refusal
+from llmgwd.cluster.refusals import Action, check_room, parse_action, refusal
 from llmgwd.cluster.tls import ClientCertificate, ResumingContext, Trust, client_context
 from llmgwd.errors import Blocked, Transient
 
@@ -299,6 +299,7 @@ def _read(path: str) -> Mapping[str, Any]:
         with open(path, encoding="utf-8") as file:
             return kube.check_document(path, yaml.safe_load(file))
     except (OSError, UnicodeDecodeError) as error:
+        check_room(error)
         words = error.strerror if isinstance(error, OSError) else "it is not text"
         raise Blocked(
             Condition.KUBECONFIG_INVALID, f"{path}: cannot read: {words}", "correct the file"

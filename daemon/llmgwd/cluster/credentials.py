@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from llmgwctl.wire import Condition
+from llmgwd.cluster.refusals import check_room
 from llmgwd.errors import Blocked
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class TokenFileLogin:
         try:
             self._look()
         except (OSError, UnicodeDecodeError) as error:
+            check_room(error)
             reason = error.strerror if isinstance(error, OSError) else "not text"
             raise Blocked(
                 Condition.LOGIN_EXPIRED,

@@ -19,6 +19,7 @@ from urllib.parse import unquote
 
 from llmgwctl.wire import Condition
 from llmgwd.cluster.head import HeadReader
+from llmgwd.cluster.refusals import check_room
 from llmgwd.errors import Blocked, LlmgwError, Transient
 
 if TYPE_CHECKING:
@@ -89,7 +90,12 @@ class Line:
 
 
 def dial_error(line: Line, error: Exception) -> LlmgwError:
-    """Say what a failed connection means."""
+    """Say what a failed connection means.
+
+    Raises:
+        Transient: it means nothing about the server; we have no descriptor left.
+    """
+    check_room(error)
     where = line.server.authority
     if isinstance(error, ssl.SSLCertVerificationError):
         return Blocked(

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from llmgwctl.wire import Condition
 from llmgwd.cluster.dial import Server
+from llmgwd.cluster.refusals import check_room
 from llmgwd.cluster.resolve import nearest
 from llmgwd.errors import Blocked
 
@@ -88,6 +89,7 @@ class Pem:
             with open(self.path, "rb") as file:
                 return file.read()
         except OSError as error:
+            check_room(error)
             raise Blocked(
                 Condition.CERTIFICATE_UNREADABLE,
                 f"{self.origin}: cannot read {self.path}: {error.strerror}",

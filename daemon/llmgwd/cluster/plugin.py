@@ -22,6 +22,7 @@ import anyio.abc
 from llmgwctl.wire import Condition
 from llmgwd.cluster.credentials import Credential, bearer
 from llmgwd.cluster.known_plugins import login_command
+from llmgwd.cluster.refusals import check_room
 from llmgwd.cluster.renewal import Renewed, Unattended
 from llmgwd.cluster.tls import ClientCertificate
 from llmgwd.errors import Blocked, LlmgwError, Transient
@@ -131,6 +132,7 @@ async def renew(plugin: Plugin) -> Renewed:
             f"it may be waiting for somebody: {plugin.remedy}",
         ) from error
     except OSError as error:
+        check_room(error)
         raise _not_started(plugin, error) from error
     if outcome.returncode != 0:
         raise _failed(plugin, outcome)
