@@ -318,7 +318,16 @@ def _merged(paths: tuple[str, ...]) -> dict[str, dict[str, kube.Entry]]:
     """Each section's entries by name; the first file to name one wins."""
     from kubernetes_asyncio.config.kube_config import KubeConfigMerger
 
-    merger = KubeConfigMerger(os.pathsep.join(paths))
+    try:
+        merger = KubeConfigMerger(os.pathsep.join(paths))
+    except (yaml.YAMLError, OSError, AttributeError, KeyError, TypeError):
+        # Each file was fine a moment ago, and the library reads them for itself. Not chained:
+        # its words may hold what is in them.
+        raise Blocked(
+            Condition.KUBECONFIG_INVALID,
+            f"{', '.join(paths)}: changed while it was read",
+            "it is read again as soon as it changes again",
+        ) from None
     nodes = merger.config.value if merger.config else {}
     return {
         section: {
