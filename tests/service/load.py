@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -90,11 +91,21 @@ class Load:
             with socket.create_connection(("127.0.0.1", self.port), _TIMEOUT_S) as connection:
                 outcome.connected = time.monotonic()
                 connection.sendall(_REQUEST)
-                answer = b""
-                while chunk := connection.recv(65536):
-                    answer += chunk
+                answer = _read_answer(connection)
             if not answer.startswith(b"HTTP/1.1 200 "):
                 outcome.failure = f"answered {answer.decode()!r}"
         except OSError as error:
-            outcome.failure = type(error).__name__
+            outcome.failure = f"{type(error).__name__}: {error}"
         outcome.ended = time.monotonic()
+
+
+def _read_answer(connection: socket.socket) -> bytes:
+    """Read as long as the answer says it is, as HTTP clients do: the end of the stream is later."""
+    answer = b""
+    while chunk := connection.recv(65536):
+        answer += chunk
+        head, blank, body = answer.partition(b"\r\n\r\n")
+        length = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
+        if blank and length is not None and len(body) >= int(length[1]):
+            return answer
+    raise ConnectionError(f"cut after {len(answer)} bytes")
