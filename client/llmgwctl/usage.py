@@ -135,7 +135,7 @@ def _tally(metrics: Mapping[str, Any] | None) -> Tally:
 
 def render(usage: Usage, grouping: str) -> str:
     """Draw the budget, the days as a sparkline, and a table; fits 80 columns."""
-    lines = _budget_lines(usage.budget) if usage.budget else []
+    lines = budget_lines(usage.budget) if usage.budget else []
     lines += _total_lines(usage)
     if usage.total.requests == 0:
         return "\n".join([*lines, "no calls in this time"]) + "\n"
@@ -161,7 +161,8 @@ def _gathered(values: Sequence[float], limit: int) -> list[float]:
     return [sum(values[start : start + size]) for start in range(0, len(values), size)]
 
 
-def _budget_lines(budget: Budget) -> list[str]:
+def budget_lines(budget: Budget) -> list[str]:
+    """Draw what is spent of what is allowed."""
     name = f"{budget.name}  " if budget.name else ""
     notes = [", blocked"] if budget.is_blocked else []
     if budget.expires_at:
@@ -195,6 +196,11 @@ def _table(groups: Mapping[str, Tally], grouping: str) -> list[str]:
 
 def _fit(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def budget_as_json(budget: Budget) -> dict[str, Any]:
+    """Give what is known when no calls may be seen; the rest is null, not nothing."""
+    return {"budget": _fields(budget), "total": None, "groups": None}
 
 
 def as_json(usage: Usage, grouping: str) -> dict[str, Any]:

@@ -55,12 +55,27 @@ def run(arguments: argparse.Namespace) -> int:
     until = datetime.now(UTC).date()
     since = usage.first_day(until, arguments.since)
     budget, digest = (None, None) if arguments.all_keys else _own_record(asked)
-    results = _activity(asked, since, until, digest)
+    try:
+        results = list(_activity(asked, since, until, digest))
+    except ClientError as error:
+        if budget is None or error.code != "key-limited":
+            raise
+        # A key over its budget may ask for nothing but its own record.
+        return _print_budget(budget, as_json=arguments.json)
     found = usage.add_up(results, arguments.by, since, until, budget)
     if arguments.json:
         print(json.dumps(usage.as_json(found, arguments.by), indent=2))
     else:
         sys.stdout.write(usage.render(found, arguments.by))
+    return Exit.OK
+
+
+def _print_budget(budget: usage.Budget, *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(usage.budget_as_json(budget), indent=2))
+    else:
+        print("\n".join(usage.budget_lines(budget)))
+        print("the gateway shows no calls to a key whose budget is used up", file=sys.stderr)
     return Exit.OK
 
 
