@@ -8,19 +8,28 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from .errors import ClientError, NotRunning, UsageError
 from .registry import DEFAULT_VERB, VERBS, find
 from .wire import Exit
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
 
     from .registry import Verb
 
 # Options of every verb that may also stand before it, and whether a value follows.
 _COMMON = {"--socket": True, "--color": True}
+
+
+def program() -> NoReturn:
+    """Be llmgwctl, and end at once: taking the interpreter apart takes as long as the table."""
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -121,4 +130,4 @@ def _forget_output() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

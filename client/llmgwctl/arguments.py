@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import IO, TYPE_CHECKING, NoReturn, Protocol, cast
 
 from .errors import UsageError
 from .terminal import Terminal, detect
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import IO, NoReturn, Protocol
 
     from .registry import Verb
 
+    class VerbModule(Protocol):
+        """What a module under commands/ holds; see `registry.Verb`."""
+
+        EXAMPLES: Examples
+
+        def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+        def run(self, arguments: argparse.Namespace) -> int: ...
+
+
 Examples = tuple[tuple[str, str], ...]  # command, what it does
-
-
-class VerbModule(Protocol):
-    """What a module under commands/ holds; see `registry.Verb`."""
-
-    EXAMPLES: Examples
-
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
-
-    def run(self, arguments: argparse.Namespace) -> int: ...
 
 
 class Parser(argparse.ArgumentParser):
@@ -36,7 +37,8 @@ class Parser(argparse.ArgumentParser):
 
 def load(verb: Verb) -> VerbModule:
     # importlib.import_module is three modules more.
-    return cast("VerbModule", __import__(verb.module_name, fromlist=["run"]))
+    module: VerbModule = __import__(verb.module_name, fromlist=["run"])
+    return module
 
 
 def build(verb: Verb, module: VerbModule) -> Parser:
@@ -125,8 +127,10 @@ def duration(text: str) -> float:
         # A bare number counts seconds, but only alone: 1h30 could mean minutes.
         factor = _UNITS.get(unit) if unit else (1.0 if rest == text.strip() else None)
         try:
-            total += float(rest[:digits]) * cast("float", factor)
-        except (ValueError, TypeError):
+            if factor is None:
+                raise ValueError
+            total += float(rest[:digits]) * factor
+        except ValueError:
             raise argparse.ArgumentTypeError(
                 f"{text!r} is no duration: write 90, 30s, 15m, 1.5h, 1h30m or 7d"
             ) from None

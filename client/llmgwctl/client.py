@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, cast
 
 from . import transport
 from .errors import Refused, Unreachable
 from .paths import socket_path
 from .wire import API_VERSION, Path
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Any
 
     from .wire import ConfigStatus, Event, ForwardStatus, Health, Status
 
@@ -24,9 +25,9 @@ class Client:
         self.timeout_s = timeout_s
 
     def status(self) -> Status:
-        found = self.get(Path.STATUS)
-        _check_api(found)
-        return cast("Status", found)
+        status: Status = self.get(Path.STATUS)
+        _check_api(status)
+        return status
 
     def health(self, forward: str | None = None) -> Health:
         """Ask whether the forwards serve; that they do not is an answer, no error."""
@@ -35,7 +36,8 @@ class Client:
         )
         if answer.status not in (200, 503):
             raise refusal(answer)
-        return cast("Health", _decode(answer.body))
+        health: Health = _decode(answer.body)
+        return health
 
     def events(
         self, since_s: float | None = None, follow: bool = True, until: float | None = None
@@ -48,19 +50,24 @@ class Client:
         """
         query = {"since_s": since_s, "follow": follow}
         for line in self.lines(Path.EVENTS, query, until=until):
-            yield cast("Event", line)
+            event: Event = line
+            yield event
 
     def restart(self, forward: str) -> ForwardStatus:
-        return cast("ForwardStatus", self.post(Path.FORWARD_RESTART, forward))
+        answered: ForwardStatus = self.post(Path.FORWARD_RESTART, forward)
+        return answered
 
     def stop(self, forward: str) -> ForwardStatus:
-        return cast("ForwardStatus", self.post(Path.FORWARD_STOP, forward))
+        answered: ForwardStatus = self.post(Path.FORWARD_STOP, forward)
+        return answered
 
     def start(self, forward: str) -> ForwardStatus:
-        return cast("ForwardStatus", self.post(Path.FORWARD_START, forward))
+        answered: ForwardStatus = self.post(Path.FORWARD_START, forward)
+        return answered
 
     def reload(self) -> ConfigStatus:
-        return cast("ConfigStatus", self.post(Path.RELOAD))
+        answered: ConfigStatus = self.post(Path.RELOAD)
+        return answered
 
     def get(self, path: str, query: Mapping[str, object] | None = None) -> Any:
         """Ask for a JSON payload.

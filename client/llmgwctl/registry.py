@@ -5,20 +5,19 @@ A verb's module is imported only when that verb is called, so this file imports 
 
 from __future__ import annotations
 
-from typing import NamedTuple
 
-
-class Verb(NamedTuple):
+class Verb:
     """One word of the command line; its code is `llmgwctl.commands.<module>`.
 
     That module has `EXAMPLES` (at least one), `add_arguments(parser)` and `run(arguments)`, which
     returns an exit status; `DESCRIPTION`, where the summary is not enough.
     """
 
-    name: str
-    summary: str
-    group: str
-    module: str = ""
+    def __init__(self, name: str, summary: str, group: str, module: str = "") -> None:
+        self.name = name
+        self.summary = summary
+        self.group = group
+        self.module = module
 
     @property
     def module_name(self) -> str:

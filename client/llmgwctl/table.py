@@ -5,11 +5,10 @@ Until the table fits, its words are abbreviated, then cut, and at last whole col
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from .terminal import BOLD, DIM, Terminal, age, clean, clean_lines, plural, seconds_of, span
 from .wire import STATES_WORST_FIRST, RouteKind, Severity, State
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -19,12 +18,21 @@ _GAP = 2
 _SEVERITY_ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 
 
-class _Column(NamedTuple):
-    title: str
-    # How far its cells may be cut (None: not at all), and when it goes altogether (None: never).
-    least: int | None = None
-    goes: int | None = None
-    is_number: bool = False
+class _Column:
+    """`least` is how far its cells may be cut (None: not at all), `goes` says when it is left out
+    altogether (None: never)."""
+
+    def __init__(
+        self,
+        title: str,
+        least: int | None = None,
+        goes: int | None = None,
+        is_number: bool = False,
+    ) -> None:
+        self.title = title
+        self.least = least
+        self.goes = goes
+        self.is_number = is_number
 
 
 _FORWARD = _Column("  FORWARD", least=12)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NamedTuple
 
 from .wire import Severity, State
 
@@ -34,10 +33,15 @@ _UNKNOWN = ("?", "?", BOLD)
 _ASCII = {"→": "->", "…": "~", "–": "-", "·": "-", "✓": "+", "✗": "x", "↑": "^", "↓": "v"}
 
 
-class Terminal(NamedTuple):
-    width: int = 80
-    is_coloured: bool = False
-    is_ascii: bool = False
+class Terminal:
+    """What is known of it; a plain class, because dataclasses would be a slow import."""
+
+    __slots__ = ("is_ascii", "is_coloured", "width")
+
+    def __init__(self, width: int = 80, is_coloured: bool = False, is_ascii: bool = False) -> None:
+        self.width = width
+        self.is_coloured = is_coloured
+        self.is_ascii = is_ascii
 
     def paint(self, text: str, *codes: str) -> str:
         if not self.is_coloured or not text or not codes:

@@ -6,17 +6,17 @@ nothing is ever chunked. Every way it can fail becomes a `ClientError` here.
 
 from __future__ import annotations
 
-import contextlib
+# The module beneath socket, whose own enumerations alone take as long as drawing the table.
+import _socket
 import os
-import socket
 import stat
 import sys
 import time
-from typing import TYPE_CHECKING, NamedTuple
 
 from .errors import NotRunning, Unreachable, UsageError
 from .paths import SOCKET_PATH_LIMIT
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -29,10 +29,15 @@ _BODY_LIMIT = 64 * 1024 * 1024
 _CHUNK = 64 * 1024
 
 
-class Answer(NamedTuple):
-    status: int
-    headers: dict[str, str]  # names in lower case
-    body: bytes
+class Answer:
+    """Names of headers are in lower case."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
 
 
 def request(
@@ -45,14 +50,16 @@ def request(
         Unreachable: it is not ours, hangs, or speaks no HTTP.
         UsageError: the path cannot be a socket's.
     """
-    with _connect(path, timeout_s) as connection:
-        try:
-            _send(connection, _head(method, target, body))
-            return _read_answer(connection)
-        except TimeoutError as error:
-            raise _hangs(connection, timeout_s) from error
-        except OSError as error:
-            raise _cut(error.strerror or str(error)) from error
+    connection = _connect(path, timeout_s)
+    try:
+        _send(connection, _head(method, target, body))
+        return _read_answer(connection)
+    except TimeoutError as error:
+        raise _hangs(connection, timeout_s) from error
+    except OSError as error:
+        raise _cut(error.strerror or str(error)) from error
+    finally:
+        connection.close()
 
 
 class LineStream:
@@ -134,22 +141,22 @@ class LineStream:
         return bool(chunk)
 
 
-def peer_pid(connection: socket.socket) -> int | None:
+def peer_pid(connection: _socket.socket) -> int | None:
     """Tell who is at the other end, where the system tells (Linux)."""
-    option = getattr(socket, "SO_PEERCRED", None)
+    option = getattr(_socket, "SO_PEERCRED", None)
     if option is None:
         return None
     try:
         # struct ucred: pid, uid, gid.
-        found = connection.getsockopt(socket.SOL_SOCKET, option, 12)
+        found = connection.getsockopt(_socket.SOL_SOCKET, option, 12)
     except OSError:
         return None
     return int.from_bytes(found[:4], sys.byteorder) or None
 
 
-def _connect(path: str, timeout_s: float | None) -> socket.socket:
+def _connect(path: str, timeout_s: float | None) -> _socket.socket:
     _check_length(path)
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         _check_file(path)
         connection.settimeout(timeout_s)
@@ -204,18 +211,20 @@ def _head(method: str, target: str, body: bytes) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("ascii") + body
 
 
-def _send(connection: socket.socket, asked: bytes) -> None:
+def _send(connection: _socket.socket, asked: bytes) -> None:
     # Who is refused at the door (too many connections) meets a closed one, and an answer.
-    with contextlib.suppress(BrokenPipeError):
+    try:  # noqa: SIM105 - contextlib would be an import
         connection.sendall(asked)
+    except BrokenPipeError:
+        pass
 
 
-def _read_answer(connection: socket.socket) -> Answer:
+def _read_answer(connection: _socket.socket) -> Answer:
     status, headers, rest = _read_head(connection)
     return Answer(status, headers, _read_body(connection, headers, rest))
 
 
-def _read_head(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
+def _read_head(connection: _socket.socket) -> tuple[int, dict[str, str], bytes]:
     received = b""
     while b"\r\n\r\n" not in received:
         chunk = connection.recv(_CHUNK)
@@ -236,7 +245,7 @@ def _read_head(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
     return int(word[1]), headers, rest
 
 
-def _read_body(connection: socket.socket, headers: dict[str, str], received: bytes) -> bytes:
+def _read_body(connection: _socket.socket, headers: dict[str, str], received: bytes) -> bytes:
     """Read as many bytes as were announced, or up to the end where none were."""
     announced = headers.get("content-length", "")
     wanted = int(announced) if announced.isdigit() else None
@@ -255,7 +264,7 @@ def _read_body(connection: socket.socket, headers: dict[str, str], received: byt
     return b"".join(parts)
 
 
-def _hangs(connection: socket.socket, timeout_s: float | None) -> Unreachable:
+def _hangs(connection: _socket.socket, timeout_s: float | None) -> Unreachable:
     pid = peer_pid(connection) if connection.fileno() >= 0 else None
     who = f"llmgwd (pid {pid})" if pid else "llmgwd"
     return Unreachable(

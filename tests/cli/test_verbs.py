@@ -74,7 +74,7 @@ def watched(served: Served) -> None:
 
 FORBIDDEN = (
     *("dataclasses", "inspect", "asyncio", "http.client", "urllib.request", "urllib.parse"),
-    *("subprocess", "ssl", "email", "datetime", "logging", "typing_extensions", "pathlib"),
+    *("subprocess", "ssl", "email", "datetime", "logging", "typing", "pathlib", "shutil"),
 )
 COUNTING = """
 import sys

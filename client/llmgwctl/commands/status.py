@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from llmgwctl import choose
 from llmgwctl.arguments import prints_colour
@@ -13,6 +12,7 @@ from llmgwctl.table import short, table
 from llmgwctl.terminal import detect
 from llmgwctl.wire import SERVING_STATES, Exit, State
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 

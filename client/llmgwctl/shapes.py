@@ -1,0 +1,185 @@
+"""The payloads of the contract, as types. Reached as `llmgwctl.wire.NAME`, and only when needed:
+making them takes longer than all the rest of `llmgwctl status`, which reads them as plain data.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class ConditionStatus(TypedDict):
+    kind: str
+    severity: str
+    since: str
+    summary: str  # one sentence: what is wrong
+    remedy: str  # what a person can do, a command where there is one; may be empty
+    hidden_by: str | None  # the kind of the condition this one follows from
+
+
+class PodStatus(TypedDict):
+    name: str
+    ready: bool
+    terminating: bool
+    tunnels: int
+    streams: int
+
+
+class TunnelCounts(TypedDict):
+    idle: int
+    busy: int
+    draining: int
+    dialing: int
+
+
+class GatewayStatus(TypedDict):
+    """What the last probe through the route found; `healthy` is null until one has ended."""
+
+    probe: str  # "litellm", "tcp", "http", "off"
+    healthy: bool | None
+    latency_s: float | None
+    checked_at: str | None
+    version: str | None
+    database: str | None  # "connected", "not-connected", or null where it is not told
+
+
+class RouteStatus(TypedDict):
+    kind: str
+    name: str  # "kubernetes" or the URL
+    is_up: bool
+    is_active: bool
+    context: str | None
+    cluster: str | None
+    namespace: str | None
+    target: str | None  # "service/litellm"
+    port: str | None  # as configured
+    way: str | None
+    pods: list[PodStatus]
+    tunnels: TunnelCounts | None
+    since: str
+    attempts: int  # failed ones in a row
+    retry_at: str | None
+    round_trip_s: float | None  # of the last ping, API server and back
+
+
+class Counters(TypedDict):
+    """Since the daemon started; they only rise."""
+
+    connections: int
+    held: int
+    hold_expired: int
+    redialed: int  # sent again, because provably nobody had received it
+    cut: int  # closed, because that could not be proved
+    failed: int
+    outages: int
+    sent_bytes: int  # from local clients to the gateway
+    received_bytes: int
+
+
+class ForwardStatus(TypedDict):
+    name: str
+    state: str
+    since: str
+    listen: list[str]  # addresses bound right now: "127.0.0.1:4000", "[::1]:4000"
+    listen_wanted: list[str]
+    routes: list[RouteStatus]
+    streams: int
+    held: int
+    gateway: GatewayStatus
+    counters: Counters
+    conditions: list[ConditionStatus]
+
+
+class ConfigStatus(TypedDict):
+    path: str
+    is_present: bool
+    loaded_at: str
+    error: str | None  # why the last reload changed nothing
+
+
+class Status(TypedDict):
+    api: int
+    version: str
+    pid: int
+    started_at: str
+    state: str  # the worst of the forwards'
+    config: ConfigStatus
+    conditions: list[ConditionStatus]  # the daemon's own
+    forwards: list[ForwardStatus]
+
+
+class ForwardHealth(TypedDict):
+    name: str
+    state: str
+    serves: bool
+
+
+class Health(TypedDict):
+    """The answer of `/v1/health`: 200 where `healthy`, else 503.
+
+    Healthy is when something serves and nothing fails to that was not stopped by the user.
+    """
+
+    healthy: bool
+    state: str
+    forwards: list[ForwardHealth]
+
+
+class Event(TypedDict, total=False):
+    """One line of `/v1/events`; seq, time and kind are always there, seq rises by one."""
+
+    seq: int
+    time: str
+    kind: str
+    forward: str
+    message: str  # one sentence for people
+    cause: str  # a code: a `Condition`, or "reload", "restart", "signal"
+    state: str  # state-changed: the new one
+    previous: str
+    outage_s: float
+    attempts: int
+    streams: int  # how many it touched
+    held: int
+    pod: str
+    route: str
+    remedy: str
+    status: Status  # snapshot only
+
+
+class KeyStatus(TypedDict):
+    """The answer of `/v1/key`. The one payload that holds a secret: never logged."""
+
+    key: str
+    source: str  # where it came from, in words: "secret litellm-secrets/LITELLM_MASTER_KEY"
+
+
+class LogLine(TypedDict):
+    """One line of `/v1/logs`: from a pod, or (with `note`) about one."""
+
+    pod: str
+    container: str  # empty where the pod has only one
+    time: str
+    line: str
+    note: str | None  # "joined", "ended", …
+
+
+class CheckStatus(TypedDict):
+    """One line of `/v1/doctor`, in the order in which one thing rests on another."""
+
+    check: str  # "api-server"
+    forward: str | None  # null: of this machine, not of one forward
+    state: str  # a `CheckState`
+    found: str
+    cause: str  # only where it failed
+    remedy: str  # may hold several lines: to be pasted as they are
+    skipped_by: str | None  # the check whose failure made this one pointless
+    took_s: float | None
+
+
+class ErrorDetail(TypedDict):
+    code: str
+    message: str
+    remedy: str
+
+
+class ErrorBody(TypedDict):
+    error: ErrorDetail
