@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import platformdirs
-from daemon_process import end, free_port
+from running_daemon import free_port
 
 if TYPE_CHECKING:
     from llmgwd.demo.remote import RemoteCluster
@@ -102,6 +102,16 @@ def litellm_process(
         yield LiteLlm(process, port, log)
     finally:
         end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ask it to end; it must, in any case."""
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 class LiteLlmProgram:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import anthropic
 import openai
 import pytest
-from daemon_process import DaemonProcess, daemon_process
 from fake_provider import WORDS, Provider, provider
 from litellm_process import MASTER_KEY, LiteLlm, litellm_process, run_in_pods
+from running_daemon import DEFAULT, RunningDaemon, running
 
 from llmgwctl import transport, wire
 from llmgwd.config import Probe
@@ -37,27 +37,24 @@ SAID = "".join(WORDS)
 @dataclass(frozen=True)
 class World:
     cluster: RemoteCluster
-    daemon: DaemonProcess
+    daemon: RunningDaemon
     provider: Provider
     gateway: LiteLlm
 
     @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.daemon.port}"
+
+    @property
     def anthropic(self) -> anthropic.Anthropic:
-        return anthropic.Anthropic(base_url=self.daemon.url, api_key=MASTER_KEY, max_retries=0)
+        return anthropic.Anthropic(base_url=self.url, api_key=MASTER_KEY, max_retries=0)
 
     @property
     def openai(self) -> openai.OpenAI:
-        return openai.OpenAI(base_url=f"{self.daemon.url}/v1", api_key=MASTER_KEY, max_retries=0)
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key=MASTER_KEY, max_retries=0)
 
     def ctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [
-            sys.executable,
-            "-m",
-            "llmgwctl",
-            *arguments,
-            "--socket",
-            self.daemon.socket_path,
-        ]
+        command = [sys.executable, "-m", "llmgwctl", *arguments, "--socket", self.daemon.socket]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -76,9 +73,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         second.wait()
         run_in_pods(cluster, [first, second])
         cluster.faults.scale(replicas=1)
-        with daemon_process(cluster.kubeconfig) as daemon:
-            daemon.until(lambda forward: forward["gateway"]["healthy"] is True)
+        with running(folder, cluster.kubeconfig) as daemon:
+            until_healthy(daemon)
             yield World(cluster, daemon, serving, first)
+
+
+def until_healthy(daemon: RunningDaemon) -> None:
+    daemon.wait_until(lambda: daemon.forward()["gateway"]["healthy"], "healthy")
 
 
 def question(text: str = "Say five words.") -> Any:
@@ -132,7 +133,7 @@ def test_an_unknown_model_is_the_gateways_own_error(world: World) -> None:
 
 
 def test_a_wrong_key_is_the_gateways_own_error(world: World) -> None:
-    stranger = openai.OpenAI(base_url=f"{world.daemon.url}/v1", api_key="sk-wrong", max_retries=0)
+    stranger = openai.OpenAI(base_url=f"{world.url}/v1", api_key="sk-wrong", max_retries=0)
 
     with pytest.raises(openai.BadRequestError, match="No connected db"):
         stranger.models.list()
@@ -171,18 +172,19 @@ def test_a_gateway_with_its_own_auth_is_alive_and_tells_no_more(tmp_path: Path) 
         assert "sk-a-stranger" not in sentence
 
 
-def test_it_is_reached_as_well_by_its_url(world: World) -> None:
-    url = f"http://127.0.0.1:{world.gateway.port}"
-    with daemon_process(world.cluster.kubeconfig, settings=f'url = "{url}"') as daemon:
-        daemon.until(lambda forward: forward["gateway"]["healthy"] is True)
-        client = openai.OpenAI(base_url=f"{daemon.url}/v1", api_key=MASTER_KEY, max_retries=0)
+def test_it_is_reached_as_well_by_its_url(tmp_path: Path, world: World) -> None:
+    url = f'url = "http://127.0.0.1:{world.gateway.port}"\n'
+    with running(tmp_path, world.cluster.kubeconfig, DEFAULT + url) as daemon:
+        until_healthy(daemon)
+        here = f"http://127.0.0.1:{daemon.port}"
+        client = openai.OpenAI(base_url=f"{here}/v1", api_key=MASTER_KEY, max_retries=0)
         chunks = client.chat.completions.create(model="up-gpt", messages=question(), stream=True)
 
         said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
         assert said == SAID
         # LiteLLM redirects to http://<its own Host>/ui/, which leads past the forward.
-        with urllib.request.urlopen(f"{daemon.url}/ui") as dashboard:
-            assert dashboard.url == f"{daemon.url}/ui/"
+        with urllib.request.urlopen(f"{here}/ui") as dashboard:
+            assert dashboard.url == f"{here}/ui/"
 
 
 def test_a_pod_that_ends_in_mid_stream_says_all_its_words(world: World) -> None:
@@ -196,11 +198,12 @@ def test_a_pod_that_ends_in_mid_stream_says_all_its_words(world: World) -> None:
         world.provider.said_two.wait(30)
         (before,) = world.cluster.faults.pods()
         world.cluster.faults.delete_pod(pod=before["name"], graceful=True)
-        world.daemon.until(
-            lambda forward: any(
+        world.daemon.wait_until(
+            lambda: any(
                 pod["ready"] and pod["name"] != before["name"]
-                for pod in forward["routes"][0]["pods"]
-            )
+                for pod in world.daemon.forward()["routes"][0]["pods"]
+            ),
+            "replaced",
         )
         meanwhile = world.openai.chat.completions.create(model="up-gpt", messages=question())
         world.provider.release()
@@ -215,17 +218,19 @@ def test_a_pod_that_ends_in_mid_stream_says_all_its_words(world: World) -> None:
 
 
 def test_after_all_that_the_key_is_nowhere_to_be_read(world: World) -> None:
-    shown = [world.daemon.log.read_text()]
+    shown = [world.daemon.log()]
     for arguments in (["status", "--json"], ["events", "--json"]):
         told = world.ctl(*arguments)
         assert told.returncode == 0, told
         shown.append(told.stdout)
-    metrics = transport.request(world.daemon.socket_path, "GET", wire.Path.METRICS, b"", 10)
+    metrics = transport.request(world.daemon.socket, "GET", wire.Path.METRICS, b"", 10)
     assert metrics.status == 200
     shown.append(metrics.body.decode())
     processes = ["ps", "axww", "-o", "args"]
     shown.append(subprocess.run(processes, capture_output=True, text=True, check=True).stdout)
-    environ = Path(f"/proc/{world.daemon.process.pid}/environ")
+    process = world.daemon.process
+    assert process is not None
+    environ = Path(f"/proc/{process.pid}/environ")
     if environ.exists():
         shown.append(environ.read_bytes().decode(errors="replace"))
 

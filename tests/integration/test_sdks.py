@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import anthropic
 import openai
 import pytest
-from daemon_process import DaemonProcess, daemon_process
+from running_daemon import DEFAULT, RunningDaemon, running
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from llmgwd.demo.remote import RemoteCluster
 
 KEY = "sk-demo-master-key"
@@ -64,15 +66,18 @@ QUESTION = [{"role": "user", "content": "Say something."}]
 BOTH = pytest.mark.parametrize("name", ["anthropic", "openai"])
 
 
+SHORT_HOLD = DEFAULT + 'hold = "500ms"\n'
+
+
 @pytest.fixture
-def daemon(simulated_cluster: RemoteCluster) -> Iterator[DaemonProcess]:
-    with daemon_process(simulated_cluster.kubeconfig) as running:
-        running.until(lambda forward: forward["state"] == "ready")
-        yield running
+def daemon(tmp_path: Path, simulated_cluster: RemoteCluster) -> Iterator[RunningDaemon]:
+    with running(tmp_path, simulated_cluster.kubeconfig) as started:
+        started.wait_for("ready")
+        yield started
 
 
 @BOTH
-def test_an_sdk_is_answered_whole_and_in_a_stream(daemon: DaemonProcess, name: str) -> None:
+def test_an_sdk_is_answered_whole_and_in_a_stream(daemon: RunningDaemon, name: str) -> None:
     sdk = Sdk(name, daemon.port, retries=0)
 
     whole, pieces = sdk.ask(), list(sdk.stream(pieces=5))
@@ -83,7 +88,7 @@ def test_an_sdk_is_answered_whole_and_in_a_stream(daemon: DaemonProcess, name: s
 
 @BOTH
 def test_a_rollout_fails_no_request_and_cuts_no_stream(
-    daemon: DaemonProcess, simulated_cluster: RemoteCluster, name: str
+    daemon: RunningDaemon, simulated_cluster: RemoteCluster, name: str
 ) -> None:
     # With the retries that every user has: a request that meets its kept-alive connection's end
     # is not proved unreceived, so only the SDK may repeat it.
@@ -111,15 +116,15 @@ def serving(cluster: RemoteCluster) -> set[str]:
 
 @BOTH
 def test_an_outage_within_the_hold_is_a_slow_answer(
-    daemon: DaemonProcess, simulated_cluster: RemoteCluster, name: str
+    daemon: RunningDaemon, simulated_cluster: RemoteCluster, name: str
 ) -> None:
     sdk = Sdk(name, daemon.port, retries=0)
     simulated_cluster.faults.api_down()
-    daemon.until(lambda forward: forward["state"] == "reconnecting")
+    daemon.wait_for("reconnecting")
 
     with ThreadPoolExecutor(1) as pool:
         answer: Future[str] = pool.submit(sdk.ask)
-        daemon.until(lambda forward: forward["held"] == 1)
+        daemon.wait_until(lambda: daemon.forward()["held"] == 1, "held")
         simulated_cluster.faults.api_up()
 
         assert answer.result(60)
@@ -127,13 +132,13 @@ def test_an_outage_within_the_hold_is_a_slow_answer(
 
 @BOTH
 def test_a_longer_outage_is_the_sdks_own_error_with_our_sentence(
-    simulated_cluster: RemoteCluster, name: str
+    tmp_path: Path, simulated_cluster: RemoteCluster, name: str
 ) -> None:
-    with daemon_process(simulated_cluster.kubeconfig, settings='hold = "500ms"') as daemon:
-        daemon.until(lambda forward: forward["state"] == "ready")
+    with running(tmp_path, simulated_cluster.kubeconfig, SHORT_HOLD) as daemon:
+        daemon.wait_for("ready")
         sdk = Sdk(name, daemon.port)
         simulated_cluster.faults.api_down()
-        daemon.until(lambda forward: forward["state"] == "reconnecting")
+        daemon.wait_for("reconnecting")
 
         with pytest.raises(sdk.error) as refused:
             sdk.ask()
@@ -148,14 +153,14 @@ def test_a_longer_outage_is_the_sdks_own_error_with_our_sentence(
 
 @BOTH
 def test_what_needs_a_person_is_said_after_one_attempt(
-    simulated_cluster: RemoteCluster, name: str
+    tmp_path: Path, simulated_cluster: RemoteCluster, name: str
 ) -> None:
-    with daemon_process(simulated_cluster.kubeconfig, settings='hold = "500ms"') as daemon:
-        daemon.until(lambda forward: forward["state"] == "ready")
+    with running(tmp_path, simulated_cluster.kubeconfig, SHORT_HOLD) as daemon:
+        daemon.wait_for("ready")
         sdk = Sdk(name, daemon.port)
         simulated_cluster.faults.revoke_token()
         simulated_cluster.faults.cut()
-        daemon.until(lambda forward: forward["state"] == "blocked")
+        daemon.wait_for("blocked")
 
         with pytest.raises(sdk.error) as refused:
             sdk.ask()
@@ -166,7 +171,7 @@ def test_what_needs_a_person_is_said_after_one_attempt(
 
 @BOTH
 def test_a_stream_of_a_pod_that_dies_is_an_error_and_not_an_end(
-    daemon: DaemonProcess, simulated_cluster: RemoteCluster, name: str
+    daemon: RunningDaemon, simulated_cluster: RemoteCluster, name: str
 ) -> None:
     sdk = Sdk(name, daemon.port, retries=0)
     stream = sdk.stream(pieces=1000, gap_s=0.05)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from running_daemon import running
-from traffic import Traffic
+from traffic import Traffic, get
 
 from llmgwd.demo.remote import cluster_in_thread
 from llmgwd.demo.server import Options
@@ -23,6 +24,8 @@ listen = "localhost:PORT"
 fallback = "{url}"
 """
 OUTAGE_S = 10.0
+# Longer than the outage and the 30 s in which the cluster has to prove itself.
+STREAM = "/sse?n=90&ms=500"
 
 
 def address_of_a_pod(cluster: RemoteCluster) -> str:
@@ -43,19 +46,24 @@ def test_the_fallback_serves_while_the_cluster_is_away_and_not_a_request_fails(
             daemon.wait_for("ready")
             simulated_cluster.faults.api_down()
             daemon.wait_for("reconnecting")
-            with Traffic(daemon.port, rate=20) as traffic:
+            with Traffic(daemon.port, rate=20) as traffic, ThreadPoolExecutor(1) as pool:
                 daemon.wait_for("degraded")
+                stream = pool.submit(get, daemon.port, STREAM, 90)
                 routes = daemon.forward()["routes"]
                 away = daemon.conditions()
                 time.sleep(OUTAGE_S)
                 simulated_cluster.faults.api_up()
                 daemon.wait_for("ready", within_s=60)
                 back = daemon.forward()["routes"]
-                time.sleep(1)
+                is_stream_on = not stream.done()
+                said = stream.result()
 
             assert set(traffic.counts) == {"ok"}
             assert [route["name"] for route in routes if route["is_active"]] == [url]
             assert "on-fallback" in away
+            # It began on the fallback, and stayed there when new ones went back.
+            assert is_stream_on
+            assert said.count(b"data:") == 91  # and the word that it is done
             assert [route["kind"] for route in back if route["is_active"]] == ["kubernetes"]
             assert "on-fallback" not in daemon.conditions()
             assert daemon.kinds().count("route-switched") == 2
