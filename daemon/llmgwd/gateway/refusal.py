@@ -20,8 +20,9 @@ _RETRIES: Final = re.compile(rb"\nx-stainless-retry-count:[ \t]*(\d{1,4})", re.I
 _ANTHROPIC_HEADER: Final = re.compile(rb"\nanthropic-version:", re.IGNORECASE)
 _ANTHROPIC_PATH: Final = re.compile(r"/(?:v1/messages|anthropic)(?:[/?]|\Z)")
 
-# The SDKs sleep as long as they are told, some of them without a cap of their own.
-MAX_RETRY_AFTER_S: Final = 60
+# The SDKs sleep as long as they are told, some of them without a cap of their own. The attempt that
+# follows is held and goes on the moment there is a way, so there is nothing to be slept for longer.
+MAX_RETRY_AFTER_S: Final = 5
 
 
 def refusal(
