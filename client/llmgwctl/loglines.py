@@ -71,6 +71,12 @@ class Painter:
         return f"\x1b[2m{text}\x1b[0m" if self.is_coloured else text
 
 
+def order(time: str) -> str:
+    """Make time stamps compare as text: Kubernetes leaves out zeros at the fraction's end."""
+    whole, _, fraction = time.rstrip("Z").partition(".")
+    return f"{whole}.{fraction:0<9}"
+
+
 def _clock(time: str) -> str:
     """Shorten an RFC 3339 time to this machine's clock; other words are left out."""
     # Kubernetes writes nanoseconds, which fromisoformat does not take on 3.11.

@@ -140,6 +140,31 @@ def test_a_break_loses_and_doubles_nothing(
     assert [entry["line"] for entry in seen if entry["note"] is None] == ["n2", "n3"]
 
 
+def test_a_restart_of_the_daemon_is_lived_through(
+    daemon: RunningDaemon, simulated_cluster: RemoteCluster
+) -> None:
+    pod = pod_names(simulated_cluster)[0]
+    with subprocess.Popen(
+        command(daemon, "logs", "-f", "--json", "--grep", "^n[0-9]"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment(daemon.config_path.parent),
+    ) as following:
+        assert following.stdout is not None
+        entries = (json.loads(line) for line in following.stdout)
+        simulated_cluster.faults.log_line(text="n1", pod=pod)
+        until(entries, lambda entry: entry["line"] == "n1")
+
+        daemon.end()
+        simulated_cluster.faults.log_line(text="n2", pod=pod)
+        daemon.launch()
+        seen = until(entries, lambda entry: entry["line"] == "n2")
+
+        following.terminate()
+    assert [entry["line"] for entry in seen if entry["note"] is None] == ["n2"]
+
+
 def test_a_missing_permission_is_said_with_its_rule(
     daemon: RunningDaemon, simulated_cluster: RemoteCluster
 ) -> None:

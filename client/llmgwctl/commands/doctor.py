@@ -17,12 +17,12 @@ from llmgwctl.doctor.machine import check_service, lingers
 from llmgwctl.doctor.report import Style, exit_status, line, verdict
 from llmgwctl.doctor.shell import check_shell, models_named
 from llmgwctl.doctor.standalone import examine
-from llmgwctl.errors import ClientError, NotRunning
+from llmgwctl.errors import ClientError, NotRunning, Unreachable
 from llmgwctl.wire import Path
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from llmgwctl.wire import CheckStatus, Status
 
@@ -94,9 +94,20 @@ def _checks(arguments: argparse.Namespace) -> Iterator[CheckStatus]:
         if arguments.forward is not None:
             choose.forward(status, arguments.forward)
         query["forward"] = arguments.forward
-        yield from client.lines(Path.DOCTOR, query, timeout_s=_LINE_S)
+        yield from _of_daemon(client, query)
     yield from _of_shell(client, status, arguments.forward)
     yield check_service(absence.look(), lingers())
+
+
+def _of_daemon(client: Client, query: Mapping[str, object]) -> Iterator[CheckStatus]:
+    try:
+        yield from client.lines(Path.DOCTOR, query, timeout_s=_LINE_S)
+    except TimeoutError:
+        raise Unreachable(
+            "daemon-hangs",
+            f"llmgwd has not said a word for {_LINE_S:g} s",
+            "restart it with: llmgwctl service restart",
+        ) from None
 
 
 def _of_shell(client: Client, status: Status | None, name: str | None) -> Iterator[CheckStatus]:

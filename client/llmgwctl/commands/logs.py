@@ -5,15 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
+import time
 from typing import TYPE_CHECKING
 
 from llmgwctl.arguments import duration, prints_colour
 from llmgwctl.client import Client
 from llmgwctl.destination import add_forward, choose
-from llmgwctl.loglines import Painter, is_wanted, request_of
+from llmgwctl.errors import Refused, Unreachable
+from llmgwctl.loglines import Painter, is_wanted, order, request_of
 from llmgwctl.wire import Exit, Path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from llmgwctl.wire import LogLine
 
 DESCRIPTION = """\
@@ -27,6 +32,8 @@ EXAMPLES = (
     ("llmgwctl logs -f --requests", "requests as they come, health probes left out"),
 )
 _DEFAULT_TAIL = 200
+_RETRY_S = 0.5
+_CLOCKS_DIFFER_S = 60.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     client = Client(arguments.socket)
     forward = choose(client.status(), arguments.forward)
-    query = {
+    query: dict[str, object] = {
         "forward": forward["name"],
         "follow": arguments.follow,
         "since_s": arguments.since,
@@ -58,11 +65,39 @@ def run(arguments: argparse.Namespace) -> int:
     pattern = arguments.grep
     if pattern is not None and arguments.ignore_case:
         pattern = re.compile(pattern.pattern, re.IGNORECASE)
-    for entry in client.lines(Path.LOGS, query):
+    entries = _followed(client, query) if arguments.follow else client.lines(Path.LOGS, query)
+    for entry in entries:
         if is_wanted(entry, pattern, requests_only=arguments.requests):
             # A reader at the other end of a pipe wants each line when it comes.
             print(_text(entry, painter, arguments), flush=arguments.follow)
     return Exit.OK
+
+
+def _followed(client: Client, query: Mapping[str, object]) -> Iterator[LogLine]:
+    """Yield for ever; after a restart of the daemon, what was missed first and nothing twice."""
+    seen: dict[str, str] = {}
+    heard_at: float | None = None
+    while True:
+        try:
+            for entry in client.lines(Path.LOGS, query):
+                heard_at = time.time()
+                if entry["note"] is None:
+                    if order(entry["time"]) <= seen.get(entry["pod"], ""):
+                        continue
+                    seen[entry["pod"]] = order(entry["time"])
+                yield entry
+            print("llmgwctl: llmgwd ended the connection; waiting for it", file=sys.stderr)
+        except TimeoutError:
+            print("llmgwctl: llmgwd shows no sign of life; asking again", file=sys.stderr)
+        except (Unreachable, Refused):
+            # Refused too: a daemon that has just started does not reach the cluster yet.
+            if heard_at is None:
+                raise
+        if heard_at is not None:
+            # With the clocks of the pods' machines in doubt, rather too much than too little.
+            since_s = time.time() - heard_at + _CLOCKS_DIFFER_S
+            query = {**query, "since_s": since_s, "tail": None}
+        time.sleep(_RETRY_S)
 
 
 def _text(entry: LogLine, painter: Painter, arguments: argparse.Namespace) -> str:
