@@ -3,61 +3,27 @@
 from __future__ import annotations
 
 import json
-import socket
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
-import requests.adapters
 import sample
 import schemathesis
-import urllib3
 from hypothesis import HealthCheck, settings
 from plain_daemon import Served, serve
 from schemathesis.checks import not_a_server_error
-from urllib3.connection import HTTPConnection
 
 from llmgwctl.transport import request
 from llmgwctl.wire import EventKind
 from llmgwctl.wire import Path as Route
 from llmgwd.control.openapi import document
 from llmgwd.control.table import TABLE
+from unix_requests import UnixAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-class UnixConnection(HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("llmgwd")
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(20)
-        self.sock.connect(self._path)
-
-
-class UnixPool(urllib3.HTTPConnectionPool):
-    def __init__(self, path: str) -> None:
-        super().__init__("llmgwd")
-        self._path = path
-
-    def _new_conn(self) -> UnixConnection:
-        return UnixConnection(self._path)
-
-
-class UnixAdapter(requests.adapters.HTTPAdapter):
-    """Has requests talk over a Unix socket."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        self._path = path
-
-    def get_connection_with_tls_context(self, *_: Any, **__: Any) -> UnixPool:
-        return UnixPool(self._path)
 
 
 @pytest.fixture(scope="module")
@@ -75,16 +41,6 @@ def session(live: Served) -> requests.Session:
     found = requests.Session()
     found.mount("http://", UnixAdapter(live.path))
     return found
-
-
-@schemathesis.hook
-def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    """Have a watch end, and half of the names be those of forwards that are there."""
-    if case.path == Route.EVENTS and case.query.get("follow") in (None, True, "true"):
-        case.query["follow"] = "false"
-    name = case.path_parameters.get("name", "") if case.path_parameters else ""
-    if name and len(name) % 2 == 0:
-        case.path_parameters["name"] = "litellm"
 
 
 schema = schemathesis.openapi.from_dict(document(TABLE))
