@@ -7,10 +7,12 @@ bytes on each channel are the port, little-endian, which the server writes befor
 from __future__ import annotations
 
 import struct
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from llmgwd.errors import ProtocolError
-from llmgwd.protocol.websocket import Piece
+
+if TYPE_CHECKING:
+    from llmgwd.protocol.websocket import Piece
 
 DATA: Final = 0
 ERROR: Final = 1

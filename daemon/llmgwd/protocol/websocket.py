@@ -180,7 +180,7 @@ class Decoder:
 
 
 def _read_head(view: memoryview, at: int) -> tuple[int, bool, int, int] | None:
-    """Return opcode, whether it is the message's last frame, length and where the payload starts."""
+    """Return opcode, whether the frame is the message's last, payload length and start."""
     have = len(view) - at
     if have < 2:
         return None

@@ -1,4 +1,4 @@
-"""The local ports: bound first of all, served when the event loop runs, never let go before the end.
+"""The local ports: bound first of all, served when the loop runs, let go last.
 
 `bind` needs nothing but the standard library, so that a port is there within milliseconds of the
 daemon's start; the kernel queues who comes before the loop serves them.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from llmgwctl.wire import RouteKind
-
 if TYPE_CHECKING:
+    from llmgwctl.wire import RouteKind
     from llmgwd.errors import LlmgwError
     from llmgwd.relay.connection import LocalConnection
 

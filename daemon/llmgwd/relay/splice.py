@@ -7,7 +7,6 @@ connection as a broken upstream would. Nothing is ever sent twice.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
 from llmgwctl.wire import Condition
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
 
 # What is kept for another try. A request with more than this on the way cannot be tried again.
 KEPT_BYTES: Final = 1024 * 1024
-# A client that half-closed and has had an answer that has since been silent for this long is
-# taken to be served. It matters only where a vanished client cannot be told from a half-closed one.
-SERVED_AFTER_S: Final = 30.0
 # Refusals in a row, over all pods, before the forward is asked again.
 TRIES: Final = 4
 
@@ -40,7 +36,6 @@ class Splice:
         self._stream: TunnelStream | None = None
         self._has_answered = False
         self._tries = 0
-        self._served_timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Get in line for a stream. Until there is one, the client may fill `unsent` a little."""
@@ -67,13 +62,10 @@ class Splice:
         if not self._has_answered:
             self._has_answered = True
             self._forget_kept()
-        if self._served_timer is not None:
-            self._rearm_served_timer()
         self._connection.write(payload)
 
     def stream_ended(self) -> None:
         stream, self._stream = self._stream, None
-        self._end()
         self._connection.write_eof()
         if stream is not None:
             stream.finish()
@@ -110,11 +102,8 @@ class Splice:
 
     def client_finished(self) -> None:
         """Keep the FIN back: the gateway would drop its answer (uvicorn does, at once)."""
-        if self._has_answered:
-            self._rearm_served_timer()
 
     def client_gone(self, is_reset: bool) -> None:
-        self._end()
         stream, self._stream = self._stream, None
         if stream is None:
             self._pool.withdraw(self)
@@ -151,23 +140,11 @@ class Splice:
         self._connection.sent = []
 
     def _cut(self, cause: LlmgwError) -> None:
-        self._end()
         self._admission.cut(self._connection, cause)
         self._connection.abort()
 
     def _give_back(self, cause: LlmgwError) -> None:
-        self._end()
         self._connection.give_back(cause)
-
-    def _rearm_served_timer(self) -> None:
-        self._end()
-        loop = asyncio.get_running_loop()
-        self._served_timer = loop.call_later(SERVED_AFTER_S, self._connection.answer, None)
-
-    def _end(self) -> None:
-        if self._served_timer is not None:
-            self._served_timer.cancel()
-            self._served_timer = None
 
 
 def carry(connection: LocalConnection, pool: TunnelPool, admission: Admission) -> None:
