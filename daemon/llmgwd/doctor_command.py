@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import anyio
 
 from llmgwctl.doctor.report import Style, exit_status, line
-from llmgwctl.wire import CheckState, CheckStatus
+from llmgwctl.nearest import nearest
+from llmgwctl.wire import CheckState, CheckStatus, Exit
 from llmgwd import log
 from llmgwd.diagnosis.doctor import diagnose
 from llmgwd.errors import ConfigError
@@ -36,7 +37,16 @@ def run(read: Callable[[], Config], request: Request, only: str | None, *, as_js
         return exit_status([check])
     found = f"{config.path}{'' if config.is_present else ' is not there: the defaults hold'}"
     tell(_of_config(CheckState.OK, found))
-    return exit_status(anyio.run(_examine, config, request, only, tell))
+    known = [forward.name for forward in config.forwards]
+    if only is not None and only not in known:
+        remedy = f"there is {', '.join(nearest(only, known) or known) or 'none'}"
+        check = _of_config(CheckState.FAILED, f"there is no forward {only}", remedy)
+        tell(check)
+        return exit_status([check])
+    try:
+        return exit_status(anyio.run(_examine, config, request, only, tell))
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
 
 
 async def _examine(

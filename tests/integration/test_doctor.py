@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from called import PROGRAM
 from running_daemon import RunningDaemon, free_port, running
 
 from llmgwd.demo.kubeconfig import Credentials, Exec
@@ -60,12 +61,30 @@ class Doctor:
         states = ("failed", "needs-person")
         return next(c for c in checks if c["state"] in states and c["check"] != "local-port")
 
-    def _call(self, *flags: str) -> subprocess.CompletedProcess[str]:
-        command = [str(Path(sys.executable).with_name("llmgwctl")), "doctor"]
-        command += ["--socket", self.socket, "--config", str(self.config), *flags]
-        return subprocess.run(
-            command, capture_output=True, text=True, env=self.environ, timeout=60, check=False
+    def started(self) -> subprocess.Popen[str]:
+        """Start it in a process group of its own, as a shell does."""
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            self._command(),
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            env=self.environ,
+            start_new_session=True,
         )
+
+    def _call(self, *flags: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self._command(*flags),
+            capture_output=True,
+            text=True,
+            env=self.environ,
+            timeout=60,
+            check=False,
+        )
+
+    def _command(self, *flags: str) -> list[str]:
+        return [PROGRAM, "doctor", "--socket", self.socket, "--config", str(self.config), *flags]
 
 
 @pytest.fixture
@@ -314,6 +333,26 @@ def test_a_mistake_in_the_configuration_is_the_first_line(doctor: Doctor) -> Non
     assert checks[0]["check"] == "config"
     assert "70000" in checks[0]["found"]
     assert status == 4
+
+
+def test_an_unknown_forward_is_never_all_well(doctor: Doctor) -> None:
+    status, text = doctor.text("litelm")
+
+    assert "✗ config       there is no forward litelm\n    remedy  there is litellm\n" in text
+    assert status == 1
+
+
+def test_ctrl_c_ends_it_without_a_trace(doctor: Doctor, simulated_cluster: RemoteCluster) -> None:
+    simulated_cluster.faults.hang()
+    with doctor.started() as process:
+        assert process.stdout is not None
+        while "context" not in process.stdout.readline():
+            pass
+        os.killpg(process.pid, signal.SIGINT)
+        _, complaint = process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert complaint == ""
 
 
 def test_no_kubeconfig(doctor: Doctor, tmp_path: Path) -> None:
