@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -362,6 +364,66 @@ def test_no_kubeconfig(doctor: Doctor, tmp_path: Path) -> None:
 
     assert failed["check"] == "kubeconfig"
     assert failed["found"] == f"there is no kubeconfig: looked at {tmp_path}/nowhere"
+
+
+class _Alive(http.server.BaseHTTPRequestHandler):
+    """Answers as LiteLLM does to whoever asks whether it lives, and lists one model."""
+
+    def do_GET(self) -> None:
+        if self.path == "/v1/models":
+            body = b'{"data": [{"id": "m"}], "object": "list"}'
+        else:
+            body = b'"I\'m alive!"'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[str]:
+    """A gateway behind a URL."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Alive) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_gateway_behind_a_url_is_checked_without_a_cluster(
+    tmp_path: Path, elsewhere: str
+) -> None:
+    config = f"""
+    [[forward]]
+    name = "litellm"
+    listen = "localhost:PORT"
+    url = "{elsewhere}"
+
+    [gateway]
+    key = {{ command = ["echo", "sk-a-key-from-a-command"] }}
+    """
+    with running(tmp_path, tmp_path / "nowhere", config) as daemon:
+        daemon.wait_for("ready")
+        status, checks = Doctor(tmp_path, tmp_path / "nowhere", daemon).checks()
+
+    found = by_name(checks)
+    assert list(found) == ["url", "local-port", "gateway", "key", "models", "shell", "service"]
+    assert found["key"]["found"] == "command echo: accepted"
+    assert status == 0
+
+
+def test_a_fallback_that_is_away_is_only_a_warning(
+    doctor: Doctor, simulated_cluster: RemoteCluster
+) -> None:
+    text = doctor.config.read_text()
+    doctor.config.write_text(f'{text}fallback = "http://127.0.0.1:{free_port()}"\n')
+
+    _, checks = doctor.checks()
+
+    found = by_name(checks)["url"]
+    assert found["state"] == "warning"
+    assert found["found"].startswith("no fallback: http://127.0.0.1:")
 
 
 def test_only_an_explicit_word_makes_paid_calls(
