@@ -147,6 +147,20 @@ def test_connection_refused(doctor: Doctor) -> None:
     assert status == 1
 
 
+def test_a_stopped_forward_refuses_and_says_how_to_start_it(
+    tmp_path: Path, simulated_cluster: RemoteCluster
+) -> None:
+    with running(tmp_path, simulated_cluster.kubeconfig) as daemon:
+        daemon.wait_for("ready")
+        daemon.client.stop("litellm")
+        _, checks = Doctor(tmp_path, simulated_cluster.kubeconfig, daemon).checks()
+
+    found = by_name(checks)["local-port"]
+    assert found["cause"] == "litellm is stopped"
+    assert found["remedy"] == "llmgwctl start litellm"
+    assert by_name(checks)["gateway"]["state"] == "ok"
+
+
 def test_the_port_is_taken_by_another_program(doctor: Doctor) -> None:
     with socket.create_server(("127.0.0.1", doctor.port)):
         status, text = doctor.text()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -102,22 +102,3 @@ def shown(needs_: Sequence[Need]) -> str:
     for need in needs_:
         verbs.setdefault(need.action.resource, []).append(need.action.verb)
     return ", ".join(f"{'/'.join(allowed)} {resource}" for resource, allowed in verbs.items())
-
-
-def review(action: Action) -> Mapping[str, object]:
-    """Word the question "may I?" as a SelfSubjectAccessReview."""
-    resource, _, subresource = action.resource.partition("/")
-    return {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {
-            "resourceAttributes": {
-                "namespace": action.namespace,
-                "verb": action.verb,
-                "group": action.group,
-                "resource": resource,
-                "subresource": subresource,
-                "name": action.name,
-            }
-        },
-    }

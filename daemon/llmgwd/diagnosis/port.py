@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
+from llmgwctl.wire import Condition, State
 from llmgwd.diagnosis.examination import Finding, failure, ok
 from llmgwd.port_owner import port_owner
 
 if TYPE_CHECKING:
+    from llmgwctl.wire import ForwardStatus
     from llmgwd.config import ListenAddress
     from llmgwd.diagnosis.case import Case
 
+_UNBOUND = (Condition.PORT_TAKEN, Condition.PORT_FORBIDDEN, Condition.DESCRIPTORS_EXHAUSTED)
 _START = "llmgwctl service install"
 
 
@@ -28,11 +31,11 @@ async def check_port(case: Case) -> list[Finding]:
         findings.append(ok(f"llmgwd (pid {os.getpid()}) listens at {', '.join(bound)}"))
     for address in case.forward.listen:
         if str(address) not in ours:
-            findings += await anyio.to_thread.run_sync(_look, address, case.status is not None)
+            findings += await anyio.to_thread.run_sync(_look, address, case.status)
     return findings
 
 
-def _look(address: ListenAddress, is_running: bool) -> list[Finding]:
+def _look(address: ListenAddress, status: ForwardStatus | None) -> list[Finding]:
     """Say why nobody of ours listens at an address; blocking."""
     if not _exists(address):
         return []  # a machine without IPv6 lacks nothing
@@ -42,9 +45,16 @@ def _look(address: ListenAddress, is_running: bool) -> list[Finding]:
         return [failure(f"{address} is taken by {owner}", "", remedy)]
     if _answers(address):
         return [failure(f"{address} is taken by another program", "", "sudo ss -ltnp")]
-    if is_running:
-        return [failure(f"nobody listens at {address}", "the forward is stopped", "llmgwctl start")]
-    return [failure(f"connection refused at {address}", "llmgwd is not running", _START)]
+    found = f"connection refused at {address}"
+    if status is None:
+        return [failure(found, "llmgwd is not running", _START)]
+    if status["state"] == State.STOPPED:
+        name = status["name"]
+        return [failure(found, f"{name} is stopped", f"llmgwctl start {name}")]
+    for condition in status["conditions"]:
+        if condition["kind"] in _UNBOUND:
+            return [failure(found, condition["summary"], condition["remedy"])]
+    return [failure(found, "llmgwd does not listen there", f"llmgwctl restart {status['name']}")]
 
 
 def _exists(address: ListenAddress) -> bool:
