@@ -239,3 +239,14 @@ def test_a_connection_of_a_socket_that_just_closes_frees_the_pod(
     deadline = time.monotonic() + 5
     while simulated_cluster.faults.pods()[0]["connections"]:
         assert time.monotonic() < deadline
+
+
+@pytest.mark.parametrize("stream_id", [2, 3])
+def test_a_stream_number_out_of_turn_is_refused(
+    simulated_cluster: RemoteCluster, stream_id: int
+) -> None:
+    headers = {"port": "4000", "requestid": "9", "streamtype": "error"}
+    with spdy_to(simulated_cluster, pod_name(simulated_cluster)) as peer:
+        peer.send(peer.pair(), peer.encoder.syn_stream(stream_id, headers))
+
+        assert peer.until(spdy.RstStream) == spdy.RstStream(stream_id, 1)

@@ -31,8 +31,7 @@ class Control:
     async def stop(self) -> None:
         if self._server is not None:
             self._server.close()
-        for connection in self._connections:
-            connection.transport.abort()
+        await self._connections.abort()
 
     async def _serve(self, request: Request) -> None:
         if request.path == "/":

@@ -93,6 +93,11 @@ class GatewayProgram:
             connection.transport.abort()
         self.exited.set()
 
+    async def close(self) -> None:
+        """Kill it, and wait until nothing of it runs."""
+        self.kill()
+        await self._connections.abort()
+
     def _stop_listening(self) -> None:
         for server in self._servers.values():
             server.close()

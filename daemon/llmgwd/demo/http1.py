@@ -12,7 +12,7 @@ import json
 import socket
 import struct
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -128,6 +128,7 @@ class Connections:
         self._living: set[HttpConnection] = set()
         self._is_empty = asyncio.Event()
         self._is_empty.set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def __iter__(self) -> Iterator[HttpConnection]:
         return iter(list(self._living))
@@ -143,6 +144,22 @@ class Connections:
         self._living.discard(connection)
         if not self._living:
             self._is_empty.set()
+
+    def run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run the answer to one request."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def abort(self) -> None:
+        """Drop every connection and wait until nobody works for one any more."""
+        for connection in self:
+            connection.transport.abort()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def emptied(self) -> None:
         """Wait until no connection is left."""
@@ -283,7 +300,7 @@ class HttpConnection(asyncio.Protocol):
         except ValueError:
             self._refuse()
             return
-        self._task = asyncio.get_running_loop().create_task(self._serve(request))
+        self._task = self._connections.run(self._serve(request))
         self._read_body()
 
     def _parse(self, head: bytes) -> Request:

@@ -20,7 +20,8 @@ from llmgwd.demo.kubeconfig import Credentials, write_kubeconfig
 from llmgwd.demo.server import Options, SimulatedCluster
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 
 _START_TIMEOUT_S = 20.0
 
@@ -90,28 +91,22 @@ class RemoteCluster:
 @contextlib.contextmanager
 def cluster_in_thread(options: Options | None = None) -> Iterator[RemoteCluster]:
     """Run a cluster in a thread with a loop of its own, until the block ends."""
-    ready: threading.Event = threading.Event()
-    started: list[SimulatedCluster] = []
-    failures: list[BaseException] = []
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
+    start: Future[tuple[SimulatedCluster, Callable[[], object]]] = Future()
 
     async def serve() -> None:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
         try:
             async with SimulatedCluster(options) as cluster:
-                started.append(cluster)
-                ready.set()
+                start.set_result((cluster, lambda: loop.call_soon_threadsafe(stop.set)))
                 await stop.wait()
-        except Exception as error:
-            failures.append(error)
-            ready.set()
+        except OSError as error:
+            if start.done():
+                raise
+            start.set_exception(error)
 
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()
-    ready.wait(_START_TIMEOUT_S)
-    if failures or not started:
-        raise RuntimeError("the simulated cluster did not start") from next(iter(failures), None)
-    cluster = started[0]
+    cluster, end = start.result(_START_TIMEOUT_S)
     try:
         with tempfile.TemporaryDirectory(prefix="llmgw-demo-") as folder:
             path = cluster.write_kubeconfig(Path(folder) / "kubeconfig")
@@ -125,9 +120,8 @@ def cluster_in_thread(options: Options | None = None) -> Iterator[RemoteCluster]
                 cluster=cluster,
             )
     finally:
-        loop.call_soon_threadsafe(stop.set)
+        end()
         thread.join(_START_TIMEOUT_S)
-        loop.close()
 
 
 @contextlib.contextmanager

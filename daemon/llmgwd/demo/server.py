@@ -95,6 +95,13 @@ class ApiServer:
         self._stop_listening()
         self._network.cut(reset)
 
+    async def close(self) -> None:
+        """Kill it for good, and wait until nothing of it runs."""
+        if self._grace is not None:
+            self._grace.cancel()
+        self.kill()
+        await self._connections.abort()
+
     def terminate(self, upgrades_live_s: float = 60.0) -> None:
         """SIGTERM: listen no more, end REST and watches; upgrades live on for a while."""
         self._stop_listening()
@@ -164,7 +171,7 @@ class SimulatedCluster:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.server.kill()
+        await self.server.close()
         await self.control.stop()
         await self.world.close()
 

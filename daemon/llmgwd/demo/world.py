@@ -63,8 +63,11 @@ class World:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for pod in self.pods.values():
+        for pod in list(self.pods.values()):
+            program = pod.program
             pod.end()
+            if program is not None:
+                await program.close()
 
     def run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

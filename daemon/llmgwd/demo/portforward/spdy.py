@@ -162,14 +162,25 @@ class SpdySession:
 
     def _distribute(self) -> None:
         while self._backlog:
-            number = self._worker_of(self._backlog[0])
+            frame = self._backlog[0]
+            if isinstance(frame, spdy.SynStream) and not self._is_in_turn(frame.stream_id):
+                self._backlog.popleft()
+                self._write(self._encoder.rst_stream(frame.stream_id, spdy.STATUS_PROTOCOL_ERROR))
+                continue
+            number = self._worker_of(frame)
             queue = self._queues[number]
             if len(queue) >= QUEUE_FRAMES:
                 self._pause_reading(True)
                 return
             queue.append(self._backlog.popleft())
+            if isinstance(frame, spdy.SynStream):
+                self._last_id = frame.stream_id
             self._work(number)
         self._pause_reading(False)
+
+    def _is_in_turn(self, stream_id: int) -> bool:
+        # Looked at as frames are read: workers come to them in another order.
+        return stream_id % 2 == 1 and stream_id > self._last_id
 
     def _worker_of(self, frame: spdy.Frame) -> int:
         stream_id = getattr(frame, "stream_id", 0)
@@ -238,10 +249,6 @@ class SpdySession:
     def _open(self, frame: spdy.SynStream) -> None:
         stream_id, headers = frame.stream_id, frame.headers
         kind, port_text = headers.get("streamtype", ""), headers.get("port", "")
-        if stream_id % 2 == 0 or stream_id <= self._last_id:
-            self._write(self._encoder.rst_stream(stream_id, spdy.STATUS_PROTOCOL_ERROR))
-            return
-        self._last_id = stream_id
         is_port = port_text.isdecimal() and 0 < int(port_text) < 65536
         if kind not in ("error", "data") or not is_port:
             self._write(self._encoder.rst_stream(stream_id, spdy.STATUS_CANCEL))
