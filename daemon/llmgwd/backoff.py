@@ -19,6 +19,9 @@ FIRST_S: Final = 0.2
 LONGEST_S: Final = 30.0
 # What only a person can cure is asked for rarely; the news of the cure comes by another way.
 BLOCKED_S: Final = 30.0
+# While connections are held somebody is there for whom asking more often may be worth it; a login
+# is not run more often for that, its own patience sees to it.
+DEMAND_S: Final = 5.0
 # A route that fell within this time of coming up was not cured: its failures still count.
 FORGIVEN_AFTER_S: Final = 10.0
 
@@ -52,19 +55,21 @@ class Backoff:
     """Keeps one attempt at a time going for ever.
 
     `failed` is told each failure, how many there were in a row, and in how many seconds the next
-    attempt comes unless there are news.
+    attempt comes unless there are news; `has_demand` is asked whether somebody waits.
     """
 
     def __init__(
         self,
         news: News,
         failed: Callable[[LlmgwError, int, float], None],
+        has_demand: Callable[[], bool] = lambda: False,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self.failures = 0
         self._news = news
         self._failed = failed
         self._uniform = uniform
+        self._has_demand = has_demand
         self._began_at = 0.0
 
     async def keep(self, attempt: Callable[[], Awaitable[NoReturn]]) -> NoReturn:
@@ -98,9 +103,14 @@ class Backoff:
         self._failed(_error_of(state), self.failures, state.next_action.sleep)
 
     async def _sleep(self, seconds: float) -> None:
-        if await self._news.wait(seconds):
-            # The world changed: what failed in the old one says nothing about the new.
-            self.failures = 0
+        until = anyio.current_time() + seconds
+        while (rest_s := until - anyio.current_time()) > 0:
+            if await self._news.wait(min(rest_s, DEMAND_S)):
+                # The world changed: what failed in the old one says nothing about the new.
+                self.failures = 0
+                return
+            if self._has_demand():
+                return
 
 
 def _error_of(state: RetryCallState) -> LlmgwError:

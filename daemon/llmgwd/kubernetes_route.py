@@ -85,7 +85,7 @@ class KubernetesRoute:
         self._admission = admission
         self._files = files
         self._news = News()
-        self._backoff = Backoff(self._news, self._watch_failed)
+        self._backoff = Backoff(self._news, self._watch_failed, owner.is_waited_for)
         self._ways = WaysIn()
         self._access: ClusterAccess | None = None
         self._watch: TargetWatch | None = None
@@ -97,6 +97,7 @@ class KubernetesRoute:
         self._reread_error: LlmgwError | None = None
         self._retry_at: float | None = None
         self._was_up = False
+        self._down_by: LlmgwError | None = None
         self.pool = TunnelPool(self._dial, self, full_jitter_s, owner.is_waited_for, tunnel_limit)
 
     # What a forward asks.
@@ -149,7 +150,10 @@ class KubernetesRoute:
         # Where there is nothing to dial, what the last dial said is history.
         if view_problem is None and not self._is_passing(self.pool.last_error, self.pool.attempts):
             found.append(self.pool.last_error)
-        return [error for error in found if error is not None]
+        standing = [error for error in found if error is not None]
+        if not standing and not self.is_up and self._down_by is not None:
+            return [self._down_by]
+        return standing
 
     def _is_passing(self, error: LlmgwError | None, failures: int) -> bool:
         """While tunnels stand, one failed try is nothing to tell anybody."""
@@ -292,7 +296,8 @@ class KubernetesRoute:
     def down(self, cause: LlmgwError) -> None:
         self._mark_standing()
         problem = None if self._view is None else self._view.problem
-        self._owner.lost(problem or cause)
+        self._down_by = problem or cause
+        self._owner.lost(self._down_by)
 
     def dial_failed(self, error: LlmgwError, attempts: int, retry_in_s: float) -> None:
         self._owner.changed()

@@ -265,15 +265,14 @@ class Forward:
 
     def _note_serving(self) -> None:
         """Note when a route begins to carry, when none does any more, and when it is another."""
-        serving = self._usable_route()
-        if serving is self._serving_route:
-            return
-        self._serving_route = serving
+        before, self._serving_route = self._serving_route, self._usable_route()
+        serving = self._serving_route
         if serving is None:
-            self.health.forget()
-            return
-        self.health.ask_now(afresh=True)
-        self._teller.up(serving, len(self.reception.hold))
+            if before is not None:
+                self.health.forget()
+        elif serving is not before or self._teller.is_out:
+            self.health.ask_now(afresh=True)
+            self._teller.up(serving, len(self.reception.hold))
 
     def _facts(self) -> verdict.Facts:
         active = self.routes[self.active]
@@ -345,7 +344,8 @@ class Forward:
     def lost(self, route: SupervisedRoute, cause: LlmgwError) -> None:
         """A route carries nothing any more."""
         if route in self.routes:
-            self._teller.lost(route, cause, self.reception.streams)
+            is_active = route is self.routes[self.active]
+            self._teller.lost(route, cause, self.reception.streams, is_active=is_active)
         self.changed()
 
 

@@ -66,8 +66,20 @@ class Teller:
                 message = f"No more: {condition.summary}"
                 self._record(EventKind.CONDITION_CLEARED, message, cause=condition.kind.value)
 
-    def lost(self, route: KubernetesRoute | UrlWay, cause: LlmgwError, streams: int) -> None:
-        if self._lost_at is None:
+    @property
+    def is_out(self) -> bool:
+        """The active route was lost, and none was told to be up since."""
+        return self._lost_at is not None
+
+    def lost(
+        self,
+        route: KubernetesRoute | UrlWay,
+        cause: LlmgwError,
+        streams: int,
+        *,
+        is_active: bool,
+    ) -> None:
+        if is_active and self._lost_at is None:
             self._lost_at = self._clock()
         self._record(
             EventKind.ROUTE_LOST,

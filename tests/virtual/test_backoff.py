@@ -39,11 +39,19 @@ class _Attempts:
         self.told.append((error.code, failures, retry_in_s))
 
 
-def _begun(attempts: _Attempts, news_at: tuple[float, ...] = (), for_s: float = 600) -> list[float]:
+def _begun(
+    attempts: _Attempts,
+    news_at: tuple[float, ...] = (),
+    *,
+    for_s: float = 600,
+    has_demand: bool = False,
+) -> list[float]:
     async def main() -> None:
         news = News()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(Backoff(news, attempts.failed, _most).keep, attempts.attempt)
+            tasks.start_soon(
+                Backoff(news, attempts.failed, lambda: has_demand, _most).keep, attempts.attempt
+            )
             for before, at in itertools.pairwise((0.0, *news_at)):
                 await anyio.sleep(at - before)
                 news.tell()
@@ -79,6 +87,15 @@ def test_a_route_that_lived_ten_seconds_is_forgiven_and_one_that_lived_nine_is_n
 
 def test_what_a_person_must_cure_is_retried_every_half_minute() -> None:
     assert _begun(_Attempts(*[(0.0, EXPIRED)] * 3)) == [0.0, BLOCKED_S, 2 * BLOCKED_S, 90.0]
+
+
+def test_while_somebody_waits_nothing_is_put_off_for_longer_than_five_seconds() -> None:
+    attempts = _Attempts(*[(0.0, EXPIRED)] * 2, *[(0.0, LOST)] * 8)
+
+    began = _begun(attempts, has_demand=True)
+
+    waits = [round(after - before, 6) for before, after in itertools.pairwise(began)]
+    assert waits == [5.0, 5.0, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0, 5.0, 5.0]
 
 
 @pytest.mark.parametrize("error", [LOST, EXPIRED])

@@ -44,6 +44,8 @@ DIALS_IN_THE_DARK: Final = 6
 # While somebody waits, tries come at least this often; nobody is helped by a longer back-off.
 DEMAND_RETRY_S: Final = 0.7
 BLOCKED_RETRY_S: Final = 30.0
+# A verb that was given back is told by nobody; while somebody waits it is asked for more often.
+BLOCKED_DEMAND_RETRY_S: Final = 5.0
 # A route that has lived this long is forgiven its earlier failures.
 FORGIVEN_AFTER_S: Final = 10.0
 # With every tunnel lost, a fresh one usually stands within a few round trips; if not, say so.
@@ -285,8 +287,10 @@ class TunnelPool:
             return True
         now = self._clock()
         has_demand = bool(self._line) or self._has_demand()
-        if has_demand and not isinstance(self.last_error, Blocked):
-            self.retry_at = min(self.retry_at, self._failed_at + DEMAND_RETRY_S)
+        if has_demand:
+            is_blocked = isinstance(self.last_error, Blocked)
+            soonest_s = BLOCKED_DEMAND_RETRY_S if is_blocked else DEMAND_RETRY_S
+            self.retry_at = min(self.retry_at, self._failed_at + soonest_s)
         return now >= self.retry_at
 
     def _least_served(self) -> Endpoint | None:

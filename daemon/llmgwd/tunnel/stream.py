@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Protocol
 
 from llmgwctl.wire import Condition
@@ -78,5 +79,19 @@ def failure_from_text(text: str, has_answered: bool) -> tuple[LlmgwError, bool]:
     lowered = text.lower()
     is_dial_failure = any(phrase in lowered for phrase in _DIAL_FAILURES)
     if is_dial_failure and not has_answered:
-        return Transient(Condition.DIAL_REFUSED, f"The pod refused the connection: {text}"), True
+        return Transient(Condition.DIAL_REFUSED, _refusal(text)), True
     return Transient(Condition.TUNNEL_LOST, f"The pod's connection broke: {text}"), False
+
+
+# How containerd and the kubelet begin: "error forwarding port 4000 to pod NAME, uid …: <cause>".
+_FORWARDING = re.compile(r"forwarding port (\d+) to pod ([^,\s]+)")
+
+
+def _refusal(text: str) -> str:
+    """Say in few words what the runtime says in three lines."""
+    match = _FORWARDING.search(text)
+    if match is not None and "connection refused" in text:
+        return f"The pod refused the connection: nothing listens on port {match[1]} in {match[2]}."
+    if match is not None and "failed to find sandbox" in text:
+        return f"Pod {match[2]} is gone."
+    return f"The pod refused the connection: {text}"
