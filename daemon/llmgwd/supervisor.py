@@ -227,7 +227,7 @@ class Forward:
         self.reception.refuse_held()
         for route in self.routes:
             if isinstance(route, UrlWay):
-                route.retire()
+                route.finish()
         while self.reception.streams:  # noqa: ASYNC110 - the byte path tells nobody each time
             await anyio.sleep(0.02)
 

@@ -65,6 +65,11 @@ class UrlWay:
     def retire(self) -> None:
         self._route.drain()
 
+    def finish(self) -> None:
+        """The daemon is about to end: carry on only what somebody waits for."""
+        self._route.drain()
+        self._route.close_idle()
+
     async def run(self) -> None:
         await self._route.run()
 

@@ -599,6 +599,36 @@ async def test_drained_clients_are_asked_for_a_new_connection() -> None:
 
 
 @scenario
+async def test_at_the_end_who_waits_for_nothing_is_let_go_and_who_waits_is_answered() -> None:
+    asked = asyncio.Queue[asyncio.StreamWriter]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if b"/slow" in head_of(reader):
+            asked.put_nowait(writer)
+            await reader.read()
+        else:
+            await ok(reader, writer)
+
+    async with upstream(serve) as port, front_of(f"http://127.0.0.1:{port}") as front:
+        idle, idler = await front.connect()
+        idler.write(get())
+        await answer_of(idle)
+        waiting, waiter = await front.connect()
+        waiter.write(get("/slow"))
+        server = await asked.get()
+        front.route.drain()
+        front.route.close_idle()
+
+        assert await idle.read() == b""
+        server.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        assert (await answer_of(waiting))[1] == b"ok"
+        assert await waiting.read() == b""
+        assert front.route.streams == 0
+        idler.close()
+        waiter.close()
+
+
+@scenario
 async def test_the_environments_proxy_leads_to_the_upstream(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:

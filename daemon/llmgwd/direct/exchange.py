@@ -101,6 +101,12 @@ class Exchange:
         if self._client.has_finished:
             self.client_finished()
 
+    def close_if_idle(self) -> None:
+        """End it if the client waits for nothing now; a request that is on its way is lost."""
+        is_idle = self._responses.is_between and not self._asked and self._requests.is_between
+        if is_idle and not self._is_over:
+            self._finish()
+
     def abandon(self) -> None:
         """The route ends: so does this, whatever it is in."""
         if not self._is_over:

@@ -105,6 +105,11 @@ class UrlRoute:
         for exchange in self._exchanges:
             exchange.is_draining = True
 
+    def close_idle(self) -> None:
+        """Before the end: do not wait for clients that only keep their connection."""
+        for exchange in tuple(self._exchanges):
+            exchange.close_if_idle()
+
     def retry_now(self) -> None:
         """There is news (woken, another network): check at once, trust nothing made ahead."""
         self._drop_warm()
