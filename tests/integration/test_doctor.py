@@ -257,7 +257,7 @@ def test_a_role_with_create_alone_is_enough(
         ("remove_service", {}, "target", "there is no service/litellm in namespace litellm"),
         ("rename_port", {"name": "web"}, "port", 'no pod of service/litellm names a port "http"'),
         ("scale", {"replicas": 0}, "pods", "service/litellm has no pods"),
-        ("refuse_dials", {}, "gateway", "The pod refused the connection"),
+        ("refuse_dials", {}, "gateway", "Nothing listens on port 4000 in pod"),
     ],
 )
 def test_each_missing_link_is_named_by_its_own_line(
@@ -349,6 +349,31 @@ def test_a_mistake_in_the_configuration_is_the_first_line(doctor: Doctor) -> Non
     assert checks[0]["check"] == "config"
     assert "70000" in checks[0]["found"]
     assert status == 4
+
+
+def test_a_daemon_that_hangs_is_told_and_gone_around(doctor: Doctor) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(doctor.socket)
+        silent.listen()
+        status, checks = doctor.checks()
+
+    assert checks[0]["check"] == "daemon"
+    assert "gave no answer within" in checks[0]["found"]
+    assert by_name(checks)["gateway"]["state"] == "ok"
+    assert status == 1
+
+
+def test_a_role_for_deployments_is_named_for_them(
+    doctor: Doctor, simulated_cluster: RemoteCluster
+) -> None:
+    doctor.config.write_text(f'{doctor.config.read_text()}target = "deployment/litellm"\n')
+    simulated_cluster.faults.deny(verb="get", resource="deployments")
+
+    _, checks = doctor.checks()
+
+    found = by_name(checks)
+    assert found["permissions"]["found"] == "may not get deployments in namespace litellm"
+    assert found["namespace"]["skipped_by"] == found["pods"]["skipped_by"] == "permissions"
 
 
 def test_an_unknown_forward_is_never_all_well(doctor: Doctor) -> None:

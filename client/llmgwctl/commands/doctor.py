@@ -18,13 +18,13 @@ from llmgwctl.doctor.report import Style, exit_status, line, verdict
 from llmgwctl.doctor.shell import check_shell, models_named
 from llmgwctl.doctor.standalone import examine
 from llmgwctl.errors import ClientError, NotRunning, Unreachable
-from llmgwctl.wire import Path
+from llmgwctl.wire import CheckState, CheckStatus, Path
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
 
-    from llmgwctl.wire import CheckStatus, Status
+    from llmgwctl.wire import Status
 
 DESCRIPTION = """\
 Check the whole way, in order: kubeconfig, login, permissions, service, pods, ways in, port,
@@ -88,7 +88,9 @@ def _checks(arguments: argparse.Namespace) -> Iterator[CheckStatus]:
     status: Status | None = None
     try:
         status = client.status()
-    except NotRunning:
+    except Unreachable as error:
+        if not isinstance(error, NotRunning):
+            yield _daemon(error)
         yield from examine(arguments.config, arguments.forward, models, is_paid=arguments.paid)
     else:
         if arguments.forward is not None:
@@ -97,6 +99,20 @@ def _checks(arguments: argparse.Namespace) -> Iterator[CheckStatus]:
         yield from _of_daemon(client, query)
     yield from _of_shell(client, status, arguments.forward)
     yield check_service(absence.look(), lingers())
+
+
+def _daemon(error: Unreachable) -> CheckStatus:
+    """Tell of a daemon that is there and cannot be understood; the rest is looked at anyway."""
+    return CheckStatus(
+        check="daemon",
+        forward=None,
+        state=CheckState.FAILED,
+        found=error.message,
+        cause="",
+        remedy=error.remedy,
+        skipped_by=None,
+        took_s=None,
+    )
 
 
 def _of_daemon(client: Client, query: Mapping[str, object]) -> Iterator[CheckStatus]:

@@ -145,16 +145,18 @@ def _lacks(missing: Sequence[Need], wanted: Sequence[Need], case: Case) -> Findi
 
 async def check_namespace(case: Case) -> Finding:
     route = case.route
-    _require(case, ("list", "pods"), ("get", "services"))
+    _require_sight(case)
     case.view = await first_view(case.cluster, case.route)
     _blame(case, "namespace")
     named = "" if case.cluster.namespace == route.namespace else ", not the context's own"
     return ok(f"{route.namespace}{named}")
 
 
-def _require(case: Case, *grants: tuple[str, str]) -> None:
-    """Raises Pointless: one of these was found missing, and said so, already."""
-    if case.denied.intersection(grants):
+def _require_sight(case: Case) -> None:
+    """Raises Pointless: what may not be seen was found out, and said so, already."""
+    vital = [need.action for need in needs(case.route, None) if need.is_vital]
+    sights = {(each.verb, each.resource) for each in vital if each.resource != "pods/portforward"}
+    if case.denied & sights:
         raise Pointless("permissions")
 
 
