@@ -122,9 +122,12 @@ class TunnelPool:
         return min(trips, default=None)
 
     def counts(self) -> dict[str, int]:
-        """Tunnels by what they do: idle, busy, draining, dialing."""
+        """Tunnels by what they do: idle, busy, draining, dialing.
+
+        One whose clients have all left counts as idle: it takes new streams.
+        """
         draining = sum(tunnel.is_draining for tunnel in self._tunnels)
-        busy = sum(not t.is_idle and not t.is_draining for t in self._tunnels)
+        busy = sum(tunnel.load > 0 and not tunnel.is_draining for tunnel in self._tunnels)
         idle = len(self._tunnels) - busy - draining
         return {"idle": idle, "busy": busy, "draining": draining, "dialing": len(self._dials)}
 

@@ -1,0 +1,161 @@
+"""Those who forward a port to the simulated cluster, each as a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from peers.kubectl import find_kubectl
+
+if TYPE_CHECKING:
+    from llmgwd.demo.remote import RemoteCluster
+
+START_S = 30.0
+
+_KR8S = """
+import asyncio, sys
+async def main():
+    import kr8s.asyncio
+    from kr8s.asyncio.objects import Service
+    api = await kr8s.asyncio.api(kubeconfig=sys.argv[1])
+    service = await Service.get("litellm", namespace="litellm", api=api)
+    async with service.portforward(remote_port=4000, local_port=int(sys.argv[2])):
+        await asyncio.sleep(3600)
+asyncio.run(main())
+"""
+_PORTFORWARD = """
+import sys, time
+import portforward
+with portforward.forward("litellm", "litellm", int(sys.argv[2]), 4000, config_path=sys.argv[1]):
+    time.sleep(3600)
+"""
+_LLMGW = """
+[[forward]]
+name = "litellm"
+listen = "127.0.0.1:PORT"
+"""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A forward that runs: its local port and the process that carries it."""
+
+    name: str
+    port: int
+    pid: int
+
+    def processor_s(self) -> float:
+        """Processor time its process has used, user and system."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def resident_mib(self) -> float:
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    def peak_mib(self) -> float:
+        """The most that was resident since `forget_peak`."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+        raise LookupError("VmHWM")
+
+    def forget_peak(self) -> None:
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    def descriptors(self) -> int:
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+
+Start = Callable[["RemoteCluster", Path], contextlib.AbstractContextManager[Contender]]
+
+
+def llmgw(name: str = "llmgw", **environment: str) -> Start:
+    """Our daemon; its way in is what the cluster lets through."""
+
+    @contextlib.contextmanager
+    def start(cluster: RemoteCluster, folder: Path) -> Iterator[Contender]:
+        port = free_port()
+        config = folder / f"{port}.toml"
+        config.write_text(_LLMGW.replace("PORT", str(port)))
+        command = [sys.executable, "-m", "llmgwd", "run", "--config", str(config)]
+        command += ["--socket", str(folder / f"{port}.sock"), "--log-level", "error"]
+        state = {"LLMGW_STATE_DIR": str(folder / f"state-{port}")}
+        with _running(name, command, port, cluster, {**environment, **state}) as contender:
+            yield contender
+
+    return start
+
+
+def kubectl(name: str = "kubectl", **environment: str) -> Start:
+    @contextlib.contextmanager
+    def start(cluster: RemoteCluster, folder: Path) -> Iterator[Contender]:
+        port = free_port()
+        command = [str(find_kubectl()), "port-forward", "-n", "litellm", "svc/litellm"]
+        with _running(name, [*command, f"{port}:4000"], port, cluster, environment) as contender:
+            yield contender
+
+    return start
+
+
+def package(name: str, script: str) -> Start:
+    @contextlib.contextmanager
+    def start(cluster: RemoteCluster, folder: Path) -> Iterator[Contender]:
+        port = free_port()
+        command = [sys.executable, "-c", script, str(cluster.kubeconfig), str(port)]
+        with _running(name, command, port, cluster, {}) as contender:
+            yield contender
+
+    return start
+
+
+kr8s = package("kr8s", _KR8S)
+portforward = package("portforward", _PORTFORWARD)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def _running(
+    name: str,
+    command: list[str],
+    port: int,
+    cluster: RemoteCluster,
+    environment: Mapping[str, str],
+) -> Iterator[Contender]:
+    whole = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig), **environment}
+    process = subprocess.Popen(
+        command, env=whole, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        _wait_until_served(process, port)
+        yield Contender(name, port, process.pid)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait_until_served(process: subprocess.Popen[bytes], port: int) -> None:
+    """Wait for an answer from the pod: an open port alone proves nothing."""
+    deadline = time.monotonic() + START_S
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as one:
+            one.settimeout(5)
+            one.sendall(b"GET /health/liveliness HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n")
+            if one.recv(100).startswith(b"HTTP/1.1 200"):
+                return
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"{process.args!r} does not serve (exit {process.poll()})")
+        time.sleep(0.1)
