@@ -33,6 +33,7 @@ CLOGGED_AFTER_S: Final = 60.0
 CLOGGING_BYTES: Final = 64 * 1024
 # Ends that the peer ought to answer at once (a FIN for a FIN) and containerd answers after 1 s.
 FAREWELL_S: Final = 2.5
+GOODBYE_S: Final = 1.0
 # Sums up with asyncio's own 256 KiB of undecoded TLS to well under 1 MiB a connection.
 WRITE_HIGH_BYTES: Final = 256 * 1024
 
@@ -193,6 +194,8 @@ class Tunnel(asyncio.BufferedProtocol):
         if is_ours and self.is_idle:
             self._goodbye()
             self._transport.close()
+            # TLS waits 30 s for a goodbye in return, and holds half a megabyte meanwhile.
+            self._loop.call_later(GOODBYE_S, self._transport.abort)
         else:
             self._transport.abort()
         self._lost(cause)
