@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import threading
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, cast
@@ -19,8 +20,20 @@ if TYPE_CHECKING:
 
 Direction = Literal["in", "out", "both"]
 
-# One buffer serves every connection of a loop: the loop fills it and hands it on in one go.
 READ_BYTES = 256 * 1024
+
+
+class _Buffers(threading.local):
+    """The buffers of one thread's loop: filled and handed on in one go, so one serves them all."""
+
+    def __init__(self) -> None:
+        self.wire = bytearray(READ_BYTES)
+        self.plain = memoryview(bytearray(READ_BYTES))
+        self.pod = bytearray(READ_BYTES)
+
+
+buffers = _Buffers()
+
 # What a connection may owe to a client that does not read, before its writer is paused.
 WRITE_HIGH_BYTES = 256 * 1024
 
@@ -94,7 +107,6 @@ class Network:
     holds_new_out: bool = False
     accepted: int = 0
     wires: set[Wire] = field(default_factory=set)
-    _read_buffer: bytearray = field(default_factory=lambda: bytearray(READ_BYTES))
 
     def black_hole(self, direction: Direction, existing: bool, new: bool) -> int:
         """Let nothing through any more and close nothing; return how many connections it hit."""
@@ -155,10 +167,10 @@ class Wire(asyncio.BufferedProtocol):
         self._user.wire_opened()
 
     def get_buffer(self, sizehint: int) -> bytearray:
-        return self._network._read_buffer
+        return buffers.wire
 
     def buffer_updated(self, nbytes: int) -> None:
-        view = memoryview(self._network._read_buffer)[:nbytes]
+        view = memoryview(buffers.wire)[:nbytes]
         if self._network.rtt_s == 0 and self._inward.is_idle:
             self._user.wire_received(view)
         else:

@@ -15,12 +15,14 @@ import ssl
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from llmgwd.demo.network import READ_BYTES, buffers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +33,9 @@ if TYPE_CHECKING:
 SERVER_NAME = "kubernetes.llmgw-demo.test"
 _HOST_NAMES = ("localhost", "kubernetes", "kubernetes.default", SERVER_NAME)
 _ADDRESSES = ("127.0.0.1", "::1")
-# TLS hands out one record (16 KiB) a read; this many are gathered before the next floor is called.
-_GATHER_BYTES = 256 * 1024
+# TLS hands out one record a read; this much is gathered before the next floor is called.
+_RECORD_BYTES = 16 * 1024
+_GATHER_BYTES = READ_BYTES - _RECORD_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,28 +288,24 @@ class TlsTransport(asyncio.Transport):
 
     def _decrypt(self) -> bool:
         """Hand on what came in whole records; True when there may be more."""
-        pieces: list[bytes] = []
+        buffer = buffers.plain
         size = 0
+        is_ended = False
         try:
             while size < _GATHER_BYTES:
-                piece = self._tls.read(65536)
-                if not piece:
-                    break
-                pieces.append(piece)
-                size += len(piece)
+                # With a buffer given, the answer is how much was put there.
+                size += cast("int", self._tls.read(_RECORD_BYTES, buffer[size:]))
         except ssl.SSLWantReadError:
-            if not pieces:
+            if not size:
                 raise
         except ssl.SSLZeroReturnError:
-            self._deliver(pieces)
-            raise
-        self._deliver(pieces)
-        return size >= _GATHER_BYTES
-
-    def _deliver(self, pieces: list[bytes]) -> None:
+            is_ended = True
         protocol = self._protocol
-        if pieces and isinstance(protocol, asyncio.Protocol):
-            protocol.data_received(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        if size and isinstance(protocol, asyncio.Protocol):
+            protocol.data_received(bytes(buffer[:size]))
+        if is_ended:
+            self._end()
+        return size >= _GATHER_BYTES and not is_ended
 
     def _end(self) -> None:
         if self._is_ended:

@@ -11,16 +11,14 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol, cast
 
+from llmgwd.demo.network import buffers
 from llmgwd.demo.pod import Pod
 
 # containerd, sandbox_portforward_linux.go: "give a chance to terminate gracefully".
 LINGER_S = 1.0
-_READ_BYTES = 256 * 1024
-# What is owed to a program that does not read, before its client is made to wait.
-_WRITE_HIGH_BYTES = 64 * 1024
-
-# The loop fills it and hands it on in one go, so one buffer serves every connection of a thread.
-_read_buffer = bytearray(_READ_BYTES)
+# What is owed to a program that does not read, before its client is made to wait. Above one
+# reading: uvloop writes at the end of its turn, and would pause for nothing.
+_WRITE_HIGH_BYTES = 512 * 1024
 
 
 class DialFailed(Exception):
@@ -117,13 +115,13 @@ class Forwarding(asyncio.BufferedProtocol):
         asyncio.get_running_loop().call_soon(self._stream.pod_takes_more)
 
     def get_buffer(self, sizehint: int) -> bytearray:
-        return _read_buffer
+        return buffers.pod
 
     def buffer_updated(self, nbytes: int) -> None:
         if self._is_client_deaf:
             self._pod_ended()
         else:
-            self._stream.pod_sent(memoryview(_read_buffer)[:nbytes])
+            self._stream.pod_sent(memoryview(buffers.pod)[:nbytes])
 
     def eof_received(self) -> bool:
         self._pod_ended()

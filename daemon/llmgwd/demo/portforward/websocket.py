@@ -41,6 +41,7 @@ class WebSocketServer(asyncio.Protocol):
     def __init__(self, closed: Callable[[], None]) -> None:
         self._closed = closed
         self._buffer = bytearray()
+        self._at = 0
         self._opcode = 0
         self._mask = b""
         self._left = 0
@@ -53,6 +54,9 @@ class WebSocketServer(asyncio.Protocol):
 
     def piece_received(self, piece: bytearray, is_start: bool, is_end: bool) -> None:
         """A piece of a message, in order."""
+
+    def pieces_ended(self) -> None:
+        """No more pieces have come by now."""
 
     def client_lost(self) -> None:
         """The connection is gone or the client said goodbye."""
@@ -72,9 +76,12 @@ class WebSocketServer(asyncio.Protocol):
         try:
             while self._is_in_frame or self._take_head():
                 if not self._take_payload():
-                    return
+                    break
         except _Violation as violation:
             self.send_close(int(violation.args[0]))
+        del self._buffer[: self._at]
+        self._at = 0
+        self.pieces_ended()
 
     def send_message(self, *parts: bytes | memoryview) -> None:
         """One unfragmented binary message."""
@@ -88,39 +95,34 @@ class WebSocketServer(asyncio.Protocol):
             self.transport.close()
 
     def _take_head(self) -> bool:
-        buffer = self._buffer
-        if len(buffer) < 2:
+        buffer, begin = self._buffer, self._at
+        if len(buffer) < begin + 2:
             return False
-        first, second = buffer[0], buffer[1]
+        first, second = buffer[begin], buffer[begin + 1]
         if not second & 0x80 or first & 0x70:
             raise _Violation(PROTOCOL_ERROR)
-        size, at = second & 0x7F, 2
-        if size == 126:
-            at = 4
-        elif size == 127:
-            at = 10
+        size, at = second & 0x7F, begin + 2
+        if size >= 126:
+            at += 2 if size == 126 else 8
         if len(buffer) < at + 4:
             return False
-        if at > 2:
-            size = int.from_bytes(buffer[2:at], "big")
+        if size >= 126:
+            size = int.from_bytes(buffer[begin + 2 : at], "big")
         if size > MAX_MESSAGE_BYTES:
             raise _Violation(TOO_BIG)
         self._mask = bytes(buffer[at : at + 4])
-        del buffer[: at + 4]
+        self._at = at + 4
         self._opcode, self._is_fin = first & 0x0F, bool(first & 0x80)
         self._left, self._is_in_frame, self._is_start = size, True, True
         return True
 
     def _take_payload(self) -> bool:
         """Take what there is of the frame's payload; False while it is not complete."""
-        if self._left and not self._buffer:
+        size = min(self._left, len(self._buffer) - self._at)
+        if self._left and not size:
             return False
-        size = min(self._left, len(self._buffer))
-        if size == len(self._buffer):
-            piece, self._buffer = self._buffer, bytearray()
-        else:
-            piece = self._buffer[:size]
-            del self._buffer[:size]
+        piece = self._buffer[self._at : self._at + size]
+        self._at += size
         websocket_mask(self._mask, piece)
         turn = size % 4
         self._mask = self._mask[turn:] + self._mask[:turn]
@@ -162,9 +164,15 @@ class WebSocketSpdy(WebSocketServer):
     def __init__(self, target: Target, closed: Callable[[], None]) -> None:
         super().__init__(closed)
         self.session = SpdySession(self, target)
+        self._pieces: list[bytearray] = []
 
     def piece_received(self, piece: bytearray, is_start: bool, is_end: bool) -> None:
-        self.session.received(piece)
+        self._pieces.append(piece)
+
+    def pieces_ended(self) -> None:
+        pieces, self._pieces = self._pieces, []
+        if pieces:
+            self.session.received(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
     def client_lost(self) -> None:
         self.session.lost()
