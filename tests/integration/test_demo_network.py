@@ -200,3 +200,14 @@ def test_a_thousand_streams_on_one_upgrade_are_all_answered() -> None:
             frame = peer.until(spdy.Data)
             if b"alive" in frame.payload:
                 answered.add(frame.stream_id)
+
+
+def test_a_close_notify_ends_the_connection_and_nothing_else(
+    simulated_cluster: RemoteCluster,
+) -> None:
+    with connected(simulated_cluster) as client:
+        assert client.ask("GET", "/version").status == 200
+        client.socket.unwrap().close()
+
+    with connected(simulated_cluster) as client:
+        assert client.ask("GET", "/version").status == 200

@@ -292,9 +292,11 @@ class TlsTransport(asyncio.Transport):
         size = 0
         is_ended = False
         try:
-            while size < _GATHER_BYTES:
-                # With a buffer given, the answer is how much was put there.
-                size += cast("int", self._tls.read(_RECORD_BYTES, buffer[size:]))
+            while size < _GATHER_BYTES and not is_ended:
+                # With a buffer given, the answer is how much was put there; 0 is a close-notify.
+                count = cast("int", self._tls.read(_RECORD_BYTES, buffer[size:]))
+                size += count
+                is_ended = count == 0
         except ssl.SSLWantReadError:
             if not size:
                 raise
