@@ -14,7 +14,7 @@ import llmgwctl
 from llmgwctl import wire
 from llmgwctl.wire import STATES_WORST_FIRST, EventKind, State
 from llmgwctl.wire import Condition as Kind
-from llmgwd import config_file, times, wakefulness
+from llmgwd import config_file, garbage, times, wakefulness
 from llmgwd.conditions import Condition, Conditions, severity_of
 from llmgwd.descriptors import Descriptors
 from llmgwd.doors import exhausted
@@ -82,6 +82,7 @@ class Fleet:
             tasks.start_soon(self.descriptors.run)
             tasks.start_soon(wakefulness.watch, self._woke)
             tasks.start_soon(self._beat)
+            tasks.start_soon(garbage.collect)
             self._note_config_error(self._config_error)
             self.files.follow(self, [self.config.path], self._config_file_changed)
             self.journal.record(EventKind.DAEMON_STARTED, f"llmgwd {llmgwctl.__version__} started.")
