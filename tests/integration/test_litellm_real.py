@@ -156,6 +156,20 @@ def test_the_key_of_the_clusters_secret_is_found_and_accepted(world: World) -> N
     assert MASTER_KEY not in checked.stdout + checked.stderr
 
 
+def test_the_verbs_understand_its_answers(world: World) -> None:
+    models, near = world.ctl("models"), world.ctl("models", "--check", "upgpt")
+    behind, spent = world.ctl("models", "--long"), world.ctl("usage")
+    doctor = world.ctl("doctor", "--json", "--model", "up-claude")
+
+    assert {"up-claude", "up-gpt"} <= set(models.stdout.split())
+    assert near.returncode == 1
+    assert "did you mean up-gpt" in near.stdout
+    assert "anthropic/claude" in behind.stdout
+    assert spent.returncode == 1
+    assert "the gateway has no database: it keeps no record of spend" in spent.stderr
+    assert doctor.returncode == 0, doctor.stdout
+
+
 def test_a_gateway_with_its_own_auth_is_alive_and_tells_no_more(tmp_path: Path) -> None:
     with litellm_process(tmp_path, "config-own-auth.yaml") as gateway:
         gateway.wait()
