@@ -16,7 +16,7 @@ from llmgwctl.environment import Variable, base_url, differences, notes, overrul
 from llmgwctl.shells import SHELLS, default_shell, direnv_line, render
 
 GOLDEN = Path(__file__).parent / "golden"
-KEY = "sk-it's \"$HOME\" `x` \\ tab\tend"
+KEY = 'sk-it\'s "$HOME" `x` \\ tab\tend'
 URL = "http://localhost:4000"
 
 # What a key or a header can hold: anything a variable can, so anything but NUL.
