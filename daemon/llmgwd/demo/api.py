@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from llmgwd.demo import answers
 from llmgwd.demo.discovery import BY_PLURAL, Kind, discovery, table
-from llmgwd.demo.http1 import Request, json_body
 from llmgwd.demo.logs import serve_logs
 from llmgwd.demo.portforward.entry import (
     Upgrades,
@@ -19,6 +18,7 @@ from llmgwd.demo.portforward.entry import (
 )
 from llmgwd.demo.protobuf import CONTENT_TYPE as PROTOBUF
 from llmgwd.demo.protobuf import read_review
+from llmgwd.demo.request import Request, json_body
 from llmgwd.demo.reviews import review
 from llmgwd.demo.selectors import matches
 from llmgwd.demo.watch import Watch

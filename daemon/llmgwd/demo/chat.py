@@ -7,7 +7,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from llmgwd.demo.http1 import Request, json_body
+from llmgwd.demo.request import Request, json_body
 
 if TYPE_CHECKING:
     from llmgwd.demo.litellm import GatewaySettings, Record

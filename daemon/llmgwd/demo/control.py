@@ -6,7 +6,8 @@ import asyncio
 import inspect
 from typing import TYPE_CHECKING
 
-from llmgwd.demo.http1 import Connections, HttpConnection, Request, json_body
+from llmgwd.demo.http1 import Connections, HttpConnection
+from llmgwd.demo.request import Request, json_body
 
 if TYPE_CHECKING:
     from llmgwd.demo.faults import Faults

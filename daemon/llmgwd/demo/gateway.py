@@ -13,11 +13,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from llmgwd.demo.http1 import Connections, HttpConnection, Request
+from llmgwd.demo.http1 import Connections, HttpConnection
 from llmgwd.demo.litellm import GatewaySettings, serve_litellm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from llmgwd.demo.request import Request
 
 # uvicorn's own default.
 KEEP_ALIVE_S = 5.0

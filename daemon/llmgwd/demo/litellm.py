@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from llmgwd.demo.chat import serve_chat, serve_count, serve_messages
-from llmgwd.demo.http1 import Request
+from llmgwd.demo.request import Request
 from llmgwd.demo.usage import daily_activity
 
 

@@ -10,8 +10,8 @@ from llmgwd.demo import answers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llmgwd.demo.http1 import Request
     from llmgwd.demo.pod import LogLine, Pod, PodLog
+    from llmgwd.demo.request import Request
 
 _YES = ("true", "1")
 

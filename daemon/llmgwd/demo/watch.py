@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llmgwd.demo.behaviour import Behaviour
-    from llmgwd.demo.http1 import Request
+    from llmgwd.demo.request import Request
 
 Object = dict[str, Any]
 

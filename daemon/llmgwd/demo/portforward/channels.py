@@ -10,11 +10,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from llmgwd.demo.portforward.forwarding import DialFailed, Forwarding
-from llmgwd.demo.portforward.spdy import MAX_FRAME_BYTES, SpdySession, Target
+from llmgwd.demo.portforward.spdy import MAX_FRAME_BYTES, SpdySession
 from llmgwd.demo.portforward.websocket import WebSocketServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from llmgwd.demo.portforward.target import Target
 
 # Seen between the error text and the close.
 CLOSE_AFTER_S = 0.003

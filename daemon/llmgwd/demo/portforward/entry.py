@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING
 
 from llmgwd.demo import answers
 from llmgwd.demo.portforward.channels import ChannelSession
-from llmgwd.demo.portforward.spdy import RawSpdy, Target
+from llmgwd.demo.portforward.raw import RawSpdy
+from llmgwd.demo.portforward.target import Target
 from llmgwd.demo.portforward.websocket import WebSocketSpdy
 
 if TYPE_CHECKING:
     import asyncio
 
     from llmgwd.demo.behaviour import Behaviour
-    from llmgwd.demo.http1 import Request
     from llmgwd.demo.pod import Pod
+    from llmgwd.demo.request import Request
     from llmgwd.demo.world import World
 
 SPDY_PROTOCOL = "portforward.k8s.io"

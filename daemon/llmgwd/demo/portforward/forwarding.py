@@ -8,11 +8,12 @@ sending side is done.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from llmgwd.demo.network import buffers
-from llmgwd.demo.pod import Pod
+
+if TYPE_CHECKING:
+    from llmgwd.demo.pod import Pod
 
 # containerd, sandbox_portforward_linux.go: "give a chance to terminate gracefully".
 LINGER_S = 1.0
@@ -31,10 +32,6 @@ class ClientStream(Protocol):
     def pod_sent(self, piece: memoryview) -> None: ...
     def pod_takes_more(self) -> None: ...
     def forwarding_ended(self, was_reset: bool) -> None: ...
-
-
-# Finds the pod as the node has it now; None: no longer there.
-Lookup = Callable[[], Pod | None]
 
 
 class Forwarding(asyncio.BufferedProtocol):

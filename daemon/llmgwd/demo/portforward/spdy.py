@@ -10,22 +10,17 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
-from llmgwd.demo.portforward.forwarding import DialFailed, Forwarding, Lookup
+from llmgwd.demo.portforward.forwarding import DialFailed, Forwarding
 from llmgwd.errors import ProtocolError
 from llmgwd.protocol import spdy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from llmgwd.demo.pod import Pod
+    from llmgwd.demo.portforward.target import Target
 
 WORKERS = 5
 QUEUE_FRAMES = 50
-# How long the server waits for the second stream of a pair.
-PAIR_TIMEOUT_S = 30.0
 # The server copies through a buffer of this size, so no frame is longer.
 MAX_FRAME_BYTES = 32 * 1024
 
@@ -39,24 +34,6 @@ class Carrier(Protocol):
     def pause_reading(self) -> None: ...
     def resume_reading(self) -> None: ...
     def close(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The pod an upgrade was made for; it may be gone when a stream asks for it."""
-
-    namespace: str
-    name: str
-    uid: str
-    lookup: Lookup
-    pair_timeout_s: float = PAIR_TIMEOUT_S
-
-    def failure(self, port: int, cause: str) -> str:
-        return f"error forwarding port {port} to pod {self.name}, uid {self.uid}: {cause}"
-
-    def pod(self) -> Pod | None:
-        pod = self.lookup()
-        return pod if pod is not None and pod.uid == self.uid else None
 
 
 class Pair:
@@ -351,43 +328,3 @@ class SpdySession:
     def _write(self, data: bytes) -> None:
         if not self._is_lost:
             self._carrier.write_frames([data])
-
-
-class RawSpdy(asyncio.Protocol):
-    """Raw SPDY/3.1 on an upgraded connection."""
-
-    def __init__(self, target: Target, closed: Callable[[], None]) -> None:
-        self.session = SpdySession(self, target)
-        self._closed = closed
-        self._transport: asyncio.Transport
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        self.session.received(data)
-
-    def eof_received(self) -> None:
-        return None
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.session.lost()
-        self._closed()
-
-    def pause_writing(self) -> None:
-        self.session.pause_writing()
-
-    def resume_writing(self) -> None:
-        self.session.resume_writing()
-
-    def write_frames(self, frames: list[bytes | memoryview]) -> None:
-        self._transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
-
-    def pause_reading(self) -> None:
-        self._transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        self._transport.resume_reading()
-
-    def close(self) -> None:
-        self._transport.close()

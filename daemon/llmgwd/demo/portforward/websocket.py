@@ -10,10 +10,12 @@ import asyncio
 import struct
 from typing import TYPE_CHECKING, cast
 
-from llmgwd.demo.portforward.spdy import MAX_FRAME_BYTES, SpdySession, Target
+from llmgwd.demo.portforward.spdy import MAX_FRAME_BYTES, SpdySession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from llmgwd.demo.portforward.target import Target
 
 try:
     from aiohttp._websocket.helpers import websocket_mask
