@@ -343,3 +343,18 @@ def test_a_held_deployment_makes_no_pod_until_its_time(simulated_cluster: Remote
                 break
 
     assert kinds[:3] == ["DELETED", "DELETED", "ADDED"]
+
+
+def test_a_container_crashed_twice_at_once_is_restarted_once(
+    simulated_cluster: RemoteCluster,
+) -> None:
+    version = version_of(simulated_cluster)
+    name = pod_name(simulated_cluster)
+    simulated_cluster.faults.crash(pod=name, restart_after_s=0.05)
+    simulated_cluster.faults.crash(pod=name, restart_after_s=0.1)
+    with connected(simulated_cluster) as client:
+        query = f"resourceVersion={version}&timeoutSeconds=1"
+        seen = [event["object"] for event in events(client, query)]
+
+    restarts = [pod["status"]["containerStatuses"][0]["restartCount"] for pod in seen]
+    assert restarts == [0, 1]

@@ -200,7 +200,8 @@ class World:
         message = f"Back-off restarting failed container {pod.template.container}"
         self.add_event(pod, "BackOff", message)
         await asyncio.sleep(after_s)
-        if not pod.gone.is_set() and not pod.is_terminating:
+        # Crashed twice before it was started again: the first restart serves both.
+        if pod.program is None and not pod.gone.is_set() and not pod.is_terminating:
             pod.restarts += 1
             await pod.start()
 
