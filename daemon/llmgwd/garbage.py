@@ -20,6 +20,9 @@ SETTLED_S: Final = 5.0
 # With all that was imported set aside, a collection takes a few milliseconds.
 EVERY_S: Final = 2.0
 
+# Some fifty connections that are gone.
+STORM_OBJECTS: Final = 2_000
+
 # mallopt(3): blocks of this size and more are given back to the system when they are freed.
 _M_MMAP_THRESHOLD: Final = -3
 _GIVEN_BACK_BYTES: Final = 128 * 1024
@@ -30,16 +33,26 @@ def give_back_large_blocks() -> None:
 
     It starts so by itself, and raises the threshold with the first large block that is freed.
     """
+    _glibc("mallopt", _M_MMAP_THRESHOLD, _GIVEN_BACK_BYTES)
+
+
+def _glibc(function: str, *arguments: int) -> None:
+    """Call what only glibc has; other systems have neither the function nor the habit."""
     if sys.platform.startswith("linux"):
-        # Another C library has no such function, and no such habit.
         with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _GIVEN_BACK_BYTES)
+            getattr(ctypes.CDLL(None), function)(*arguments)
 
 
 async def collect() -> NoReturn:
     await anyio.sleep(SETTLED_S)
     gc.collect()
     gc.freeze()
+    owed = 0
     while True:
         await anyio.sleep(EVERY_S)
-        gc.collect()
+        found = gc.collect()
+        owed += found
+        # After a storm, once it is over: the small blocks between the large ones.
+        if owed > STORM_OBJECTS and found < STORM_OBJECTS:
+            owed = 0
+            _glibc("malloc_trim", 0)
