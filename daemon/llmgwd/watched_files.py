@@ -16,9 +16,10 @@ import anyio
 import structlog
 from watchfiles import awatch
 
-# Looked at this often without any word from the system: network file systems, and watches that the
+# Looked at this often without any word from the system: a change in the moment before the watch
+# stood, network file systems, and watches that the
 # kernel refused because there are too many.
-LOOK_S: Final = 5.0
+LOOK_S: Final = 2.0
 # A file is read when it has kept still for this long: editors and tools write in several steps.
 STILL_S: Final = 0.1
 _LINKS_DEEP: Final = 8
@@ -94,7 +95,7 @@ class WatchedFiles:
 
     async def _poll(self) -> None:
         while not self._wanted_changed.is_set():
-            with anyio.move_on_after(LOOK_S / 5):
+            with anyio.move_on_after(LOOK_S / 2):
                 await self._wanted_changed.wait()
             await self._look()
 

@@ -12,7 +12,7 @@ import pytest
 from llmgwd.watched_files import LOOK_S, WatchedFiles
 
 # Well below the look that is taken without the system's word.
-SOON_S = 3.0
+SOON_S = 1.5
 
 
 def _watching(
