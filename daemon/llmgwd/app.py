@@ -23,7 +23,6 @@ from llmgwd.control.api import ControlServer
 from llmgwd.control.metrics_port import offer_metrics
 from llmgwd.control.table import TABLE
 from llmgwd.fleet import DRAIN_S, Fleet
-from llmgwd.garbage import give_back_large_blocks
 from llmgwd.journal import Journal
 from llmgwd.service.fault import allow_faults
 from llmgwd.service.notify import Notifier
@@ -54,7 +53,6 @@ def run(config: Config, sockets: ProcessSockets, claimed: Claim, logging: LogOpt
     """Run until a signal ends it; the exit status."""
     log.configure(logging.level, logging.log_format, logging.file)
     faulthandler.enable()
-    give_back_large_blocks()
     allow_faults()
     daemon = Daemon(config, sockets, claimed, Notifier.from_environment(), state_folder())
     start(daemon.run)

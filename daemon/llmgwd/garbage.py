@@ -23,18 +23,6 @@ EVERY_S: Final = 2.0
 # Some fifty connections that are gone.
 STORM_OBJECTS: Final = 2_000
 
-# mallopt(3): blocks of this size and more are given back to the system when they are freed.
-_M_MMAP_THRESHOLD: Final = -3
-_GIVEN_BACK_BYTES: Final = 128 * 1024
-
-
-def give_back_large_blocks() -> None:
-    """Keep glibc from holding on to the buffers of connections that are gone.
-
-    It starts so by itself, and raises the threshold with the first large block that is freed.
-    """
-    _glibc("mallopt", _M_MMAP_THRESHOLD, _GIVEN_BACK_BYTES)
-
 
 def _glibc(function: str, *arguments: int) -> None:
     """Call what only glibc has; other systems have neither the function nor the habit."""
@@ -52,7 +40,8 @@ async def collect() -> NoReturn:
         await anyio.sleep(EVERY_S)
         found = gc.collect()
         owed += found
-        # After a storm, once it is over: the small blocks between the large ones.
+        # After a storm, once it is over. (mallopt's M_MMAP_THRESHOLD would give large blocks back
+        # at once, but then every read of an upload is a fresh mapping: 3 times the processor.)
         if owed > STORM_OBJECTS and found < STORM_OBJECTS:
             owed = 0
             _glibc("malloc_trim", 0)

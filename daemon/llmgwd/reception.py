@@ -60,6 +60,10 @@ class Reception:
     def streams(self) -> int:
         return len(self._carried)
 
+    def is_carrying(self) -> bool:
+        """Say whether more is to come for a client; whom the end was told may take its time."""
+        return any(not connection.is_done for connection in self._carried)
+
     # As the admission.
 
     def admit(self, connection: LocalConnection, cause: LlmgwError | None) -> None:

@@ -22,6 +22,7 @@ from llmgwd.errors import LlmgwError, Transient
 from llmgwd.health import Health
 from llmgwd.kubernetes_route import KubernetesRoute
 from llmgwd.reception import Reason, Reception
+from llmgwd.relay.listener import BACKLOG
 from llmgwd.state import Happening, step
 from llmgwd.telling import Teller
 from llmgwd.timings import Timing
@@ -71,7 +72,7 @@ class Forward:
             self._flush,
             self._time,
             forward.hold_s,
-            forward.hold_limit,
+            self._hold_limit(forward),
         )
         self.doors = Doors(
             forward.listen, sockets, self.reception, self.reception.ledger, self.changed
@@ -168,7 +169,7 @@ class Forward:
         """Become what the configuration says now; what stays the same is not touched."""
         self.doors.want(forward.listen)
         self.reception.hold.hold_s = forward.hold_s
-        self.reception.hold.limit = forward.hold_limit
+        self.reception.hold.limit = self._hold_limit(forward)
         is_other_question = forward.probe != self.health.how
         self.health.how = forward.probe
         if self.state is not State.STOPPED:
@@ -228,7 +229,7 @@ class Forward:
         for route in self.routes:
             if isinstance(route, UrlWay):
                 route.finish()
-        while self.reception.streams:  # noqa: ASYNC110 - the byte path tells nobody each time
+        while self.reception.is_carrying():  # noqa: ASYNC110 - the byte path tells nobody each time
             await anyio.sleep(0.02)
 
     # Settling.
@@ -297,7 +298,14 @@ class Forward:
         self.since = times.now()
         if before in SERVING_STATES and self.state not in (*SERVING_STATES, State.STOPPED):
             self.reception.ledger.outages += 1
+        self.reception.hold.limit = self._hold_limit(self.config)
         self._teller.state(before, self.state, self.conditions.worst())
+
+    def _hold_limit(self, forward: ForwardConfig) -> int:
+        """Hold all that the kernel had queued while the daemon restarted: no news to refuse it."""
+        if self.state is State.STARTING and forward.hold_limit > 0:
+            return max(forward.hold_limit, BACKLOG)
+        return forward.hold_limit
 
     # For the reception and the health.
 

@@ -141,8 +141,12 @@ class Encoder:
 
 def data_frame(stream_id: int, payload: bytes | bytearray | memoryview, fin: bool = False) -> bytes:
     """One data frame; `payload` is at most `MAX_DATA_BYTES` long."""
-    flags = FLAG_FIN << 24 if fin else 0
-    return b"".join((_TWO_U32.pack(stream_id, flags | len(payload)), payload))
+    return b"".join((data_head(stream_id, len(payload), fin), payload))
+
+
+def data_head(stream_id: int, length: int, fin: bool = False) -> bytes:
+    """The head of a data frame, for whoever sends its payload behind it."""
+    return _TWO_U32.pack(stream_id, FLAG_FIN << 24 | length if fin else length)
 
 
 def _control(kind: int, body: bytes, fin: bool = False) -> bytes:

@@ -35,6 +35,7 @@ MAX_CONTROL_BYTES: Final = 125
 _FIN: Final = 0x80
 _MASKED: Final = 0x80
 _RESERVED: Final = 0x70
+_MASK_BYTES: Final = 4
 _U16 = struct.Struct(">H")
 _U64 = struct.Struct(">Q")
 
@@ -77,21 +78,19 @@ Part = Piece | Ping | Pong | Close
 def frame(opcode: Opcode, *chunks: bytes | bytearray | memoryview) -> bytearray:
     """One unfragmented, masked frame whose payload is the chunks put together."""
     length = sum(map(len, chunks))
-    head = bytearray((_FIN | opcode,))
     if length < 126:
-        head.append(_MASKED | length)
+        head = bytes((_FIN | opcode, _MASKED | length))
     elif length < 1 << 16:
-        head.append(_MASKED | 126)
-        head += _U16.pack(length)
+        head = bytes((_FIN | opcode, _MASKED | 126)) + _U16.pack(length)
     else:
-        head.append(_MASKED | 127)
-        head += _U64.pack(length)
-    mask = os.urandom(4)
-    payload = bytearray().join(chunks)
-    mask_in_place(mask, payload)
-    head += mask
-    head += payload
-    return head
+        head = bytes((_FIN | opcode, _MASKED | 127)) + _U64.pack(length)
+    # Masked in place, room for the head included, so that the payload is copied just once.
+    start = len(head) + _MASK_BYTES
+    mask = os.urandom(_MASK_BYTES)
+    whole = bytearray().join((bytes(start), *chunks))
+    mask_in_place(mask, whole)
+    whole[:start] = head + bytes(mask[(start + i) % _MASK_BYTES] for i in range(_MASK_BYTES))
+    return whole
 
 
 def close_frame(code: int) -> bytearray:

@@ -75,6 +75,11 @@ class LocalConnection(asyncio.Protocol):
     def first_bytes(self) -> bytes:
         return b"".join(self.sent)
 
+    @property
+    def is_done(self) -> bool:
+        """The client was told the end, and the kernel has all that leads up to it."""
+        return self._is_ending and self._transport.get_write_buffer_size() == 0
+
     def attach(self, carrier: Carrier) -> None:
         """Let a carrier have the bytes from here on; what is in `sent` is the carrier's to take."""
         self._carrier = carrier

@@ -40,8 +40,6 @@ class Splice:
     def start(self) -> None:
         """Get in line for a stream. Until there is one, the client may fill `unsent` a little."""
         self._connection.attach(self)
-        if self._kept_bytes > 0:
-            self._connection.pause_reading()
         self._tries += 1
         self._pool.open(self)
 

@@ -1,7 +1,12 @@
-"""The bytes of a tunnel between its transport and its codec: plain, or inside a WebSocket."""
+"""The bytes of a tunnel between its transport and its codec: plain, or inside a WebSocket.
+
+What is written within one turn of the event loop leaves in one piece: one TLS record, one system
+call and, inside a WebSocket, one message, however many streams it is of.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from llmgwctl.wire import Condition
@@ -9,8 +14,6 @@ from llmgwd.errors import Transient
 from llmgwd.protocol import websocket
 
 if TYPE_CHECKING:
-    import asyncio
-
     from llmgwd.errors import LlmgwError
 
 
@@ -21,7 +24,11 @@ class Link(Protocol):
     def goodbye(self) -> LlmgwError | None:
         """What the peer said when it ended the link in words; its bytes before that count."""
 
-    def write(self, *chunks: bytes) -> None: ...
+    def write(self, *chunks: bytes | memoryview) -> None:
+        """Send, at the end of this turn of the loop."""
+
+    def flush(self) -> None:
+        """Send what was written, now."""
 
     def feed(self, chunk: memoryview) -> list[memoryview | bytes]:
         """Return the SPDY bytes in what the network brought.
@@ -34,36 +41,52 @@ class Link(Protocol):
         """Say goodbye, where the link has a word for it; the transport is the caller's to close."""
 
 
-class RawLink:
-    """SPDY straight on the upgraded connection."""
-
-    goodbye: LlmgwError | None = None
+class _Gatherer:
+    """Collects the writes of one turn of the loop."""
 
     def __init__(self, transport: asyncio.WriteTransport) -> None:
         self._transport = transport
+        self._chunks: list[bytes | memoryview] = []
+        self._loop = asyncio.get_running_loop()
 
-    def write(self, *chunks: bytes) -> None:
-        # One write is one TLS record and one segment where it fits.
-        self._transport.write(b"".join(chunks) if len(chunks) > 1 else chunks[0])
+    def write(self, *chunks: bytes | memoryview) -> None:
+        if not self._chunks:
+            self._loop.call_soon(self.flush)
+        self._chunks += chunks
+
+    def flush(self) -> None:
+        chunks, self._chunks = self._chunks, []
+        if chunks and not self._transport.is_closing():
+            self._transport.write(self._joined(chunks))
+
+    def _joined(self, chunks: list[bytes | memoryview]) -> bytes | bytearray:
+        return b"".join(chunks)
+
+
+class RawLink(_Gatherer):
+    """SPDY straight on the upgraded connection."""
+
+    goodbye: LlmgwError | None = None
 
     def feed(self, chunk: memoryview) -> list[memoryview | bytes]:
         return [chunk]
 
     def close(self) -> None:
         """Closing the connection says it."""
+        self.flush()
 
 
-class WebSocketLink:
+class WebSocketLink(_Gatherer):
     """SPDY in binary messages, cut anywhere; a message boundary means nothing."""
 
     def __init__(self, transport: asyncio.WriteTransport) -> None:
+        super().__init__(transport)
         self.goodbye: LlmgwError | None = None
         self.close_code: int | None = None
-        self._transport = transport
         self._decoder = websocket.Decoder()
 
-    def write(self, *chunks: bytes) -> None:
-        self._transport.write(websocket.frame(websocket.Opcode.BINARY, *chunks))
+    def _joined(self, chunks: list[bytes | memoryview]) -> bytearray:
+        return websocket.frame(websocket.Opcode.BINARY, *chunks)
 
     def feed(self, chunk: memoryview) -> list[memoryview | bytes]:
         return [piece.payload for piece in self.pieces(chunk) if piece.payload]
@@ -91,4 +114,5 @@ class WebSocketLink:
         self._transport.write(websocket.frame(websocket.Opcode.PING))
 
     def close(self) -> None:
+        self.flush()
         self._transport.write(websocket.close_frame(1000))

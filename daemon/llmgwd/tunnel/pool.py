@@ -50,7 +50,10 @@ BLOCKED_DEMAND_RETRY_S: Final = 5.0
 FORGIVEN_AFTER_S: Final = 10.0
 # With every tunnel lost, a fresh one usually stands within a few round trips; if not, say so.
 REDIAL_GRACE_S: Final = 1.0
+# A tunnel of one's own is worth waiting for a few round trips, not longer: then one shares.
+LINE_PATIENCE_S: Final = 0.25
 TICK_S: Final = 1.0
+TEND_EVERY_S: Final = 0.1
 # After sleep or a change of network, tunnels get this long to prove that they live.
 WAKE_PATIENCE_S: Final = 1.5
 # A pod that refused is asked again this soon, and then this often.
@@ -103,7 +106,7 @@ class TunnelPool:
         self._endpoints: tuple[Endpoint, ...] = ()
         self._tunnels: list[Tunnel] = []
         self._dials: dict[object, float] = {}  # started at
-        self._line: deque[StreamOwner] = deque()
+        self._line: deque[tuple[StreamOwner, float]] = deque()  # and since when
         self._resting: dict[Endpoint, DialProbe] = {}
         self._draining_pods: set[str] = set()
         self._used_at = float("-inf")
@@ -185,17 +188,18 @@ class TunnelPool:
     def open(self, owner: StreamOwner) -> None:
         """Open a stream now, or as soon as a tunnel can carry it; `owner.stream_opened` tells."""
         self._used_at = self._clock()
-        tunnel = None if self._line else self._pick()
+        # One stream a tunnel while the cap allows; whoever comes when it is spoken for shares.
+        has_room = self._usable() + len(self._line) < self._limit
+        tunnel = None if self._line and has_room else self._pick(may_share=not has_room)
         if tunnel is not None:
             tunnel.open(owner)
         else:
-            self._line.append(owner)
+            self._line.append((owner, self._used_at))
         self._wake()
 
     def withdraw(self, owner: StreamOwner) -> None:
         """Leave the line; nothing happens to one that was served already."""
-        if owner in self._line:
-            self._line.remove(owner)
+        self._line = deque(place for place in self._line if place[0] is not owner)
 
     # The pool's own life.
 
@@ -203,10 +207,14 @@ class TunnelPool:
         """Dial, ping, shrink, for as long as the route lives; closes all tunnels at the end."""
         try:
             async with anyio.create_task_group() as tasks:
+                tended_at = self._clock()
                 while True:
                     self._start_dials(tasks)
                     await self._wait_for_news()
-                    self._tend()
+                    # Streams come and go by the thousand; liveness is no more urgent for that.
+                    if self._clock() - tended_at >= TEND_EVERY_S:
+                        self._tend()
+                        tended_at = self._clock()
         finally:
             self._close_all()
 
@@ -215,6 +223,8 @@ class TunnelPool:
         wait_s = TICK_S if self.retry_at is None else max(min(TICK_S, self.retry_at - now), 0.0)
         if self._resting:
             wait_s = min(wait_s, REST_S)
+        if self._line:
+            wait_s = min(wait_s, LINE_PATIENCE_S)
         with anyio.move_on_after(wait_s):
             await self._news.wait()
         self._news = anyio.Event()
@@ -361,7 +371,7 @@ class TunnelPool:
         line, self._line = self._line, deque()
         if was_up:
             self._observer.down(cause)
-        for owner in line:
+        for owner, _ in line:
             owner.stream_failed(cause, True)
 
     def _changed(self, tunnel: Tunnel) -> None:
@@ -397,16 +407,19 @@ class TunnelPool:
     def _idle(self) -> list[Tunnel]:
         return [t for t in self._tunnels if t.is_idle and not t.is_draining and not t.is_closed]
 
-    def _pick(self) -> Tunnel | None:
-        """Choose: an idle tunnel, else one whose clients are gone, else past the cap a shared."""
-        able = [t for t in self._tunnels if self._can_carry(t)]
-        load = Counter[str]()
-        for tunnel in self._tunnels:
-            load[tunnel.endpoint.pod] += tunnel.load
-        unused = [t for t in able if t.load == 0]
+    def _usable(self) -> int:
+        return sum(not tunnel.is_draining for tunnel in self._tunnels)
+
+    def _pick(self, may_share: bool) -> Tunnel | None:
+        """Choose an idle tunnel, one whose clients are gone or, shared, the least loaded."""
+        able = [tunnel for tunnel in self._tunnels if self._can_carry(tunnel)]
+        unused = [tunnel for tunnel in able if tunnel.load == 0]
         if unused:
+            load = Counter[str]()
+            for tunnel in self._tunnels:
+                load[tunnel.endpoint.pod] += tunnel.load
             return min(unused, key=lambda t: (not t.is_idle, load[t.endpoint.pod]))
-        if len(self._tunnels) + len(self._dials) < self._limit:
+        if not may_share:
             return None
         return min((t for t in able if t.can_share), key=lambda t: t.load, default=None)
 
@@ -417,10 +430,13 @@ class TunnelPool:
 
     def _serve_line(self) -> None:
         while self._line:
-            tunnel = self._pick()
+            owner, since = self._line[0]
+            waited_s = self._clock() - since
+            tunnel = self._pick(may_share=waited_s >= LINE_PATIENCE_S)
             if tunnel is None:
                 return
-            tunnel.open(self._line.popleft())
+            self._line.popleft()
+            tunnel.open(owner)
 
     def _wake(self) -> None:
         self._news.set()

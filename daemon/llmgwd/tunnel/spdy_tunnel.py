@@ -145,13 +145,12 @@ class SpdyTunnel(Tunnel):
         port = str(self.endpoint.port)
         request_id = str(stream.error_id)
         headers = {"streamtype": "error", "port": port, "requestid": request_id}
-        chunks = [self._encoder.syn_stream(stream.error_id, headers, fin=True)]
+        error = self._encoder.syn_stream(stream.error_id, headers, fin=True)
         headers["streamtype"] = "data"
-        chunks.append(self._encoder.syn_stream(stream.data_id, headers))
+        data = self._encoder.syn_stream(stream.data_id, headers)
         payload = owner.unsent()
-        chunks += _data_frames(stream.data_id, payload)
         self._sent_since_heard_bytes += len(payload)
-        self._link.write(*chunks)
+        self._link.write(error, data, *_data_frames(stream.data_id, payload))
         owner.stream_opened(stream)
         if self._is_write_paused:
             owner.pause_sending()
@@ -358,6 +357,8 @@ class SpdyTunnel(Tunnel):
 
     def settle_reading(self) -> None:
         """Stop reading while a reader lags: at once if it is alone, past its backlog if not."""
+        if not self._is_read_paused and not any(s.is_paused for s in self._streams.values()):
+            return
         is_shared = len(self._streams) > 2
         is_held_up = any(
             stream.is_paused and (not is_shared or stream.backlog_bytes > SHARED_BACKLOG_BYTES)
@@ -419,11 +420,11 @@ class SpdyTunnel(Tunnel):
             stream.owner.stream_failed(cause, is_unreceived)
 
 
-def _data_frames(stream_id: int, payload: bytes) -> list[bytes]:
-    if not payload:
-        return []
-    if len(payload) <= MAX_FRAME_BYTES:
-        return [spdy.data_frame(stream_id, payload)]
+def _data_frames(stream_id: int, payload: bytes) -> list[bytes | memoryview]:
+    """Return heads and payloads in turn, the payload not copied."""
+    chunks: list[bytes | memoryview] = []
     view = memoryview(payload)
-    starts = range(0, len(payload), MAX_FRAME_BYTES)
-    return [spdy.data_frame(stream_id, view[at : at + MAX_FRAME_BYTES]) for at in starts]
+    for at in range(0, len(payload), MAX_FRAME_BYTES):
+        piece = view[at : at + MAX_FRAME_BYTES]
+        chunks += (spdy.data_head(stream_id, len(piece)), piece)
+    return chunks
