@@ -187,14 +187,16 @@ class TunnelPool:
 
     def open(self, owner: StreamOwner) -> None:
         """Open a stream now, or as soon as a tunnel can carry it; `owner.stream_opened` tells."""
-        self._used_at = self._clock()
+        now = self._clock()
+        if owner.is_demand:
+            self._used_at = now
         # One stream a tunnel while the cap allows; whoever comes when it is spoken for shares.
         has_room = self._usable() + len(self._line) < self._limit
         tunnel = None if self._line and has_room else self._pick(may_share=not has_room)
         if tunnel is not None:
             tunnel.open(owner)
         else:
-            self._line.append((owner, self._used_at))
+            self._line.append((owner, now))
         self._wake()
 
     def withdraw(self, owner: StreamOwner) -> None:
@@ -289,7 +291,7 @@ class TunnelPool:
         waiting = len(self._line) + (0 if self.is_up else 1)
         ready = sum(not tunnel.is_doubted for tunnel in self._idle())
         wanted = max(self._warm_target(now), 1) + waiting - ready - len(self._dials)
-        room = self._limit - len(self._tunnels) - len(self._dials)
+        room = self._limit - self._usable() - len(self._dials)
         if self.is_up:
             return max(min(wanted, room, DIALS_AT_ONCE - len(self._dials)), 0)
         is_hanging = all(now - at > DIAL_HANGS_AFTER_S for at in self._dials.values())
@@ -408,7 +410,9 @@ class TunnelPool:
         return [t for t in self._tunnels if t.is_idle and not t.is_draining and not t.is_closed]
 
     def _usable(self) -> int:
-        return sum(not tunnel.is_draining for tunnel in self._tunnels)
+        """Count the tunnels that may carry a stream more: the cap is theirs, or nobody new would
+        be served while long answers end on tunnels that drain, are clogged or cannot share."""
+        return sum(not tunnel.is_spent for tunnel in self._tunnels)
 
     def _pick(self, may_share: bool) -> Tunnel | None:
         """Choose an idle tunnel, one whose clients are gone or, shared, the least loaded."""
@@ -421,7 +425,8 @@ class TunnelPool:
             return min(unused, key=lambda t: (not t.is_idle, load[t.endpoint.pod]))
         if not may_share:
             return None
-        return min((t for t in able if t.can_share), key=lambda t: t.load, default=None)
+        shared = [tunnel for tunnel in able if tunnel.can_share]
+        return min(shared, key=lambda t: (t.is_held_up, t.load), default=None)
 
     def _can_carry(self, tunnel: Tunnel) -> bool:
         if tunnel.is_closed or tunnel.is_draining or tunnel.is_doubted:

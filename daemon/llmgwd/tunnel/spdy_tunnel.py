@@ -130,7 +130,6 @@ class SpdyTunnel(Tunnel):
             self.is_closed
             or self.is_draining
             or not self.is_clean
-            or self._is_read_paused
             or self._is_write_paused
             or self._next_id > _LAST_STREAM_ID
         )

@@ -97,6 +97,16 @@ class Tunnel(asyncio.BufferedProtocol):
         """May carry another stream next to those it has."""
         raise NotImplementedError
 
+    @property
+    def is_spent(self) -> bool:
+        """Takes no stream next to those it has, so that it must not keep a fresh one from being."""
+        return self.is_draining or not (self.is_idle or self.can_share)
+
+    @property
+    def is_held_up(self) -> bool:
+        """A reader lags and the peer is made to wait; it is cut if others share the tunnel."""
+        return self._is_read_paused
+
     def open(self, owner: StreamOwner) -> TunnelStream:
         """Open a stream and send what its owner has for it, in one write."""
         raise NotImplementedError
