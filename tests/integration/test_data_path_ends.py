@@ -1,0 +1,144 @@
+"""How each end of a connection ends the other, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+from data_path import ALL_WAYS, SPDY_WAYS, data_path, get, status, until
+
+from llmgwctl.wire import Way
+
+pytestmark = pytest.mark.anyio
+
+THINKING = get("/slow?ms=60000")
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
+    """Both loops that the daemon may run on."""
+    if request.param == "uvloop":
+        pytest.importorskip("uvloop")
+    return "asyncio", {"use_uvloop": request.param == "uvloop"}
+
+
+@pytest.mark.parametrize("way", ALL_WAYS)
+async def test_a_half_closed_client_gets_its_whole_answer(tmp_path: Path, way: Way) -> None:
+    async with data_path(tmp_path, way) as path:
+        client = await path.client()
+        await client.send(get("/slow?ms=300"))
+        client.half_close()
+
+        answer = await client.answer()
+
+        assert status(answer) == 200
+        assert b'"pod"' in answer
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can tell gone from half-closed")
+@pytest.mark.parametrize("way", ALL_WAYS)
+async def test_a_client_that_closed_ends_the_thinking_of_the_pod(tmp_path: Path, way: Way) -> None:
+    async with data_path(tmp_path, way) as path:
+        client = await path.client()
+        await client.send(THINKING)
+        await until(lambda: path.faults.counts()["gateway_requests"].get("/slow"))
+        client.close()
+
+        await until(lambda: path.streams == 0)
+        await until(lambda: path.pod_connections() <= len(path.tunnels) * (way is Way.CHANNELS))
+        assert path.reception.streams == 0
+        assert (path.ledger.cut, path.ledger.redialed) == (0, 0)
+
+
+@pytest.mark.parametrize("way", SPDY_WAYS)
+async def test_a_client_that_resets_resets_its_stream(tmp_path: Path, way: Way) -> None:
+    async with data_path(tmp_path, way) as path:
+        client = await path.client()
+        await client.send(THINKING)
+        await until(lambda: path.faults.counts()["gateway_requests"].get("/slow"))
+        (carrying,) = [tunnel for tunnel in path.tunnels if tunnel.load]
+        client.reset()
+
+        await until(lambda: carrying.is_closed)
+        await until(lambda: path.pod_connections() == 0)
+        assert path.reception.streams == 0
+
+
+@pytest.mark.parametrize("way", ALL_WAYS)
+async def test_the_pods_end_reaches_the_client_after_the_last_byte(
+    tmp_path: Path, way: Way
+) -> None:
+    async with data_path(tmp_path, way) as path:
+        client = await path.client()
+        await client.send(get("/bytes/3000000", "", "Connection: close"))
+
+        answer = await client.read_to_end()
+
+        assert len(answer.partition(b"\r\n\r\n")[2]) == 3_000_000
+        assert path.ledger.cut == 0
+
+
+@pytest.mark.parametrize("way", SPDY_WAYS)
+async def test_the_pods_reset_reaches_the_client_as_a_reset(tmp_path: Path, way: Way) -> None:
+    async with data_path(tmp_path, way) as path:
+        client = await path.client()
+        await client.send(get("/drop?reset=1", "once"))
+
+        with pytest.raises(ConnectionResetError):
+            await client.read()
+        assert path.faults.seen() == {"once": 1}
+        assert path.ledger.cut == 1
+
+
+@pytest.mark.parametrize("way", SPDY_WAYS)
+async def test_a_reset_on_one_stream_touches_no_other_on_its_tunnel(
+    tmp_path: Path, way: Way
+) -> None:
+    async with data_path(tmp_path, way, limit=1) as path:
+        neighbour = await path.client()
+        await neighbour.send(get("/sse?n=40&ms=50"))
+        await neighbour.read_until(b"data: 0")
+        client = await path.client()
+        await client.send(get("/drop?reset=1"))
+        with pytest.raises(ConnectionResetError):
+            await client.read()
+
+        answer = await neighbour.answer()
+
+        assert answer.count(b"data: ") == 41
+        assert path.upgrades >= 1
+
+
+async def test_a_reset_on_a_shared_tunnel_makes_nobody_else_wait(tmp_path: Path) -> None:
+    async with data_path(tmp_path, limit=1) as path:
+        thinking = await path.client()
+        await thinking.send(THINKING)
+        await until(lambda: path.streams == 1)
+        client = await path.client()
+        await client.send(get("/drop?reset=1"))
+        with pytest.raises(ConnectionResetError):
+            await client.read()
+
+        # The tunnel is in doubt and takes nobody new; its stream may take a minute yet.
+        assert status(await path.ask("/whoami", timeout_s=10)) == 200
+        assert path.streams >= 1
+
+
+@pytest.mark.parametrize("way", SPDY_WAYS)
+async def test_clients_that_leave_a_shared_tunnel_touch_no_other(tmp_path: Path, way: Way) -> None:
+    async with data_path(tmp_path, way, limit=1) as path:
+        neighbour = await path.client()
+        await neighbour.send(get("/sse?n=40&ms=50"))
+        await neighbour.read_until(b"data: 0")
+        for leave in ("close", "reset"):
+            client = await path.client()
+            await client.send(THINKING)
+            await until(lambda: path.reception.streams == 2)
+            getattr(client, leave)()
+            await until(lambda: path.reception.streams == 1)
+
+        answer = await asyncio.wait_for(neighbour.answer(), 15)
+
+        assert answer.count(b"data: ") == 41

@@ -1,0 +1,206 @@
+"""What is sent again, and what never is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from data_path import ALL_WAYS, SPDY_WAYS, DataPath, data_path, get, post, status, until
+
+from llmgwctl.wire import Way
+from llmgwd.relay.splice import KEPT_BYTES
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def answering_pod(answer: bytes) -> str:
+    return str(json.loads(answer.partition(b"\r\n\r\n")[2])["pod"])
+
+
+async def ask_until_refused(path: DataPath) -> dict[str, bytes]:
+    """Requests, each by its name, until one of them was refused by a pod."""
+    answers: dict[str, bytes] = {}
+    while not path.ledger.redialed:
+        assert len(answers) < 20, "no request met the pod that refuses"
+        name = f"request-{len(answers)}"
+        answers[name] = await path.ask("/whoami", name)
+    return answers
+
+
+@pytest.mark.parametrize("way", SPDY_WAYS)
+async def test_a_dial_refused_by_one_pod_is_answered_by_the_other_and_seen_once(
+    tmp_path: Path, way: Way
+) -> None:
+    async with data_path(tmp_path, way) as path:
+        refusing, other = (pod.name for pod in path.pods())
+        path.faults.refuse_dials(pod=refusing)
+
+        answers = await ask_until_refused(path)
+
+        assert {answering_pod(answer) for answer in answers.values()} == {other}
+        assert path.faults.seen() == dict.fromkeys(answers, 1)
+        assert path.ledger.redialed == 1
+        assert path.ledger.cut == 0
+
+
+async def test_a_dial_error_on_the_v4_way_leads_to_the_other_pod(tmp_path: Path) -> None:
+    async with data_path(tmp_path, Way.CHANNELS) as path:
+        refusing, other = (pod.name for pod in path.pods())
+        path.faults.refuse_dials(pod=refusing)
+        # Tunnels dialled from here on are told at once that their pod refuses.
+        for tunnel in path.tunnels:
+            tunnel.close()
+
+        answers = {name: await path.ask("/whoami", name) for name in ("a", "b", "c", "d")}
+
+        assert {answering_pod(answer) for answer in answers.values()} == {other}
+        assert path.faults.seen() == dict.fromkeys(answers, 1)
+        assert path.ledger.cut == 0
+
+
+async def test_bytes_sent_before_a_v4_dial_error_came_are_sent_to_another_pod(
+    tmp_path: Path,
+) -> None:
+    async with data_path(tmp_path, Way.CHANNELS) as path:
+        path.pool.set_endpoints(())
+        await until(lambda: not path.tunnels)
+        path.faults.set_rtt(0.2)
+        refusing, other = path.endpoints()
+        path.faults.refuse_dials(pod=refusing.pod)
+        client = await path.client()
+        await client.send(get("/whoami", "once"))
+        await until(lambda: path.reception.hold)
+
+        # Held until the first tunnel stands, sent on it before its pod's refusal is here.
+        path.pool.set_endpoints((refusing,))
+        await until(lambda: path.ledger.redialed)
+        path.pool.set_endpoints((refusing, other))
+        answer = await client.answer()
+
+        assert answering_pod(answer) == other.pod
+        assert path.faults.seen() == {"once": 1}
+        assert path.ledger.cut == 0
+
+
+@pytest.mark.parametrize("way", ALL_WAYS)
+async def test_a_cut_before_the_answer_closes_the_client_and_sends_nothing_twice(
+    tmp_path: Path, way: Way
+) -> None:
+    async with data_path(tmp_path, way) as path:
+        client = await path.client()
+        await client.send(get("/slow?ms=60000", "once"))
+        await until(lambda: path.faults.seen() == {"once": 1})
+        path.faults.cut()
+
+        with pytest.raises(ConnectionResetError):
+            await client.read()
+        # The path carries again, and what it carried since is all that the pods have seen.
+        assert status(await path.ask("/whoami", "after")) == 200
+        assert path.faults.seen() == {"once": 1, "after": 1}
+        assert path.ledger.cut == 1
+        assert path.ledger.redialed == 0
+
+
+@pytest.mark.parametrize("way", ALL_WAYS)
+async def test_a_cut_in_the_middle_of_an_answer_reaches_the_client_as_a_reset(
+    tmp_path: Path, way: Way
+) -> None:
+    async with data_path(tmp_path, way) as path:
+        client = await path.client()
+        await client.send(get("/sse?n=1000&ms=50", "once"))
+        await client.read_until(b"data: 1")
+        path.faults.cut()
+
+        with pytest.raises(ConnectionResetError):
+            await client.read_to_end()
+        assert path.faults.seen() == {"once": 1}
+        assert path.ledger.cut == 1
+
+
+async def test_a_cut_before_the_syn_reply_is_sent_again_and_seen_once(tmp_path: Path) -> None:
+    async with data_path(tmp_path) as path:
+        path.faults.black_hole(direction="in")
+        client = await path.client()
+        await client.send(get("/whoami", "once"))
+        await until(lambda: path.streams == 1)
+        path.faults.restore(cut=True)
+
+        answer = await client.answer()
+
+        assert status(answer) == 200
+        assert path.faults.seen() == {"once": 1}
+        assert path.ledger.redialed == 1
+        assert path.ledger.cut == 0
+
+
+@pytest.mark.parametrize("way", ALL_WAYS)
+async def test_while_the_api_server_is_down_a_request_is_held_and_then_seen_once(
+    tmp_path: Path, way: Way
+) -> None:
+    async with data_path(tmp_path, way) as path:
+        path.faults.api_down()
+        client = await path.client()
+        await client.send(get("/whoami", "once"))
+        await until(lambda: not path.is_up)
+        await until(lambda: path.ledger.held == 1)
+        await path.faults.api_up()
+
+        assert status(await client.answer()) == 200
+        assert path.faults.seen() == {"once": 1}
+        assert path.ledger.cut == 0
+
+
+async def test_while_upgrades_are_refused_a_request_is_held_and_then_seen_once(
+    tmp_path: Path,
+) -> None:
+    async with data_path(tmp_path) as path:
+        path.faults.refuse_upgrades(spdy=502)
+        path.faults.cut()
+        await until(lambda: "dial failed" in path.news)
+        client = await path.client()
+        await client.send(get("/whoami", "once"))
+        await until(lambda: path.ledger.held == 1)
+        path.faults.refuse_upgrades()
+
+        assert status(await client.answer()) == 200
+        assert path.faults.seen() == {"once": 1}
+
+
+async def test_a_body_above_what_is_kept_is_not_sent_again(tmp_path: Path) -> None:
+    async with data_path(tmp_path) as path:
+        path.faults.black_hole(direction="in")
+        client = await path.client()
+        sending = asyncio.create_task(client.send(post("/upload", bytes(4 * KEPT_BYTES), "once")))
+        await until(lambda: path.ledger.sent_bytes > KEPT_BYTES)
+        assert path.kept_bytes() <= KEPT_BYTES
+        path.faults.restore(cut=True)
+
+        with pytest.raises(ConnectionResetError):
+            await asyncio.gather(sending, client.read())
+        assert status(await path.ask("/whoami", "after")) == 200
+        assert path.faults.seen() == {"after": 1}
+        assert (path.ledger.redialed, path.ledger.cut) == (0, 1)
+
+
+async def test_a_body_within_what_is_kept_is_sent_again_whole(tmp_path: Path) -> None:
+    async with data_path(tmp_path) as path:
+        path.faults.black_hole(direction="in")
+        body = bytes(range(256)) * (KEPT_BYTES // 2 // 256)
+        client = await path.client()
+        sending = asyncio.create_task(client.send(post("/echo", body, "once")))
+        await until(lambda: path.ledger.sent_bytes > len(body))
+        path.faults.restore(cut=True)
+
+        await sending
+        answer = await client.answer()
+
+        assert answer.partition(b"\r\n\r\n")[2] == body
+        assert path.faults.seen() == {"once": 1}
+        assert path.ledger.redialed == 1
