@@ -1,8 +1,8 @@
-"""Gives back the memory of closed connections before it adds up.
+"""Gives back the memory of what is gone, now and then, before it adds up.
 
-A TLS connection of asyncio and the tunnel in it refer to each other, and hold half a megabyte.
-Only the collector of rings frees them; by itself it looks at old objects when a quarter more of
-them exists, which with the libraries of this daemon is some hundred megabytes later.
+The byte path leaves no rings behind; the libraries above it leave some, which the collector by
+itself looks for only when a quarter more objects exist, some hundred megabytes later. And glibc
+keeps what a storm of connections once needed.
 """
 
 from __future__ import annotations
@@ -17,11 +17,8 @@ import anyio
 
 # The libraries that are imported late are there by then.
 SETTLED_S: Final = 5.0
-# With all that was imported set aside, a collection takes a few milliseconds.
-EVERY_S: Final = 2.0
-
-# Some fifty connections that are gone.
-STORM_OBJECTS: Final = 2_000
+# With all that was imported set aside, a round takes a few milliseconds.
+EVERY_S: Final = 30.0
 
 
 def _glibc(function: str, *arguments: int) -> None:
@@ -32,16 +29,15 @@ def _glibc(function: str, *arguments: int) -> None:
 
 
 async def collect() -> NoReturn:
+    """Collect and trim for ever.
+
+    mallopt's M_MMAP_THRESHOLD would give large blocks back at once, but then every read of an
+    upload is a fresh mapping, which costs it three times the processor.
+    """
     await anyio.sleep(SETTLED_S)
     gc.collect()
     gc.freeze()
-    owed = 0
     while True:
         await anyio.sleep(EVERY_S)
-        found = gc.collect()
-        owed += found
-        # After a storm, once it is over. (mallopt's M_MMAP_THRESHOLD would give large blocks back
-        # at once, but then every read of an upload is a fresh mapping: 3 times the processor.)
-        if owed > STORM_OBJECTS and found < STORM_OBJECTS:
-            owed = 0
-            _glibc("malloc_trim", 0)
+        gc.collect()
+        _glibc("malloc_trim", 0)

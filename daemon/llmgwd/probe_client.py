@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 class ProbeClient:
     """What a route sees of it: the verbs of a `LocalConnection`."""
 
+    is_probe = True
+
     def __init__(self) -> None:
         self.sent: list[bytes] = []
         self.has_finished = False

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 class TunnelConversation:
     """The owner of one stream: what comes can be read, what is written is sent."""
 
+    is_demand = False
+
     def __init__(self) -> None:
         self.reader = asyncio.StreamReader()
         self._stream: TunnelStream | None = None

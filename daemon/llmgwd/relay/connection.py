@@ -53,6 +53,8 @@ class Carrier(Protocol):
 class LocalConnection(asyncio.Protocol):
     """asyncio's protocol for an accepted socket; callers see its verbs, never its transport."""
 
+    is_probe = False
+
     def __init__(self, admission: Admission, ledger: Ledger) -> None:
         self.sent: list[bytes] = []  # by the client, and carried by nobody yet
         self.has_finished = False  # the client said its last byte

@@ -36,6 +36,7 @@ class Splice:
         self._stream: TunnelStream | None = None
         self._has_answered = False
         self._tries = 0
+        self.is_demand = not connection.is_probe
 
     def start(self) -> None:
         """Get in line for a stream. Until there is one, the client may fill `unsent` a little."""
@@ -76,7 +77,8 @@ class Splice:
             self._cut(cause)
             return
         if stream is not None:
-            self._admission.redialed(self._connection, cause)
+            if self.is_demand:
+                self._admission.redialed(self._connection, cause)
             if cause.code == Condition.DIAL_REFUSED:
                 self._pool.refused(stream.endpoint, cause)
             if self._pool.is_up and self._tries < TRIES:
@@ -138,7 +140,8 @@ class Splice:
         self._connection.sent = []
 
     def _cut(self, cause: LlmgwError) -> None:
-        self._admission.cut(self._connection, cause)
+        if self.is_demand:
+            self._admission.cut(self._connection, cause)
         self._connection.abort()
 
     def _give_back(self, cause: LlmgwError) -> None:

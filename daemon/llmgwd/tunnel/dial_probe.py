@@ -18,6 +18,8 @@ SILENCE_MEANS_YES_S: Final = 0.15
 class DialProbe:
     """The owner of streams that carry nothing; one at a time, for one endpoint."""
 
+    is_demand = False
+
     def __init__(self, endpoint: Endpoint, due_at: float) -> None:
         self.endpoint = endpoint
         self.tries = 0

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 class StreamOwner(Protocol):
     """Who uses a stream. Calls come from the event loop and must return at once."""
 
+    @property
+    def is_demand(self) -> bool:
+        """Somebody calls: more may follow, so that tunnels are kept warm for them."""
+
     def unsent(self) -> bytes:
         """Return what is to be sent with the opening of the stream; may be empty."""
 

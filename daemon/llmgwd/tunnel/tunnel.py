@@ -40,6 +40,8 @@ WRITE_HIGH_BYTES: Final = 256 * 1024
 # All tunnels read into one buffer: asyncio fills it and hands it over within one call.
 _READ_VIEW = memoryview(bytearray(256 * 1024))
 
+_NOBODY = asyncio.BufferedProtocol()
+
 
 class Tunnel(asyncio.BufferedProtocol):
     """One upgraded connection to one pod. Subclasses know what the bytes mean.
@@ -239,6 +241,9 @@ class Tunnel(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         reason = f": {exc}" if exc else ""
         self.fail(Transient(Condition.TUNNEL_LOST, f"The tunnel broke{reason}."))
+        # asyncio's TLS keeps our bound methods and we keep it: half a megabyte that only the
+        # collector of rings would find.
+        self._transport.set_protocol(_NOBODY)
 
     def pause_writing(self) -> None:
         self._is_write_paused = True
