@@ -118,9 +118,7 @@ def test_a_header_block_of_an_unknown_stream_still_moves_the_context() -> None:
 
     decoder.feed(first)
 
-    assert decoder.feed(second) == [
-        spdy.SynReply(101, {"unwanted": "yes", "wanted": "too"}, False)
-    ]
+    assert decoder.feed(second) == [spdy.SynReply(101, {"unwanted": "yes", "wanted": "too"}, False)]
 
 
 def control(kind: int, body: bytes, version: int = 3) -> bytes:
