@@ -105,7 +105,7 @@ class TunnelPool:
         self._limit = limit
         self._endpoints: tuple[Endpoint, ...] = ()
         self._tunnels: list[Tunnel] = []
-        self._dials: dict[object, float] = {}  # started at
+        self._dials: dict[object, tuple[Endpoint, float]] = {}  # and when they were started
         self._line: deque[tuple[StreamOwner, float]] = deque()  # and since when
         self._resting: dict[Endpoint, DialProbe] = {}
         self._draining_pods: set[str] = set()
@@ -281,7 +281,7 @@ class TunnelPool:
             if endpoint is None:
                 return
             token = object()
-            self._dials[token] = self._clock()
+            self._dials[token] = endpoint, self._clock()
             tasks.start_soon(self._dial_one, endpoint, token)
 
     def _dials_wanted(self) -> int:
@@ -294,7 +294,7 @@ class TunnelPool:
         room = self._limit - self._usable() - len(self._dials)
         if self.is_up:
             return max(min(wanted, room, DIALS_AT_ONCE - len(self._dials)), 0)
-        is_hanging = all(now - at > DIAL_HANGS_AFTER_S for at in self._dials.values())
+        is_hanging = all(now - at > DIAL_HANGS_AFTER_S for _, at in self._dials.values())
         return int(is_hanging and len(self._dials) < DIALS_IN_THE_DARK)
 
     def _may_dial(self) -> bool:
@@ -310,8 +310,8 @@ class TunnelPool:
 
     def _least_served(self) -> Endpoint | None:
         served = Counter(t.endpoint for t in self._tunnels if not t.is_draining)
+        served.update(endpoint for endpoint, _ in self._dials.values())
         candidates = [e for e in self._endpoints if e not in self._resting] or self._endpoints
-        # Which endpoints are being dialled is not counted: dials are few and end soon.
         return min(candidates, key=lambda e: served[e], default=None)
 
     async def _dial_one(self, endpoint: Endpoint, token: object) -> None:
