@@ -1,0 +1,246 @@
+"""The pool of tunnels: how many, to whom, for how long, and when one is no longer trusted."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from data_path import ALL_WAYS, SPDY_WAYS, DataPath, data_path, get, status, until
+
+from llmgwd.tunnel import pool as pool_module
+from llmgwd.tunnel import tunnel as tunnel_module
+from llmgwd.tunnel.pool import WARM_AT_REST, WARM_IN_USE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from llmgwctl.wire import Way
+
+pytestmark = pytest.mark.anyio
+
+THINKING = get("/slow?ms=60000")
+PING_EVERY_S = 0.2
+SILENT_AFTER_S = 0.3
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def quick_pings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tunnel_module, "PING_EVERY_S", PING_EVERY_S)
+    monkeypatch.setattr(tunnel_module.Tunnel.ping, "__defaults__", (SILENT_AFTER_S,))
+
+
+def idle(path: DataPath) -> int:
+    return path.pool.counts()["idle"]
+
+
+def is_settled_at(path: DataPath, warm: int) -> bool:
+    return path.pool.counts() == {"idle": warm, "busy": 0, "draining": 0, "dialing": 0}
+
+
+@pytest.mark.parametrize("way", ALL_WAYS)
+async def test_few_tunnels_are_warm_at_rest_and_more_in_use(tmp_path: Path, way: Way) -> None:
+    async with data_path(tmp_path, way) as path:
+        await until(lambda: is_settled_at(path, WARM_AT_REST))
+        await path.ask("/whoami")
+
+        await until(lambda: idle(path) >= WARM_IN_USE)
+
+
+async def test_after_a_long_silence_the_surplus_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_module, "SURPLUS_FOR_S", 0.2)
+    async with data_path(tmp_path) as path:
+        await path.ask("/whoami")
+        await until(lambda: idle(path) >= WARM_IN_USE)
+        monkeypatch.setattr(pool_module, "AT_REST_AFTER_S", 0.1)
+
+        await until(lambda: is_settled_at(path, WARM_AT_REST))
+        await until(lambda: path.faults.counts()["open_upgrades"] == WARM_AT_REST)
+
+
+async def test_more_tunnels_than_the_cap_are_never_kept(tmp_path: Path) -> None:
+    async with data_path(tmp_path, limit=3) as path:
+        answers = await asyncio.gather(*(path.ask("/slow?ms=200") for _ in range(30)))
+
+        assert {status(answer) for answer in answers} == {200}
+        assert path.upgrades <= 3
+
+
+@pytest.mark.parametrize("way", ALL_WAYS)
+async def test_past_the_cap_none_is_refused_and_none_waits(tmp_path: Path, way: Way) -> None:
+    async with data_path(tmp_path, way, limit=2) as path:
+        clients = [await path.client() for _ in range(12)]
+        for client in clients:
+            await client.send(THINKING)
+
+        # All are there at the same time, though there are more of them than tunnels allowed.
+        await until(lambda: path.faults.counts()["gateway_requests"].get("/slow") == 12)
+        assert (path.ledger.cut, path.ledger.failed) == (0, 0)
+        for client in clients:
+            client.close()
+
+
+@pytest.mark.parametrize("way", SPDY_WAYS)
+async def test_past_the_cap_streams_are_shared_out_evenly(tmp_path: Path, way: Way) -> None:
+    async with data_path(tmp_path, way, limit=3) as path:
+        await path.ask("/whoami")
+        await until(lambda: is_settled_at(path, 3))
+        clients = [await path.client() for _ in range(12)]
+        for client in clients:
+            await client.send(THINKING)
+        await until(lambda: path.streams == 12)
+
+        assert sorted(tunnel.load for tunnel in path.tunnels) == [4, 4, 4]
+
+
+async def test_load_is_spread_over_both_pods(tmp_path: Path) -> None:
+    async with data_path(tmp_path) as path:
+        clients = [await path.client() for _ in range(10)]
+        for client in clients:
+            await client.send(THINKING)
+        await until(lambda: path.streams == 10)
+
+        streams = [streams for _, streams in path.pool.by_pod().values()]
+        assert len(streams) == 2
+        assert min(streams) >= 4
+
+
+@pytest.mark.parametrize("way", SPDY_WAYS)
+async def test_a_tunnel_whose_stream_ended_cleanly_serves_again(tmp_path: Path, way: Way) -> None:
+    async with data_path(tmp_path, way) as path:
+        # The runtime takes a second over each end, so a quick row of requests dials a few more …
+        for _ in range(WARM_IN_USE):
+            await path.ask("/whoami")
+        await until(lambda: all(tunnel.is_idle for tunnel in path.tunnels))
+        before = path.upgrades
+
+        # … and the next one finds them all again.
+        for _ in range(WARM_IN_USE):
+            assert status(await path.ask("/whoami")) == 200
+        assert path.upgrades == before
+
+
+@pytest.mark.parametrize("way", SPDY_WAYS)
+async def test_the_tunnel_of_one_client_after_another_is_the_same(tmp_path: Path, way: Way) -> None:
+    async with data_path(tmp_path, way, limit=1) as path:
+        for _ in range(5):
+            client = await path.client()
+            await client.send(get("/whoami", "", "Connection: close"))
+            assert status(await client.read_to_end()) == 200
+            await until(lambda: path.tunnels[0].is_idle)
+
+        assert path.upgrades == 1
+
+
+async def test_a_tunnel_that_met_a_reset_is_closed(tmp_path: Path) -> None:
+    async with data_path(tmp_path) as path:
+        client = await path.client()
+        await client.send(THINKING)
+        await until(lambda: path.streams == 1)
+        (carrying,) = [tunnel for tunnel in path.tunnels if tunnel.load]
+        path.faults.reset_streams()
+
+        with pytest.raises(ConnectionResetError):
+            await client.read()
+        assert carrying.is_closed
+        assert status(await path.ask("/whoami")) == 200
+
+
+@pytest.mark.usefixtures("quick_pings")
+@pytest.mark.parametrize("way", ALL_WAYS)
+async def test_idle_tunnels_into_a_black_hole_are_condemned(tmp_path: Path, way: Way) -> None:
+    async with data_path(tmp_path, way) as path:
+        await until(lambda: is_settled_at(path, WARM_AT_REST))
+        silent = path.tunnels
+        path.faults.black_hole(new=False)
+
+        await until(lambda: all(tunnel.is_closed for tunnel in silent))
+        # New connections pass: the route comes back by itself, and answers.
+        assert status(await path.ask("/whoami")) == 200
+        assert path.ledger.cut == 0
+
+
+@pytest.mark.usefixtures("quick_pings")
+@pytest.mark.parametrize("way", ALL_WAYS)
+async def test_a_model_that_thinks_is_not_silence(tmp_path: Path, way: Way) -> None:
+    async with data_path(tmp_path, way) as path:
+        client = await path.client()
+        # Three ticks, each of them longer than a silent tunnel is given.
+        await client.send(get("/slow?ms=3000"))
+
+        assert status(await client.answer()) == 200
+        assert path.ledger.cut == 0
+
+
+@pytest.mark.usefixtures("quick_pings")
+@pytest.mark.parametrize("way", ALL_WAYS)
+async def test_in_a_black_hole_a_stream_in_use_ends(tmp_path: Path, way: Way) -> None:
+    async with data_path(tmp_path, way) as path:
+        client = await path.client()
+        await client.send(get("/sse?n=1000&ms=50"))
+        await client.read_until(b"data: 1")
+        path.faults.black_hole(new=False)
+
+        with pytest.raises(ConnectionResetError):
+            await client.read_to_end()
+        assert path.ledger.cut == 1
+
+
+async def test_a_doubted_tunnel_takes_nobody_until_it_was_heard(tmp_path: Path) -> None:
+    async with data_path(tmp_path, limit=1) as path:
+        (tunnel,) = path.tunnels
+        path.faults.black_hole(direction="out", new=False)
+        tunnel.doubt(asyncio.get_running_loop().time(), 60.0)
+        client = await path.client()
+        await client.send(get("/whoami", "once"))
+        await until(lambda: path.reception.streams == 1)
+
+        assert tunnel.load == 0
+        path.faults.restore()
+        assert status(await client.answer()) == 200
+        assert path.upgrades == 1
+        assert path.faults.seen() == {"once": 1}
+
+
+async def test_pods_that_leave_drain_and_take_nobody_new(tmp_path: Path) -> None:
+    async with data_path(tmp_path) as path:
+        client = await path.client()
+        await client.send(get("/sse?n=20&ms=50"))
+        await client.read_until(b"data: 1")
+        (leaving,) = [tunnel.endpoint for tunnel in path.tunnels if tunnel.load]
+        path.pool.set_endpoints([each for each in path.endpoints() if each != leaving])
+
+        assert leaving.pod.encode() not in await path.ask("/whoami")
+        assert (await client.answer()).count(b"data: ") == 21
+        await until(lambda: "drain ended" in path.news)
+        assert path.ledger.cut == 0
+
+
+async def greets(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"220 ready\r\n")
+    said = await reader.readline()
+    writer.write(b"250 " + said)
+    writer.close()
+
+
+@pytest.mark.parametrize("way", ALL_WAYS)
+async def test_a_program_that_speaks_first_is_heard_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Way
+) -> None:
+    async with data_path(tmp_path, way) as path:
+        await path.serve_instead(greets, monkeypatch)
+        for tunnel in path.tunnels:
+            tunnel.close()
+        client = await path.client()
+
+        await client.read_until(b"220 ready\r\n")
+        await client.send(b"EHLO\r\n")
+        assert await client.read_to_end() == b"220 ready\r\n250 EHLO\r\n"
+        assert path.ledger.cut == 0
