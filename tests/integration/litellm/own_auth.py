@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import Request
+from fastapi import Request  # noqa: TC002 - read at run time, by LiteLLM
 from litellm.proxy._types import UserAPIKeyAuth
 
 
