@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,34 @@ async def test_past_the_cap_a_stalled_reader_keeps_nobody_waiting(tmp_path: Path
         await has_come_to_rest(path)
 
         assert status(await path.ask("/whoami")) == 200
+
+
+async def test_a_slow_reader_on_a_shared_tunnel_gets_every_byte(tmp_path: Path) -> None:
+    async with data_path(tmp_path, limit=1) as path:
+        size = 12 * MIB
+        client = await path.client(receive_buffer=64 * 1024)
+        neighbour = await path.client()
+        await neighbour.send(get("/sse?n=1200&ms=50"))
+        await neighbour.read_until(b"data: 0")
+        await client.send(get(f"/bytes/{size}"))
+        await until(lambda: path.streams == 2)
+        assert path.upgrades == 1
+
+        digest, body_bytes = hashlib.sha256(), 0
+        await client.read_until(b"\r\n\r\n")
+        piece = client.received.partition(b"\r\n\r\n")[2]
+        while True:
+            digest.update(piece)
+            body_bytes += len(piece)
+            if body_bytes >= size:
+                break
+            # Some 6 MB a second: a tenth of what the pod would send.
+            await asyncio.sleep(0.01)
+            piece = await client.read(64 * 1024)
+
+        assert body_bytes == size
+        assert digest.digest() == hashlib.sha256(bytes(range(256)) * (size // 256)).digest()
+        assert path.ledger.cut == 0
 
 
 async def never_reads(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

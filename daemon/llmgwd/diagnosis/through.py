@@ -56,6 +56,9 @@ class TunnelConversation:
         self._stream = None
         self.reader.set_exception(cause)
 
+    def unread_bytes(self) -> int:
+        return 0
+
     def pause_sending(self) -> None: ...
 
     def resume_sending(self) -> None: ...

@@ -8,8 +8,12 @@ reported closed exactly once.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import socket
 import struct
+import sys
+import termios
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from llmgwd.relay.half_closed import is_peer_gone
@@ -115,6 +119,16 @@ class LocalConnection(asyncio.Protocol):
     def write(self, payload: bytes) -> None:
         self._ledger.received_bytes += len(payload)
         self._transport.write(payload)
+
+    def unread_bytes(self) -> int:
+        """Return what waits for the client here and, where it tells, in the kernel."""
+        unread = self._transport.get_write_buffer_size()
+        sock = self._transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):
+            # Not on macOS: there a socket knows no such call.
+            queued = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
+            unread += int.from_bytes(queued, sys.byteorder)
+        return unread
 
     def write_eof(self) -> None:
         """Say the last byte; go once the client has said its own, or has had time to read."""

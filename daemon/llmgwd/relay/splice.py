@@ -86,6 +86,9 @@ class Splice:
                 return
         self._give_back(cause)
 
+    def unread_bytes(self) -> int:
+        return self._connection.unread_bytes()
+
     def pause_sending(self) -> None:
         self._connection.pause_reading()
 

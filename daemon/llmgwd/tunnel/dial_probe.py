@@ -62,6 +62,9 @@ class DialProbe:
     def stream_failed(self, cause: LlmgwError, is_unreceived: bool) -> None:
         self._stream = None
 
+    def unread_bytes(self) -> int:
+        return 0
+
     def pause_sending(self) -> None: ...
 
     def resume_sending(self) -> None: ...

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 # A reader on a shared tunnel may lag this far behind before the tunnel waits for it …
 SHARED_BACKLOG_BYTES: Final = 512 * 1024
-# … and the tunnel waits this long before it cuts the reader for its neighbours' sake.
+# … and is cut for its neighbours' sake when, while it waits, it reads less than this in that time:
+# a slow reader delays its neighbours by some three seconds at most, a stalled one by the grace.
 SHARED_GRACE_S: Final = 0.25
+SHARED_PACE_BYTES: Final = 64 * 1024
 # What may still come for a client that is gone, before waiting for the pod's end costs too much.
 DISCARD_LIMIT_BYTES: Final = 256 * 1024
 # The error stream's text and the data stream's end come through different workers of the peer.
@@ -56,6 +58,7 @@ class SpdyStream:
         "is_paused",
         "owner",
         "pod_finished",
+        "unread_bytes",
         "was_reset",
     )
 
@@ -66,6 +69,7 @@ class SpdyStream:
         self.data_id = error_id + 2
         self.error_text = b""
         self.backlog_bytes = 0
+        self.unread_bytes = 0  # when the tunnel last looked at what its reader makes of the grace
         self.discarded_bytes = 0
         self.closing_since: float | None = None
         self.is_accepted = False
@@ -368,15 +372,27 @@ class SpdyTunnel(Tunnel):
             self._grace.cancel()
             self._grace = None
         elif self._grace is None and is_held_up and is_shared:
-            self._grace = self._loop.call_later(SHARED_GRACE_S, self._cut_laggards)
+            self._start_grace(self._laggards())
 
-    def _cut_laggards(self) -> None:
+    def _laggards(self) -> list[SpdyStream]:
+        streams = set(self._streams.values())
+        return [s for s in streams if s.is_paused and s.backlog_bytes > SHARED_BACKLOG_BYTES]
+
+    def _start_grace(self, laggards: list[SpdyStream]) -> None:
+        for stream in laggards:
+            stream.unread_bytes = _unread_bytes(stream)
+        self._grace = self._loop.call_later(SHARED_GRACE_S, self._cut_stalled)
+
+    def _cut_stalled(self) -> None:
+        """Cut the laggards that stand still; those that read on get another while."""
         self._grace = None
-        if self.is_closed or len(self._streams) <= 2:
-            return
-        for stream in set(self._streams.values()):
-            if stream.is_paused and stream.backlog_bytes > SHARED_BACKLOG_BYTES:
+        for stream in self._laggards():
+            is_alone = len(self._streams) <= 2
+            if not is_alone and stream.unread_bytes - _unread_bytes(stream) < SHARED_PACE_BYTES:
                 self._cut(stream)
+        laggards = self._laggards()
+        if laggards and self._grace is None and len(self._streams) > 2:
+            self._start_grace(laggards)
 
     def _cut(self, stream: SpdyStream) -> None:
         owner = stream.owner
@@ -417,6 +433,10 @@ class SpdyTunnel(Tunnel):
                 continue
             is_unreceived = not stream.is_accepted and cause.code != Condition.TUNNEL_SILENT
             stream.owner.stream_failed(cause, is_unreceived)
+
+
+def _unread_bytes(stream: SpdyStream) -> int:
+    return 0 if stream.owner is None else stream.owner.unread_bytes()
 
 
 def _data_frames(stream_id: int, payload: bytes) -> list[bytes | memoryview]:

@@ -33,6 +33,9 @@ class StreamOwner(Protocol):
     def stream_failed(self, cause: LlmgwError, is_unreceived: bool) -> None:
         """The stream is gone. `is_unreceived`: provably no byte of it reached the pod."""
 
+    def unread_bytes(self) -> int:
+        """Return how much of what came waits for the reader; asked only while it lags."""
+
     def pause_sending(self) -> None: ...
 
     def resume_sending(self) -> None: ...
