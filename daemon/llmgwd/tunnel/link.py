@@ -7,7 +7,7 @@ call and, inside a WebSocket, one message, however many streams it is of.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from llmgwctl.wire import Condition
 from llmgwd.errors import Transient
@@ -15,6 +15,9 @@ from llmgwd.protocol import websocket
 
 if TYPE_CHECKING:
     from llmgwd.errors import LlmgwError
+
+# A TLS record's worth does not wait: the cluster may work on it while more is gathered.
+RECORD_BYTES: Final = 16 * 1024
 
 
 class Link(Protocol):
@@ -47,15 +50,20 @@ class _Gatherer:
     def __init__(self, transport: asyncio.WriteTransport) -> None:
         self._transport = transport
         self._chunks: list[bytes | memoryview] = []
+        self._gathered_bytes = 0
         self._loop = asyncio.get_running_loop()
 
     def write(self, *chunks: bytes | memoryview) -> None:
         if not self._chunks:
             self._loop.call_soon(self.flush)
         self._chunks += chunks
+        self._gathered_bytes += sum(map(len, chunks))
+        if self._gathered_bytes >= RECORD_BYTES:
+            self.flush()
 
     def flush(self) -> None:
         chunks, self._chunks = self._chunks, []
+        self._gathered_bytes = 0
         if chunks and not self._transport.is_closing():
             self._transport.write(self._joined(chunks))
 

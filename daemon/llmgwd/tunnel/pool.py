@@ -36,6 +36,8 @@ AT_REST_AFTER_S: Final = 60.0
 SURPLUS_FOR_S: Final = 15.0
 # TLS handshakes cost the API server and us some 3 ms of processor each; more at once only queue.
 DIALS_AT_ONCE: Final = 8
+# While streams share, they need the processors more than the next tunnel does.
+DIALS_IN_A_CROWD: Final = 2
 DIAL_TIMEOUT_S: Final = 5.0
 # A dial that hangs longer than this does not keep a fresh one from being tried: after a black
 # hole the fresh one arrives while the old one still waits for a retransmission.
@@ -191,8 +193,11 @@ class TunnelPool:
         if owner.is_demand:
             self._used_at = now
         # One stream a tunnel while the cap allows; whoever comes when it is spoken for shares.
-        has_room = self._usable() + len(self._line) < self._limit
-        tunnel = None if self._line and has_room else self._pick(may_share=not has_room)
+        has_room = self._streams() + len(self._line) < self._limit
+        if self._line and not has_room:
+            # A crowd: who waits in line for a tunnel of their own would not get it either.
+            self._serve_line(may_share=True)
+        tunnel = None if self._line else self._pick(may_share=not has_room)
         if tunnel is not None:
             tunnel.open(owner)
         else:
@@ -293,9 +298,13 @@ class TunnelPool:
         wanted = max(self._warm_target(now), 1) + waiting - ready - len(self._dials)
         room = self._limit - self._usable() - len(self._dials)
         if self.is_up:
-            return max(min(wanted, room, DIALS_AT_ONCE - len(self._dials)), 0)
+            at_once = DIALS_IN_A_CROWD if self._is_crowded() else DIALS_AT_ONCE
+            return max(min(wanted, room, at_once - len(self._dials)), 0)
         is_hanging = all(now - at > DIAL_HANGS_AFTER_S for _, at in self._dials.values())
         return int(is_hanging and len(self._dials) < DIALS_IN_THE_DARK)
+
+    def _is_crowded(self) -> bool:
+        return any(tunnel.load > 1 for tunnel in self._tunnels)
 
     def _may_dial(self) -> bool:
         if self.retry_at is None:
@@ -409,6 +418,10 @@ class TunnelPool:
     def _idle(self) -> list[Tunnel]:
         return [t for t in self._tunnels if t.is_idle and not t.is_draining and not t.is_closed]
 
+    def _streams(self) -> int:
+        """Count the streams that new ones would share with: those of tunnels that take more."""
+        return sum(tunnel.load for tunnel in self._tunnels if not tunnel.is_spent)
+
     def _usable(self) -> int:
         """Count the tunnels that may carry a stream more: the cap is theirs, or nobody new would
         be served while long answers end on tunnels that drain, are clogged or cannot share."""
@@ -433,11 +446,11 @@ class TunnelPool:
             return False
         return tunnel.endpoint not in self._resting and (tunnel.is_idle or tunnel.can_share)
 
-    def _serve_line(self) -> None:
+    def _serve_line(self, may_share: bool = False) -> None:
         while self._line:
             owner, since = self._line[0]
-            waited_s = self._clock() - since
-            tunnel = self._pick(may_share=waited_s >= LINE_PATIENCE_S)
+            is_patient = self._clock() - since < LINE_PATIENCE_S
+            tunnel = self._pick(may_share=may_share or not is_patient)
             if tunnel is None:
                 return
             self._line.popleft()

@@ -202,6 +202,7 @@ async def cancelled(contender: Contender, total: int = 1000, at_once: int = 16) 
 async def crowd(contender: Contender, total: int = 1000) -> Figures:
     """A thousand connections opened at once."""
     contender.forget_peak()
+    used = contender.processor_s()
 
     async def ask() -> float | None:
         try:
@@ -215,6 +216,7 @@ async def crowd(contender: Contender, total: int = 1000) -> Figures:
         "answered": len(answered),
         "p50_s": round(statistics.median(answered), 3) if answered else float("inf"),
         "slowest_s": round(max(answered, default=float("inf")), 3),
+        "cpu_s": round(contender.processor_s() - used, 2),
         "peak_mib": round(contender.peak_mib(), 1),
     }
 
