@@ -248,8 +248,9 @@ async def data_path(
     folder: Path, way: Way = Way.SPDY, limit: int = 64, options: Options | None = None
 ) -> AsyncIterator[DataPath]:
     """Serve a local port that leads to a fresh cluster's pods, by one way in."""
-    async with SimulatedCluster(options) as cluster:
+    async with SimulatedCluster(options) as cluster, contextlib.AsyncExitStack() as cleanup:
         access = await open_access(str(cluster.write_kubeconfig(folder / "kubeconfig")), None)
+        cleanup.push_async_callback(access.close)
         path = DataPath(cluster, access, way, limit)
         sock = bind(ListenAddress("127.0.0.1", 0))
         path.port = sock.getsockname()[1]
@@ -261,4 +262,3 @@ async def data_path(
             yield path
             path.listener.close()
             tasks.cancel_scope.cancel()
-        await access.close()
