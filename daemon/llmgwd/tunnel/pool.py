@@ -54,7 +54,7 @@ FORGIVEN_AFTER_S: Final = 10.0
 REDIAL_GRACE_S: Final = 1.0
 # A tunnel of one's own is worth waiting for a few round trips, not longer: then one shares.
 LINE_PATIENCE_S: Final = 0.25
-TICK_S: Final = 1.0
+TICK_S: Final = 0.25
 TEND_EVERY_S: Final = 0.1
 # After sleep or a change of network, tunnels get this long to prove that they live.
 WAKE_PATIENCE_S: Final = 1.5
@@ -253,8 +253,13 @@ class TunnelPool:
             self.attempts = 0
         self._shrink(now)
         self._serve_line()
-        if self.is_up and self._lost is not None and now - self._lost[0] > REDIAL_GRACE_S:
-            self._go_down(self._lost[1])
+        if self.is_up and self._lost is not None:
+            self._admit_loss(*self._lost, now)
+
+    def _admit_loss(self, lost_at: float, cause: LlmgwError, now: float) -> None:
+        """Say that the route is down, once a redial has had its chance; silence had it already."""
+        if cause.code == Condition.TUNNEL_SILENT or now - lost_at > REDIAL_GRACE_S:
+            self._go_down(cause)
 
     def _ask_again(self, probe: DialProbe, now: float) -> None:
         if probe.has_succeeded(now):
@@ -294,7 +299,7 @@ class TunnelPool:
             return 0
         now = self._clock()
         waiting = len(self._line) + (0 if self.is_up else 1)
-        ready = sum(not tunnel.is_doubted for tunnel in self._idle())
+        ready = sum(tunnel.load == 0 and self._can_carry(tunnel) for tunnel in self._tunnels)
         wanted = max(self._warm_target(now), 1) + waiting - ready - len(self._dials)
         room = self._limit - self._usable() - len(self._dials)
         if self.is_up:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from llmgwd.cluster.upgrade import Upgraded
     from llmgwd.tunnel.stream import StreamOwner, TunnelStream
 
-# kubectl's interval. A dead peer is found within PING_EVERY_S + SILENT_AFTER_S.
-PING_EVERY_S: Final = 5.0
+# A dead peer is found within PING_EVERY_S + SILENT_AFTER_S and two ticks of the pool: 10 s.
+PING_EVERY_S: Final = 4.5
 SILENT_AFTER_S: Final = 5.0
 # A living idle tunnel is heard every PING_EVERY_S plus a tick and a round trip. One unheard for
 # longer is dead, or we were asleep: a new stream had better wait for the ping.
