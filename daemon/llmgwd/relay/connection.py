@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 FIRST_BYTES_S: Final = 0.02
 # What is read of a client that nobody carries yet; the kernel keeps the rest.
 UNCARRIED_BYTES: Final = 64 * 1024
-WRITE_HIGH_BYTES: Final = 256 * 1024
+# The kernel keeps a few megabytes for the client besides; this only has to bridge a turn.
+WRITE_HIGH_BYTES: Final = 64 * 1024
 # After our FIN the client gets this long to read the rest before the socket goes.
 LINGER_S: Final = 5.0
 # A client that closed looks like one that half-closed for a moment: ask again.

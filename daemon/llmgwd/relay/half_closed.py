@@ -8,6 +8,7 @@ says something. Elsewhere than on Linux nobody is known to be gone until a write
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import socket
 import struct
@@ -27,6 +28,16 @@ _NLMSG = struct.Struct("=IHHII")
 _REQUEST = struct.Struct("=BBBBI")
 # inet_diag_msg: family, state, timer, retrans, sockid (48), expires, rqueue, wqueue, uid, inode.
 _INODE_AT: Final = _NLMSG.size + 4 + 48 + 16
+
+
+def prepare() -> None:
+    """Open what `is_peer_gone` asks by, while there are descriptors.
+
+    With none left, connections whose clients have gone would never be known to be, nor freed.
+    """
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError):
+            _netlink()
 
 
 def is_peer_gone(sock: socket.socket) -> bool:

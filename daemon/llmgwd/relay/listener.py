@@ -6,7 +6,6 @@ daemon's start; the kernel queues who comes before the loop serves them.
 
 from __future__ import annotations
 
-import contextlib
 import socket
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +19,10 @@ if TYPE_CHECKING:
 
 # What the kernel may queue while the loop is busy; Linux caps it at net.core.somaxconn (4,096).
 BACKLOG: Final = 4096
+# So that a crowd at the door does not keep those inside waiting.
+ACCEPTS_A_TURN: Final = 256
+# Out of descriptors: the queue of the kernel holds who comes meanwhile.
+ACCEPT_AGAIN_S: Final = 1.0
 
 
 def bind(address: ListenAddress) -> socket.socket:
@@ -45,32 +48,83 @@ def bind(address: ListenAddress) -> socket.socket:
 
 
 class Listener:
-    """Accepts on bound sockets and hands each connection to the forward's admission."""
+    """Accepts on bound sockets and hands each connection to the forward's admission.
+
+    Not asyncio's server: out of descriptors, that one (3.11 to 3.13) goes on with its whole backlog
+    of accepts, each of which reports and schedules a retry, and stops the loop for minutes.
+    """
 
     def __init__(self, admission: Admission, ledger: Ledger) -> None:
         self._admission = admission
         self._ledger = ledger
-        self._servers: dict[socket.socket, asyncio.Server] = {}
+        self._sockets: dict[socket.socket, asyncio.TimerHandle | None] = {}
+        self._welcomes: set[asyncio.Task[None]] = set()
 
     @property
     def sockets(self) -> tuple[socket.socket, ...]:
-        return tuple(self._servers)
+        return tuple(self._sockets)
 
     async def serve(self, sock: socket.socket) -> None:
         """Start to accept on a bound socket, which belongs to the listener from here on."""
+        from llmgwd.relay import half_closed
+
+        half_closed.prepare()
+        sock.setblocking(False)
+        self._watch(sock)
+
+    def close(self, sockets: Iterable[socket.socket] | None = None) -> None:
+        """Stop accepting; connections that were accepted live on. Those in the queue are reset."""
+        for sock in list(self._sockets if sockets is None else sockets):
+            if sock in self._sockets:
+                self._unwatch(sock)
+                del self._sockets[sock]
+                sock.close()
+
+    def _watch(self, sock: socket.socket) -> None:
+        import asyncio
+
+        self._sockets[sock] = None
+        asyncio.get_running_loop().add_reader(sock, self._accept, sock)
+
+    def _unwatch(self, sock: socket.socket) -> None:
+        import asyncio
+
+        timer = self._sockets[sock]
+        if timer is not None:
+            timer.cancel()
+        asyncio.get_running_loop().remove_reader(sock)
+
+    def _accept(self, sock: socket.socket) -> None:
+        """Accept all that wait, up to a turn's worth."""
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        for _ in range(ACCEPTS_A_TURN):
+            try:
+                accepted, _address = sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                message = "a connection could not be accepted"
+                loop.call_exception_handler({"message": message, "exception": error})
+                self._unwatch(sock)
+                self._sockets[sock] = loop.call_later(ACCEPT_AGAIN_S, self._watch, sock)
+                return
+            accepted.setblocking(False)
+            welcome = loop.create_task(self._welcome(accepted))
+            self._welcomes.add(welcome)
+            welcome.add_done_callback(self._welcomes.discard)
+
+    async def _welcome(self, accepted: socket.socket) -> None:
         import asyncio
 
         from llmgwd.relay.connection import LocalConnection
 
-        def accept() -> LocalConnection:
+        def connection() -> LocalConnection:
             return LocalConnection(self._admission, self._ledger)
 
-        loop = asyncio.get_running_loop()
-        # Never the server's own closing of connections: the forward drains them.
-        self._servers[sock] = await loop.create_server(accept, sock=sock, backlog=BACKLOG)
-
-    def close(self, sockets: Iterable[socket.socket] | None = None) -> None:
-        """Stop accepting; connections that were accepted live on. Those in the queue are reset."""
-        for sock in list(self._servers if sockets is None else sockets):
-            with contextlib.suppress(KeyError):
-                self._servers.pop(sock).close()
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(connection, accepted)
+        except OSError:
+            # It left before it was welcomed.
+            accepted.close()

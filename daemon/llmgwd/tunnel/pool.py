@@ -54,7 +54,7 @@ FORGIVEN_AFTER_S: Final = 10.0
 REDIAL_GRACE_S: Final = 1.0
 # A tunnel of one's own is worth waiting for a few round trips, not longer: then one shares.
 LINE_PATIENCE_S: Final = 0.25
-TICK_S: Final = 0.25
+TICK_S: Final = 0.5
 TEND_EVERY_S: Final = 0.1
 # After sleep or a change of network, tunnels get this long to prove that they live.
 WAKE_PATIENCE_S: Final = 1.5

@@ -8,7 +8,7 @@ frame reader stops, and pings starve, when a pod does not read what was uploaded
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from llmgwctl.wire import Condition, Way
 from llmgwd.errors import LlmgwError, Transient
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from llmgwd.tunnel.stream import StreamOwner, TunnelStream
 
 # A dead peer is found within PING_EVERY_S + SILENT_AFTER_S and two ticks of the pool: 10 s.
-PING_EVERY_S: Final = 4.5
+PING_EVERY_S: Final = 4.0
 SILENT_AFTER_S: Final = 5.0
 # A living idle tunnel is heard every PING_EVERY_S plus a tick and a round trip. One unheard for
 # longer is dead, or we were asleep: a new stream had better wait for the ping.
@@ -34,11 +34,21 @@ CLOGGING_BYTES: Final = 64 * 1024
 # Ends that the peer ought to answer at once (a FIN for a FIN) and containerd answers after 1 s.
 FAREWELL_S: Final = 2.5
 GOODBYE_S: Final = 1.0
-# Sums up with asyncio's own 256 KiB of undecoded TLS to well under 1 MiB a connection.
 WRITE_HIGH_BYTES: Final = 256 * 1024
+# Undecoded TLS that asyncio may keep for a reader that stalls; it takes up to 256 KiB more with
+# the read that passes the mark, and as much again to read into.
+READ_HIGH_BYTES: Final = 64 * 1024
 
 # All tunnels read into one buffer: asyncio fills it and hands it over within one call.
 _READ_VIEW = memoryview(bytearray(256 * 1024))
+
+
+@runtime_checkable
+class BoundedReader(Protocol):
+    """A transport that decodes, and so keeps what is not decoded: asyncio's TLS, not plain TCP."""
+
+    def set_read_buffer_limits(self, high: int) -> None: ...
+
 
 _NOBODY = asyncio.BufferedProtocol()
 
@@ -74,6 +84,8 @@ class Tunnel(asyncio.BufferedProtocol):
         transport = upgraded.transport
         transport.set_protocol(self)
         transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
+        if isinstance(transport, BoundedReader):
+            transport.set_read_buffer_limits(high=READ_HIGH_BYTES)
         self._transport = transport
         self._heard_at = self.idle_since = self._loop.time()
         self._attach(transport)

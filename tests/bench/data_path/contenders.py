@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from llmgwd.demo.remote import RemoteCluster
 
 START_S = 30.0
+# What a process imports and tidies up in its first seconds is not the data path's.
+SETTLE_S = 6.0
 
 _KR8S = """
 import asyncio, sys
@@ -141,6 +143,7 @@ def _running(
     )
     try:
         _wait_until_served(process, port)
+        time.sleep(SETTLE_S)
         yield Contender(name, port, process.pid)
     finally:
         process.kill()
