@@ -20,6 +20,8 @@ import pytest
 from . import package
 from .manager import BOOTED, Manager, obstacle, wait_until
 
+MASTER_KEY = "sk-of-the-simulated-gateway"
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
@@ -82,7 +84,8 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("cluster")
     path, ready = folder / "kubeconfig", folder / "ready.json"
     command = [sys.executable, "-m", "llmgwd.demo", "--kubeconfig", path, "--ready-file", ready]
-    with subprocess.Popen([*command, "--start", "0.1"]) as process:
+    options = ["--start", "0.1", "--master-key", MASTER_KEY]
+    with subprocess.Popen([*command, *options]) as process:
         wait_until(ready.exists, "the simulated cluster is up", process)
         yield path
         process.terminate()

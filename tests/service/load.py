@@ -1,7 +1,10 @@
-"""Forty requests a second, each on a connection of its own, and what became of every one."""
+"""Forty requests a second, each on a connection of its own, and answers that take a while."""
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import json
 import re
 import socket
 import threading
@@ -97,6 +100,28 @@ class Load:
         except OSError as error:
             outcome.failure = f"{type(error).__name__}: {error}"
         outcome.ended = time.monotonic()
+
+
+class Stream:
+    """One answer that comes in pieces: open it while others end and begin."""
+
+    def __init__(self, port: int, key: str, pieces: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
+        body = {"model": "claude-sonnet", "stream": True, "pieces": pieces, "gap_s": 0.1}
+        self._connection.request(
+            "POST", "/v1/chat/completions", json.dumps(body), {"Authorization": f"Bearer {key}"}
+        )
+        self._answer = self._connection.getresponse()
+        assert self._answer.status == 200, self._answer.read()
+        assert self._answer.readline().startswith(b"data: ")
+
+    def is_whole(self) -> bool:
+        """Read what is left of it; tell whether that is all."""
+        with contextlib.closing(self._connection):
+            try:
+                return b"data: [DONE]" in self._answer.read()
+            except (OSError, http.client.HTTPException):
+                return False
 
 
 def _read_answer(connection: socket.socket) -> bytes:

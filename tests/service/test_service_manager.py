@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from . import package
-from .conftest import Machine, free_port
-from .load import Load
+from .conftest import MASTER_KEY, Machine, free_port
+from .load import Load, Stream
 from .manager import Manager, wait_until
 
 SENTENCE = re.compile(r"litellm ready via (pod \S+|\d+ pods), \d+ streams?")
@@ -49,6 +49,7 @@ def test_a_killed_daemon_comes_back_and_refuses_nobody(
 ) -> None:
     before = installed.pid()
 
+    streams = [Stream(installed.port, MASTER_KEY, pieces=600) for _ in range(5)]
     with Load(installed.port) as load:
         load.run_for(60)
         killed_at = time.monotonic()
@@ -60,6 +61,8 @@ def test_a_killed_daemon_comes_back_and_refuses_nobody(
     unexplained = [each for each in load.failed if not each.was_in_flight(killed_at)]
     assert not load.refused, load.summary()
     assert not unexplained, (load.summary(), unexplained)
+    # What was in flight: not to be saved, and over at once instead of silent.
+    assert [stream.is_whole() for stream in streams] == [False] * 5
     assert installed.pid() not in (0, before)
     assert installed.restarts() == 1
 
@@ -69,6 +72,7 @@ def test_a_restart_refuses_and_fails_nobody(
 ) -> None:
     before = installed.pid()
 
+    streams = [Stream(installed.port, MASTER_KEY, pieces=30) for _ in range(5)]
     with Load(installed.port) as load:
         load.run_for(40)
         installed.manager.systemctl("restart", "llmgwd.service")
@@ -77,6 +81,7 @@ def test_a_restart_refuses_and_fails_nobody(
     record_property("load", load.summary())
     print(f"restart: {load.summary()}")
     assert not load.failed, (load.summary(), load.failed)
+    assert [stream.is_whole() for stream in streams] == [True] * 5
     assert installed.pid() not in (0, before)
 
 
