@@ -8,6 +8,7 @@ what it has opened.
 from __future__ import annotations
 
 import asyncio
+import asyncio.sslproto
 import base64
 import os
 import socket
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 _NEXT_ADDRESS_AFTER_S = 0.25
 # A watch on a dead path ends by its read time-out; this lets the kernel notice sooner.
 _KEEPALIVE_IDLE_S, _KEEPALIVE_EVERY_S, _KEEPALIVE_COUNT = 15, 5, 3
+
+# asyncio reads TLS into 256 KiB and keeps as much again undecoded for a reader that stalls: with
+# a client's own share that is above a megabyte each. No public way leads to this size; where the
+# attribute is gone, setting it changes nothing.
+asyncio.sslproto.SSLProtocol.max_size = 128 * 1024
 
 P = TypeVar("P", bound=asyncio.Protocol)
 
