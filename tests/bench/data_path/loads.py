@@ -193,11 +193,15 @@ async def cancelled(contender: Contender, total: int = 1000, at_once: int = 16) 
 
     await asyncio.gather(*(cancel() for _ in range(total)))
     took = [await _first_byte_s(contender.port) for _ in range(5)]
+    # By then the runtime has let go of the last ones, and the cluster has the processor back.
+    await asyncio.sleep(2)
+    later = [await _first_byte_s(contender.port) for _ in range(20)]
     await asyncio.sleep(45)
     return {
         "unloaded_p50_ms": _ms(statistics.median(unloaded)),
         "next_5_p50_ms": _ms(statistics.median(took)),
         "next_5_slowest_ms": _ms(max(took)),
+        "after_2_s_p50_ms": _ms(statistics.median(later)),
         "more_descriptors": contender.descriptors() - before_fds,
         "grown_mib": round(contender.resident_mib() - before_mib, 1),
     }
