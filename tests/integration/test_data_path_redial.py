@@ -206,4 +206,5 @@ async def test_a_body_within_what_is_kept_is_sent_again_whole(tmp_path: Path) ->
 
         assert answer.partition(b"\r\n\r\n")[2] == body
         assert path.faults.seen() == {"once": 1}
-        assert path.ledger.redialed == 1
+        # All tunnels were cut: the second try may meet one whose end had not been read yet.
+        assert path.ledger.redialed >= 1
