@@ -46,7 +46,7 @@ async def test_a_dial_refused_by_one_pod_is_answered_by_the_other_and_seen_once(
 
         assert {answering_pod(answer) for answer in answers.values()} == {other}
         assert path.faults.seen() == dict.fromkeys(answers, 1)
-        assert path.ledger.redialed == 1
+        assert path.ledger.redialed >= 1
         assert path.ledger.cut == 0
 
 
@@ -136,7 +136,7 @@ async def test_a_cut_before_the_syn_reply_is_sent_again_and_seen_once(tmp_path: 
 
         assert status(answer) == 200
         assert path.faults.seen() == {"once": 1}
-        assert path.ledger.redialed == 1
+        assert path.ledger.redialed >= 1
         assert path.ledger.cut == 0
 
 
