@@ -100,7 +100,8 @@ def _judge(
     counts = traffic.counts
     assert watcher.refusals == []
     told = [event for event in watcher.daemon.events() if event["kind"] == "connection-cut"]
-    assert set(counts) <= ({"ok", "cut"} if cuts else {"ok"}), told
+    # In a storm an outage may outlast the hold: 503 is the answer that is promised then.
+    assert set(counts) <= ({"ok", "cut", "503"} if cuts else {"ok"}), told
     assert counts["ok"] > counts["cut"], counts
     doubled = {name: times for name, times in cluster.faults.seen().items() if times > 1}
     assert doubled == {}
