@@ -25,7 +25,7 @@ fallback = "{url}"
 """
 OUTAGE_S = 10.0
 # Longer than the outage and the 30 s in which the cluster has to prove itself.
-STREAM = "/sse?n=90&ms=500"
+STREAM = "/sse?n=140&ms=500"
 
 
 def address_of_a_pod(cluster: RemoteCluster) -> str:
@@ -63,7 +63,7 @@ def test_the_fallback_serves_while_the_cluster_is_away_and_not_a_request_fails(
             assert "on-fallback" in away
             # It began on the fallback, and stayed there when new ones went back.
             assert is_stream_on
-            assert said.count(b"data:") == 91  # and the word that it is done
+            assert said.count(b"data:") == 141  # and the word that it is done
             assert [route["kind"] for route in back if route["is_active"]] == ["kubernetes"]
             assert "on-fallback" not in daemon.conditions()
             assert daemon.kinds().count("route-switched") == 2
