@@ -73,7 +73,6 @@ class LocalConnection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._is_admitted = False
         self._is_ending = False
-        self._is_handed_over = False
         self._gone_checks = 0
 
     # For routes and forwards.
@@ -99,23 +98,6 @@ class LocalConnection(asyncio.Protocol):
             return
         self._pause_when_full()
         self._admission.admit(self, cause)
-
-    def hand_over(self, protocol: asyncio.Protocol) -> None:
-        """Let another protocol have the client from its first byte on; it must call `leave`."""
-        self._stop_timer()
-        self._is_handed_over = True
-        self._transport.set_protocol(protocol)
-        protocol.connection_made(self._transport)
-        payload, self.sent = self.first_bytes, []
-        if payload:
-            protocol.data_received(payload)
-        if self.has_finished:
-            protocol.eof_received()
-        self.resume_reading()
-
-    def leave(self) -> None:
-        """The protocol that had been handed the connection has lost it."""
-        self._close_books()
 
     def write(self, payload: bytes) -> None:
         self._ledger.received_bytes += len(payload)
@@ -213,8 +195,6 @@ class LocalConnection(asyncio.Protocol):
             self._carrier.client_reads_again()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._is_handed_over:
-            return
         carrier, self._carrier = self._carrier, None
         self._close_books()
         if carrier is not None:
