@@ -2,7 +2,7 @@
 on a file system that sends no word.
 
 Folders are watched, because files are replaced more often than written; what counts in the end is
-each file's own mark (inode, time, size).
+each file's own mark.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import anyio
 import structlog
 from watchfiles import awatch
 
+from llmgwd.file_marks import Mark, mark
+
 # Looked at this often without any word from the system: a change in the moment before the watch
-# stood, network file systems, and watches that the
-# kernel refused because there are too many.
+# stood, one inside a folder that is followed, network file systems, and watches that the kernel
+# refused because there are too many.
 LOOK_S: Final = 2.0
 # A file is read when it has kept still for this long: editors and tools write in several steps.
 STILL_S: Final = 0.1
 _LINKS_DEEP: Final = 8
-
-Mark = tuple[int, int, int] | None
 
 _log = structlog.get_logger()
 
@@ -44,7 +44,7 @@ class WatchedFiles:
         self._followers[follower] = (files, changed)
         if known is None or known[0] != files:
             for file in files - self._marks.keys():
-                self._marks[file] = _mark(file)
+                self._marks[file] = mark(file)
             self._wanted_changed.set()
 
     def forget(self, follower: object) -> None:
@@ -112,21 +112,13 @@ class WatchedFiles:
                 tell()
 
     def _changed(self) -> set[str]:
-        marks = {file: _mark(file) for file in self._files()}
-        changed = {file for file, mark in marks.items() if mark != self._marks.get(file, mark)}
+        marks = {file: mark(file) for file in self._files()}
+        changed = {file for file, now in marks.items() if now != self._marks.get(file, now)}
         self._marks = marks
         return changed
 
     def _files(self) -> set[str]:
         return {file for files, _ in self._followers.values() for file in files}
-
-
-def _mark(file: str) -> Mark:
-    try:
-        status = os.stat(file)
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _folders(files: Iterable[str]) -> set[str]:

@@ -471,6 +471,25 @@ async def test_a_failed_login_is_tried_again_after_thirty_seconds_exactly() -> N
     assert (seen[0], seen[29], seen[30], seen[59], seen[60]) == (1, 1, 2, 2, 3)
 
 
+async def test_a_watched_file_that_is_written_all_the_time_makes_no_storm(tmp_path: Path) -> None:
+    clock, runs, file = Clock(), 0, tmp_path / "a-log-that-the-login-script-names"
+
+    async def renew() -> Renewed:
+        nonlocal runs
+        runs += 1
+        raise Blocked(Condition.LOGIN_EXPIRED, "no")
+
+    login = RenewingLogin(renew, files=[str(file)], remedy="", wall_clock=clock, clock=clock)
+    for second in range(60):
+        clock.now = 1000.0 + second
+        file.write_text("x" * second)
+        login.forget()
+        with pytest.raises(Blocked):
+            await login.current()
+
+    assert 4 <= runs <= 12
+
+
 async def test_a_login_accepted_and_refused_by_turns_makes_no_storm() -> None:
     clock = Clock()
     login, runs = renewing(clock, None)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from llmgwctl.wire import Condition
-from llmgwd.cluster.known_plugins import login_command, login_files
+from llmgwd.cluster.known_plugins import login_command
+from llmgwd.cluster.login_files import login_files, paths_in
 from llmgwd.cluster.plugin import Plugin, last_word, understand
 from llmgwd.errors import Blocked
 
@@ -114,6 +116,7 @@ def test_the_remedy_is_the_command_that_logs_in(
 
 def test_the_files_of_a_login_are_known_or_were_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/jane")
+    monkeypatch.setenv("PATH", "/nowhere")
 
     files = login_files("aws", ["--cache=/srv/tokens/jane", "/"], {"LOGIN": "~/.corp/login"})
 
@@ -124,3 +127,57 @@ def test_the_files_of_a_login_are_known_or_were_given(monkeypatch: pytest.Monkey
         "/srv/tokens/jane",
         "/home/jane/.corp/login",
     )
+
+
+def test_of_a_plugin_nobody_knows_the_folders_of_its_name_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOME", "/home/jane")
+
+    files = login_files("kubectl-corp_login", [], {})
+
+    assert "/home/jane/.kube/cache/corp-login" in files
+    assert "/home/jane/.config/kubectl-corp_login" in files
+
+
+def test_the_files_that_a_login_script_names_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".corp").mkdir()
+    (tmp_path / ".cache").mkdir()
+    script = tmp_path / "corp-login"
+    script.write_text(
+        "#!/bin/bash\n"
+        'test -f ~/.corp/session || test -f "${HOME}/.corp/token" || exit 1\n'
+        'curl https://sso.corp.example/device/code > /dev/null; ls "$HOME/.corp" ~/.cache /\n'
+        'cat "$(dirname "$0")/beside"\n'
+    )
+    script.chmod(0o755)
+
+    files = login_files(str(script), [], {})
+
+    assert files[-5:] == (
+        str(script),
+        *(str(tmp_path / name) for name in (".corp/session", ".corp/token", ".corp", "beside")),
+    )
+    assert not any("sso.corp.example" in file or "/device" in file for file in files)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("x = open('/srv/a b')", ["/srv/a"]),
+        ("TOKEN=/run/corp/token; cat $TOKEN/2", ["/run/corp/token"]),
+        ("Path('~/.corp/t.json').expanduser()", ["/home/jane/.corp/t.json"]),
+        ('. "${0%/*}/lib.sh"', ["/opt/corp/lib.sh"]),
+        ("a=6/2; b=http://x/y; c=./here/there; $D/e", []),
+        ("cat /dev/stdin /proc/self/environ", []),
+    ],
+)
+def test_paths_are_found_in_a_scripts_words(
+    text: str, found: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/jane")
+
+    assert list(paths_in(f"#!/bin/sh\n{text}\n", "/opt/corp/login")) == found

@@ -1,5 +1,5 @@
 """What a person does to log in again with the plugins that most clusters use, and the files in
-which those keep their logins. Data and its look-up; pure but for the home folder.
+which those keep their logins. Data and its look-up; pure.
 """
 
 from __future__ import annotations
@@ -71,20 +71,6 @@ def login_command(
             words += [word, value]
             break
     return f"log in again: {' '.join(words)}"
-
-
-def login_files(
-    command: str, arguments: Sequence[str], environment: Mapping[str, str]
-) -> tuple[str, ...]:
-    """Files and folders that change when somebody logs in: the known ones, and whatever files
-    the plugin was given. (Not folders it was given: they may be a whole disk.)
-    """
-    known = recognise(command, arguments)
-    values = [word.split("=", 1)[-1] for word in arguments]
-    values += environment.values()
-    given = (os.path.expanduser(value) for value in values if value.startswith(("/", "~/")))
-    usual = (os.path.expanduser(path) for path in (known.files if known else ()))
-    return tuple(dict.fromkeys((*usual, *(path for path in given if not os.path.isdir(path)))))
 
 
 def _option(arguments: Sequence[str], option: str) -> str:

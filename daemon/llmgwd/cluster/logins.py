@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from llmgwd.cluster import oidc, plugin
 from llmgwd.cluster.credentials import FixedLogin, Login, TokenFileLogin, fixed_headers
-from llmgwd.cluster.known_plugins import login_files
+from llmgwd.cluster.login_files import login_files
 from llmgwd.cluster.renewal import RenewingLogin
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ one call at a time, none within 30 s of a failure unless a watched file changes.
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from llmgwctl.wire import Condition
 from llmgwd.errors import Blocked, LlmgwError, Transient
+from llmgwd.file_marks import mark
 
 if TYPE_CHECKING:
     from llmgwd.cluster.credentials import Credential
@@ -30,8 +30,8 @@ RETRY_OFFLINE_S = 5.0
 _MAX_FORCED, _FORCED_WITHIN_S = 3, 30.0
 # Enough for a plugin that takes its time; a short-lived credential is renewed in its last fifth.
 _AHEAD_S, _AHEAD_SHARE = 60.0, 0.2
-# A folder of cached logins holds a few files; more than this is no such folder.
-_MAX_LOOKED_AT = 200
+# Nor must a watched file that somebody keeps writing to.
+_MAX_NEWS, _NEWS_WITHIN_S = 5, 30.0
 
 
 class Unattended(Blocked):
@@ -76,6 +76,7 @@ class RenewingLogin:
         self._next_at = -RETRY_FAILED_S
         self._seen: object = None
         self._forced_at: deque[float] = deque(maxlen=_MAX_FORCED)
+        self._news_at: deque[float] = deque(maxlen=_MAX_NEWS)
         # Not a child of the caller: a dial gives up after 10 s, a login may take 30.
         self._running: asyncio.Task[None] | None = None
 
@@ -108,7 +109,7 @@ class RenewingLogin:
         if self._held is None or self._held.credential is not refused:
             return True  # somebody said so before; there is, or will be, another
         self._held = None
-        if self._accepted is refused and self._may_force():
+        if self._accepted is refused and self._may(self._forced_at, _FORCED_WITHIN_S):
             self._accepted = None
             return True
         self._fail(
@@ -123,7 +124,7 @@ class RenewingLogin:
     def forget(self) -> None:
         """A watched file changed. What a failing login itself wrote is not news."""
         is_idle = self._failure is not None and self._running is None
-        if is_idle and _look_at(self.files) != self._seen:
+        if is_idle and self._look() != self._seen and self._may(self._news_at, _NEWS_WITHIN_S):
             self._failure, self._next_at = None, self._clock()
 
     async def close(self) -> None:
@@ -146,19 +147,23 @@ class RenewingLogin:
             self._failure = None
             self._held = _hold(renewed, self._wall_clock())
         finally:
-            self._seen = _look_at(self.files)
+            self._seen = self._look()
             self._running = None
 
-    def _may_force(self) -> bool:
-        now, forced = self._clock(), self._forced_at
-        if len(forced) == _MAX_FORCED and now - forced[0] < _FORCED_WITHIN_S:
+    def _may(self, before: deque[float], within_s: float) -> bool:
+        """Once more, if the full tale of times before is not all within so many seconds."""
+        now = self._clock()
+        if len(before) == before.maxlen and now - before[0] < within_s:
             return False
-        forced.append(now)
+        before.append(now)
         return True
+
+    def _look(self) -> object:
+        return [mark(path) for path in self.files]
 
     def _fail(self, error: LlmgwError) -> None:
         self._failure, self._next_at = error, self._clock() + _patience_s(error)
-        self._seen = _look_at(self.files)
+        self._seen = self._look()
 
 
 def _patience_s(error: LlmgwError) -> float:
@@ -173,22 +178,3 @@ def _hold(renewed: Renewed, now: float) -> _Held:
     life = max(renewed.expires_at - now, 0.0)
     ahead = min(_AHEAD_S, life * _AHEAD_SHARE)
     return _Held(renewed.credential, renewed.expires_at - ahead, renewed.expires_at)
-
-
-def _look_at(paths: Sequence[str]) -> object:
-    """Something that differs when a file, or a file in a folder, does."""
-    seen: list[tuple[str, int, int] | None] = []
-    for path in paths:
-        seen.append(_stamp(path))
-        if os.path.isdir(path):
-            inside = sorted(os.listdir(path))[:_MAX_LOOKED_AT]
-            seen += [_stamp(os.path.join(path, name)) for name in inside]
-    return seen
-
-
-def _stamp(path: str) -> tuple[str, int, int] | None:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return path, status.st_mtime_ns, status.st_size
