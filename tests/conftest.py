@@ -10,6 +10,7 @@ import pytest
 
 from llmgwd.demo.remote import RemoteCluster, cluster_in_thread
 from peers.kubectl import Kubectl, NoKubectl, find_kubectl
+from written_logs import LOGS
 
 
 @pytest.fixture
@@ -34,3 +35,27 @@ def kubectl_program() -> Path:
 def kubectl(kubectl_program: Path, simulated_cluster: RemoteCluster, tmp_path: Path) -> Kubectl:
     """kubectl, logged in to the simulated cluster."""
     return Kubectl(kubectl_program, simulated_cluster.kubeconfig, tmp_path)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """What is logged within the tests' own process goes to their output."""
+    if report.when == "teardown":
+        for name, text in report.sections:
+            LOGS.collect(f"{report.nodeid} ({name.lower()})", text)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """No log line of the whole run may hold a key; one that does fails the run."""
+    if LOGS.leaks():
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    leaks = LOGS.leaks()
+    terminalreporter.section("keys in logs")
+    terminalreporter.write_line(
+        f"{LOGS.lines()} log lines of {len(LOGS.texts)} logs searched: {len(leaks)} hold a key"
+    )
+    for leak in leaks:
+        terminalreporter.write_line(leak, red=True)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmgwctl.client import Client
 from llmgwctl.errors import ClientError
+from written_logs import LOGS
 
 if TYPE_CHECKING:
     from llmgwctl.wire import Event, ForwardStatus, Status
@@ -120,6 +121,13 @@ class RunningDaemon:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(within_s)
 
+    def kill(self) -> None:
+        """Leave nothing of it but what it wrote."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        LOGS.collect_files(self.config_path.parent)
+
     def log_events(self) -> set[str]:
         """The events that were logged so far, by the names they have in the journal."""
         lines = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
@@ -150,6 +158,4 @@ def running(
         daemon.launch(*flags)
         yield daemon
     finally:
-        if daemon.process is not None and daemon.process.poll() is None:
-            daemon.process.kill()
-            daemon.process.wait()
+        daemon.kill()

@@ -16,6 +16,7 @@ from running_daemon import DEFAULT, RunningDaemon, running
 
 from llmgwctl.errors import ClientError
 from llmgwctl.wire import Path as Route
+from written_logs import LOGS
 
 if TYPE_CHECKING:
     from llmgwd.demo.remote import RemoteCluster
@@ -52,6 +53,7 @@ def daemon(tmp_path: Path, simulated_cluster: RemoteCluster) -> Iterator[Running
     key = tmp_path / "key"
     key.touch(mode=0o600)
     key.write_text(MINE)
+    LOGS.uses(FOREIGN)
     simulated_cluster.faults.set_gateway(has_database=True)
     simulated_cluster.faults.add_key(key=MINE, alias="laptop")
     config = f'{DEFAULT}\n[gateway]\nkey = {{ file = "{key}" }}\n'

@@ -15,6 +15,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from written_logs import LOGS
+
 SYSTEMD = Path("/lib/systemd/systemd")
 # sd_booted(3): without this folder systemd refuses to be a user's manager.
 BOOTED = Path("/run/systemd/system")
@@ -101,6 +103,7 @@ class Manager:
                 os.kill(pid, signal.SIGKILL)
         for group in self._groups:
             _remove_group(group)
+        LOGS.collect_files(self.folder)
 
     def processes(self) -> list[int]:
         """Give the ids of what runs below the manager, itself included."""
