@@ -8,12 +8,19 @@ from __future__ import annotations
 import os
 import ssl
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from llmgwctl.wire import Condition
 from llmgwd.errors import Blocked
+
+# Each look at a connection's session costs some 6 KiB for ever, up to Python 3.11, 3.12.7 and
+# 3.13.0 (CPython's issue 116810), so sessions are looked at now and then only: often enough that a
+# server which was replaced is greeted briefly again, and that no ticket gets old.
+LOOK_EVERY_S: Final = 300.0
+RENEW_EVERY_S: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -44,6 +51,7 @@ class ResumingContext(ssl.SSLContext):
     """
 
     _session: ssl.SSLSession | None = None
+    _look_at: float = 0.0
 
     def wrap_bio(
         self,
@@ -60,8 +68,14 @@ class ResumingContext(ssl.SSLContext):
         """Keep the session of a connection that has received its first bytes: with TLS 1.3 the
         tickets come after the handshake.
         """
-        if tls is not None and tls.session is not None and tls.session.has_ticket:
-            self._session = tls.session
+        now = time.monotonic()
+        if tls is None or now < self._look_at:
+            return
+        session = tls.session
+        self._look_at = now + LOOK_EVERY_S
+        if session is not None and session.has_ticket:
+            self._session = session
+            self._look_at = now + (RENEW_EVERY_S if tls.session_reused else LOOK_EVERY_S)
 
 
 def client_context(trust: Trust, certificate: ClientCertificate | None) -> ResumingContext:
