@@ -53,6 +53,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     leaks = LOGS.leaks()
+    if not LOGS.texts:
+        return
     terminalreporter.section("keys in logs")
     terminalreporter.write_line(
         f"{LOGS.lines()} log lines of {len(LOGS.texts)} logs searched: {len(leaks)} hold a key"

@@ -19,8 +19,8 @@ FIRST_S: Final = 0.2
 LONGEST_S: Final = 30.0
 # What only a person can cure is asked for rarely; the news of the cure comes by another way.
 BLOCKED_S: Final = 30.0
-# While connections are held somebody is there for whom asking more often may be worth it; a login
-# is not run more often for that, its own patience sees to it.
+# While somebody is there, asking more often may be worth it for them; a login is not run more often
+# for that, its own patience sees to it.
 DEMAND_S: Final = 5.0
 # A route that fell within this time of coming up was not cured: its failures still count.
 FORGIVEN_AFTER_S: Final = 10.0
@@ -55,7 +55,7 @@ class Backoff:
     """Keeps one attempt at a time going for ever.
 
     `failed` is told each failure, how many there were in a row, and in how many seconds the next
-    attempt comes unless there are news; `has_demand` is asked whether somebody waits.
+    attempt comes unless there are news; `has_demand` is asked whether somebody is there.
     """
 
     def __init__(

@@ -36,6 +36,9 @@ NAME: Final = "kubernetes"
 
 # So many failures in a row are told even while other tunnels serve.
 WORTH_TELLING: Final = 3
+# A dial that succeeds is news to a watch that could not reach the API server, but no sooner than
+# this after it tried: one that lets tunnels in and nothing else is not asked all the time.
+RETRY_AFTER_DIAL_S: Final = 1.0
 # What a dial says of a pod that has just gone, before the watch tells of it.
 _PODS_OWN: Final = (Condition.TARGET_MISSING, Condition.DIAL_REFUSED)
 
@@ -85,7 +88,7 @@ class KubernetesRoute:
         self._admission = admission
         self._files = files
         self._news = News()
-        self._backoff = Backoff(self._news, self._watch_failed, owner.is_waited_for)
+        self._backoff = Backoff(self._news, self._watch_failed, self._is_wanted)
         self._ways = WaysIn()
         self._access: ClusterAccess | None = None
         self._watch: TargetWatch | None = None
@@ -96,6 +99,7 @@ class KubernetesRoute:
         self._watch_error: LlmgwError | None = None
         self._reread_error: LlmgwError | None = None
         self._retry_at: float | None = None
+        self._watch_failed_at = 0.0
         self._was_up = False
         self._down_by: LlmgwError | None = None
         self.pool = TunnelPool(self._dial, self, full_jitter_s, owner.is_waited_for, tunnel_limit)
@@ -133,12 +137,12 @@ class KubernetesRoute:
 
     @property
     def attempts(self) -> int:
-        return max(self._backoff.failures, self.pool.attempts)
+        return max(self._backoff.failures, self.pool.dials.attempts)
 
     @property
     def retry_at(self) -> float | None:
         """When the next attempt comes, on the loop's clock."""
-        times_known = [at for at in (self._retry_at, self.pool.retry_at) if at is not None]
+        times_known = [at for at in (self._retry_at, self.pool.dials.retry_at) if at is not None]
         return min(times_known, default=None)
 
     def problems(self) -> list[LlmgwError]:
@@ -148,8 +152,9 @@ class KubernetesRoute:
         if not self._is_passing(self._watch_error, self._backoff.failures):
             found.append(self._watch_error)
         # Where there is nothing to dial, what the last dial said is history.
-        if view_problem is None and not self._is_passing(self.pool.last_error, self.pool.attempts):
-            found.append(self.pool.last_error)
+        dials = self.pool.dials
+        if view_problem is None and not self._is_passing(dials.last_error, dials.attempts):
+            found.append(dials.last_error)
         standing = [error for error in found if error is not None]
         if not standing and not self.is_up and self._down_by is not None:
             return [self._down_by]
@@ -260,7 +265,8 @@ class KubernetesRoute:
 
     def _watch_failed(self, error: LlmgwError, _failures: int, retry_in_s: float) -> None:
         self._watch_error = error
-        self._retry_at = anyio.current_time() + retry_in_s
+        self._watch_failed_at = anyio.current_time()
+        self._retry_at = self._watch_failed_at + retry_in_s
         self._owner.changed()
 
     def _kubeconfig_changed(self) -> None:
@@ -285,8 +291,16 @@ class KubernetesRoute:
             access = self._access if is_same_server else access
         began = anyio.current_time()
         upgraded = await self._ways.dial(access, endpoint)
-        self._owner.dialled(anyio.current_time() - began)
+        ended = anyio.current_time()
+        self._owner.dialled(ended - began)
+        is_proof = isinstance(self._watch_error, Transient) and began > self._watch_failed_at
+        if is_proof and ended - self._watch_failed_at > RETRY_AFTER_DIAL_S:
+            self._news.tell()
         return upgraded
+
+    def _is_wanted(self) -> bool:
+        """Is somebody there for whom asking more often may be worth it?"""
+        return self._owner.is_waited_for() or self.pool.is_in_use
 
     # As the observer of the pool.
 

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from chaos import FAULTS, Fault, Holdings, Step, Watcher, lies, play, sequence
-from running_daemon import RunningDaemon, running
+from running_daemon import DEFAULT, RunningDaemon, running
 from traffic import Traffic
 
 if TYPE_CHECKING:
     from llmgwd.demo.remote import RemoteCluster
 
 STORM = 50
+# In a storm an outage lasts longer than the usual number of places does at this rate.
+HELD = DEFAULT + "hold_limit = 2000\n"
 # Tunnels that are kept warm, and connections that linger in their last second.
 SPARE_DESCRIPTORS = 24
 # What a storm leaves behind in the allocator; one leaked buffer a connection would be a gigabyte.
@@ -29,7 +31,7 @@ SPARE_BYTES = 128 * 1024 * 1024
 
 @pytest.fixture
 def daemon(tmp_path: Path, simulated_cluster: RemoteCluster) -> Iterator[RunningDaemon]:
-    with running(tmp_path, simulated_cluster.kubeconfig) as started:
+    with running(tmp_path, simulated_cluster.kubeconfig, HELD) as started:
         started.wait_for("ready")
         yield started
 
@@ -100,8 +102,7 @@ def _judge(
     counts = traffic.counts
     assert watcher.refusals == []
     told = [event for event in watcher.daemon.events() if event["kind"] == "connection-cut"]
-    # In a storm an outage may outlast the hold: 503 is the answer that is promised then.
-    assert set(counts) <= ({"ok", "cut", "503"} if cuts else {"ok"}), told
+    assert set(counts) <= ({"ok", "cut"} if cuts else {"ok"}), (counts, told)
     assert counts["ok"] > counts["cut"], counts
     doubled = {name: times for name, times in cluster.faults.seen().items() if times > 1}
     assert doubled == {}

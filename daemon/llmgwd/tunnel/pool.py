@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 import anyio
 
 from llmgwctl.wire import Condition, Way
-from llmgwd.errors import Blocked, LlmgwError, Transient
+from llmgwd.errors import LlmgwError, Transient
+from llmgwd.tunnel import choosing
 from llmgwd.tunnel.channels_tunnel import ChannelsTunnel
 from llmgwd.tunnel.dial_probe import DialProbe
+from llmgwd.tunnel.dialling import Dials
 from llmgwd.tunnel.spdy_tunnel import SpdyTunnel
 
 if TYPE_CHECKING:
@@ -38,16 +40,6 @@ SURPLUS_FOR_S: Final = 15.0
 DIALS_AT_ONCE: Final = 8
 # While streams share, they need the processors more than the next tunnel does.
 DIALS_IN_A_CROWD: Final = 2
-DIAL_TIMEOUT_S: Final = 5.0
-# A dial that hangs longer than this does not keep a fresh one from being tried: after a black
-# hole the fresh one arrives while the old one still waits for a retransmission.
-DIAL_HANGS_AFTER_S: Final = 0.8
-DIALS_IN_THE_DARK: Final = 6
-# While somebody waits, tries come at least this often; nobody is helped by a longer back-off.
-DEMAND_RETRY_S: Final = 0.7
-BLOCKED_RETRY_S: Final = 30.0
-# A verb that was given back is told by nobody; while somebody waits it is asked for more often.
-BLOCKED_DEMAND_RETRY_S: Final = 5.0
 # A route that has lived this long is forgiven its earlier failures.
 FORGIVEN_AFTER_S: Final = 10.0
 # With every tunnel lost, a fresh one usually stands within a few round trips; if not, say so.
@@ -83,9 +75,8 @@ class PoolObserver(Protocol):
 class TunnelPool:
     """Opens streams for their owners over as few, as warm tunnels as will do.
 
-    `dial` gives an upgraded connection to an endpoint or raises `Transient` or `Blocked`;
-    `backoff` says how many seconds to wait after the n-th failure in a row (n from 1);
-    `has_demand` is asked whether somebody is waiting for the route elsewhere.
+    `dial` and `backoff` are those of `Dials`; `has_demand` is asked whether somebody is waiting for
+    the route elsewhere.
     """
 
     def __init__(
@@ -97,24 +88,18 @@ class TunnelPool:
         limit: int = 64,
     ) -> None:
         self.is_up = False
-        self.attempts = 0
-        self.retry_at: float | None = None  # on the loop's clock
         self.way: Way | None = None
-        self._dial = dial
+        self.dials = Dials(dial, backoff, self)
         self._observer = observer
-        self._backoff = backoff
         self._has_demand = has_demand
         self._limit = limit
         self._endpoints: tuple[Endpoint, ...] = ()
         self._tunnels: list[Tunnel] = []
-        self._dials: dict[object, tuple[Endpoint, float]] = {}  # and when they were started
         self._line: deque[tuple[StreamOwner, float]] = deque()  # and since when
         self._resting: dict[Endpoint, DialProbe] = {}
         self._draining_pods: set[str] = set()
         self._used_at = float("-inf")
-        self._failed_at = 0.0
         self._up_since = 0.0
-        self.last_error: LlmgwError | None = None
         self._lost: tuple[float, LlmgwError] | None = None  # the last tunnel: when and why
         self._news = anyio.Event()
         self._clock = asyncio.get_running_loop().time
@@ -126,6 +111,11 @@ class TunnelPool:
         trips = [tunnel.round_trip_s for tunnel in self._tunnels if tunnel.round_trip_s is not None]
         return min(trips, default=None)
 
+    @property
+    def is_in_use(self) -> bool:
+        """Did somebody come lately?"""
+        return self._is_in_use(self._clock())
+
     def counts(self) -> dict[str, int]:
         """Tunnels by what they do: idle, busy, draining, dialing.
 
@@ -134,7 +124,7 @@ class TunnelPool:
         draining = sum(tunnel.is_draining for tunnel in self._tunnels)
         busy = sum(tunnel.load > 0 and not tunnel.is_draining for tunnel in self._tunnels)
         idle = len(self._tunnels) - busy - draining
-        return {"idle": idle, "busy": busy, "draining": draining, "dialing": len(self._dials)}
+        return {"idle": idle, "busy": busy, "draining": draining, "dialing": len(self.dials)}
 
     def by_pod(self) -> dict[str, tuple[int, int]]:
         """Return tunnels and streams of each pod that has any, draining ones among them."""
@@ -162,7 +152,7 @@ class TunnelPool:
 
     def retry_now(self) -> None:
         """There is news: try at once, whatever the back-off says."""
-        self.retry_at = None
+        self.dials.retry_at = None
         self._wake()
 
     async def check_all(self) -> None:
@@ -193,11 +183,11 @@ class TunnelPool:
         if owner.is_demand:
             self._used_at = now
         # One stream a tunnel while the cap allows; whoever comes when it is spoken for shares.
-        has_room = self._streams() + len(self._line) < self._limit
+        has_room = choosing.streams_to_share_with(self._tunnels) + len(self._line) < self._limit
         if self._line and not has_room:
             # A crowd: who waits in line for a tunnel of their own would not get it either.
             self._serve_line(may_share=True)
-        tunnel = None if self._line else self._pick(may_share=not has_room)
+        tunnel = None if self._line else self._pick(not has_room)
         if tunnel is not None:
             tunnel.open(owner)
         else:
@@ -227,7 +217,8 @@ class TunnelPool:
 
     async def _wait_for_news(self) -> None:
         now = self._clock()
-        wait_s = TICK_S if self.retry_at is None else max(min(TICK_S, self.retry_at - now), 0.0)
+        retry_at = self.dials.retry_at
+        wait_s = TICK_S if retry_at is None else max(min(TICK_S, retry_at - now), 0.0)
         if self._resting:
             wait_s = min(wait_s, REST_S)
         if self._line:
@@ -249,8 +240,8 @@ class TunnelPool:
             tunnel.check(now)
         for probe in list(self._resting.values()):
             self._ask_again(probe, now)
-        if self.attempts and self.is_up and now - self._up_since > FORGIVEN_AFTER_S:
-            self.attempts = 0
+        if self.is_up and now - self._up_since > FORGIVEN_AFTER_S:
+            self.dials.attempts = 0
         self._shrink(now)
         self._serve_line()
         if self.is_up and self._lost is not None:
@@ -280,77 +271,53 @@ class TunnelPool:
                 tunnel.close()
 
     def _warm_target(self, now: float) -> int:
-        in_use = now - self._used_at < AT_REST_AFTER_S
-        return min(WARM_IN_USE if in_use else WARM_AT_REST, self._limit)
+        return min(WARM_IN_USE if self._is_in_use(now) else WARM_AT_REST, self._limit)
+
+    def _is_in_use(self, now: float) -> bool:
+        return now - self._used_at < AT_REST_AFTER_S
 
     # Dialling.
 
     def _start_dials(self, tasks: anyio.abc.TaskGroup) -> None:
         for _ in range(self._dials_wanted()):
-            endpoint = self._least_served()
+            endpoint = choosing.least_served(
+                self._endpoints, self._tunnels, self.dials.endpoints(), self._resting
+            )
             if endpoint is None:
                 return
-            token = object()
-            self._dials[token] = endpoint, self._clock()
-            tasks.start_soon(self._dial_one, endpoint, token)
+            self.dials.start(tasks, endpoint)
 
     def _dials_wanted(self) -> int:
-        if not self._endpoints or not self._may_dial():
+        if not self._endpoints or not self.dials.is_due(bool(self._line) or self._has_demand()):
             return 0
         now = self._clock()
         waiting = len(self._line) + (0 if self.is_up else 1)
-        ready = sum(tunnel.load == 0 and self._can_carry(tunnel) for tunnel in self._tunnels)
-        wanted = max(self._warm_target(now), 1) + waiting - ready - len(self._dials)
-        room = self._limit - self._usable() - len(self._dials)
+        ready = sum(
+            tunnel.load == 0 and choosing.can_carry(tunnel, self._resting)
+            for tunnel in self._tunnels
+        )
+        wanted = max(self._warm_target(now), 1) + waiting - ready - len(self.dials)
+        room = self._limit - choosing.can_carry_more(self._tunnels) - len(self.dials)
         if self.is_up:
             at_once = DIALS_IN_A_CROWD if self._is_crowded() else DIALS_AT_ONCE
-            return max(min(wanted, room, at_once - len(self._dials)), 0)
-        is_hanging = all(now - at > DIAL_HANGS_AFTER_S for _, at in self._dials.values())
-        return int(is_hanging and len(self._dials) < DIALS_IN_THE_DARK)
+            return max(min(wanted, room, at_once - len(self.dials)), 0)
+        return int(self.dials.is_one_more_worth_it())
 
     def _is_crowded(self) -> bool:
         return any(tunnel.load > 1 for tunnel in self._tunnels)
 
-    def _may_dial(self) -> bool:
-        if self.retry_at is None:
-            return True
-        now = self._clock()
-        has_demand = bool(self._line) or self._has_demand()
-        if has_demand:
-            is_blocked = isinstance(self.last_error, Blocked)
-            soonest_s = BLOCKED_DEMAND_RETRY_S if is_blocked else DEMAND_RETRY_S
-            self.retry_at = min(self.retry_at, self._failed_at + soonest_s)
-        return now >= self.retry_at
+    # As the owner of dials.
 
-    def _least_served(self) -> Endpoint | None:
-        served = Counter(t.endpoint for t in self._tunnels if not t.is_draining)
-        served.update(endpoint for endpoint, _ in self._dials.values())
-        candidates = [e for e in self._endpoints if e not in self._resting] or self._endpoints
-        return min(candidates, key=lambda e: served[e], default=None)
+    def is_standing(self) -> bool:
+        return any(not tunnel.is_draining for tunnel in self._tunnels)
 
-    async def _dial_one(self, endpoint: Endpoint, token: object) -> None:
-        try:
-            with anyio.fail_after(DIAL_TIMEOUT_S):
-                upgraded = await self._dial(endpoint)
-        except TimeoutError:
-            message = f"The cluster did not answer within {DIAL_TIMEOUT_S:.0f} s."
-            self._dial_has_failed(Transient(Condition.API_SERVER_UNREACHABLE, message))
-        except LlmgwError as error:
-            self._dial_has_failed(error)
-        else:
-            self._adopt(endpoint, upgraded)
-        finally:
-            self._dials.pop(token, None)
-            self._wake()
-
-    def _adopt(self, endpoint: Endpoint, upgraded: Upgraded) -> None:
+    def dial_succeeded(self, endpoint: Endpoint, upgraded: Upgraded) -> None:
         kind = ChannelsTunnel if upgraded.way is Way.CHANNELS else SpdyTunnel
         tunnel = kind(endpoint, upgraded.way, self._changed)
         self._tunnels.append(tunnel)
         tunnel.adopt(upgraded)
         self.way = upgraded.way
-        self.retry_at = None
-        self.last_error = self._lost = None
+        self._lost = None
         if endpoint not in self._endpoints:
             tunnel.close()
             return
@@ -358,20 +325,13 @@ class TunnelPool:
             self._come_up()
         self._serve_line()
 
-    def _dial_has_failed(self, error: LlmgwError) -> None:
-        now = self._clock()
-        self.attempts += 1
-        self._failed_at = now
-        self.last_error = error
-        wait_s = BLOCKED_RETRY_S if isinstance(error, Blocked) else self._backoff(self.attempts)
-        if isinstance(error, Transient) and error.retry_after_s is not None:
-            wait_s = max(wait_s, error.retry_after_s)
-        if self._has_tunnels():
-            wait_s = min(wait_s, 1.0)
-        self.retry_at = now + wait_s
-        self._observer.dial_failed(error, self.attempts, wait_s)
-        if not self._has_tunnels():
+    def dial_failed(self, error: LlmgwError, retry_in_s: float) -> None:
+        self._observer.dial_failed(error, self.dials.attempts, retry_in_s)
+        if not self.is_standing():
             self._go_down(error)
+
+    def dial_ended(self) -> None:
+        self._wake()
 
     # Up and down.
 
@@ -393,7 +353,7 @@ class TunnelPool:
     def _changed(self, tunnel: Tunnel) -> None:
         if tunnel.is_closed and tunnel in self._tunnels:
             self._tunnels.remove(tunnel)
-            if tunnel.end_cause is not None and not self._has_tunnels():
+            if tunnel.end_cause is not None and not self.is_standing():
                 self._lost = (self._clock(), tunnel.end_cause)
             self._end_drain(tunnel.endpoint.pod)
             if tunnel.end_cause is not None and tunnel.end_cause.code == Condition.DIAL_REFUSED:
@@ -417,45 +377,17 @@ class TunnelPool:
 
     # Choosing.
 
-    def _has_tunnels(self) -> bool:
-        return any(not tunnel.is_draining for tunnel in self._tunnels)
+    def _pick(self, may_share: bool) -> Tunnel | None:
+        return choosing.pick(self._tunnels, self._resting, may_share=may_share)
 
     def _idle(self) -> list[Tunnel]:
         return [t for t in self._tunnels if t.is_idle and not t.is_draining and not t.is_closed]
-
-    def _streams(self) -> int:
-        """Count the streams that new ones would share with: those of tunnels that take more."""
-        return sum(tunnel.load for tunnel in self._tunnels if not tunnel.is_spent)
-
-    def _usable(self) -> int:
-        """Count the tunnels that may carry a stream more: the cap is theirs, or nobody new would
-        be served while long answers end on tunnels that drain, are clogged or cannot share."""
-        return sum(not tunnel.is_spent for tunnel in self._tunnels)
-
-    def _pick(self, may_share: bool) -> Tunnel | None:
-        """Choose an idle tunnel, one whose clients are gone or, shared, the least loaded."""
-        able = [tunnel for tunnel in self._tunnels if self._can_carry(tunnel)]
-        unused = [tunnel for tunnel in able if tunnel.load == 0]
-        if unused:
-            load = Counter[str]()
-            for tunnel in self._tunnels:
-                load[tunnel.endpoint.pod] += tunnel.load
-            return min(unused, key=lambda t: (not t.is_idle, load[t.endpoint.pod]))
-        if not may_share:
-            return None
-        shared = [tunnel for tunnel in able if tunnel.can_share]
-        return min(shared, key=lambda t: (t.is_held_up, t.load), default=None)
-
-    def _can_carry(self, tunnel: Tunnel) -> bool:
-        if tunnel.is_closed or tunnel.is_draining or tunnel.is_doubted:
-            return False
-        return tunnel.endpoint not in self._resting and (tunnel.is_idle or tunnel.can_share)
 
     def _serve_line(self, may_share: bool = False) -> None:
         while self._line:
             owner, since = self._line[0]
             is_patient = self._clock() - since < LINE_PATIENCE_S
-            tunnel = self._pick(may_share=may_share or not is_patient)
+            tunnel = self._pick(may_share or not is_patient)
             if tunnel is None:
                 return
             self._line.popleft()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -73,6 +74,10 @@ class Contender:
     def forget_peak(self) -> None:
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
+    def signal(self, number: int) -> None:
+        """To the process and all that it started."""
+        os.killpg(self.pid, number)
+
     def descriptors(self) -> int:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
@@ -103,6 +108,20 @@ def kubectl(name: str = "kubectl", **environment: str) -> Start:
         port = free_port()
         command = [str(find_kubectl()), "port-forward", "-n", "litellm", "svc/litellm"]
         with _running(name, [*command, f"{port}:4000"], port, cluster, environment) as contender:
+            yield contender
+
+    return start
+
+
+def kubectl_in_a_loop(pause_s: float = 5.0) -> Start:
+    """What people without a supervisor write: start it again whenever it has ended."""
+
+    @contextlib.contextmanager
+    def start(cluster: RemoteCluster, folder: Path) -> Iterator[Contender]:
+        port = free_port()
+        forward = f"{find_kubectl()} port-forward -n litellm svc/litellm {port}:4000"
+        command = ["bash", "-c", f"while true; do {forward}; sleep {pause_s}; done"]
+        with _running("kubectl in a loop", command, port, cluster, {}) as contender:
             yield contender
 
     return start
@@ -139,14 +158,18 @@ def _running(
 ) -> Iterator[Contender]:
     whole = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig), **environment}
     process = subprocess.Popen(
-        command, env=whole, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        env=whole,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         _wait_until_served(process, port)
         time.sleep(SETTLE_S)
         yield Contender(name, port, process.pid)
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

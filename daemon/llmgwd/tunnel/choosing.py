@@ -1,0 +1,61 @@
+"""Which tunnel carries the next stream, and whereto the next tunnel leads. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from llmgwd.cluster.pods import Endpoint
+    from llmgwd.tunnel.tunnel import Tunnel
+
+
+def pick(
+    tunnels: Sequence[Tunnel], resting: Collection[Endpoint], *, may_share: bool
+) -> Tunnel | None:
+    """Choose an idle tunnel, one whose clients are gone or, shared, the least loaded."""
+    able = [tunnel for tunnel in tunnels if can_carry(tunnel, resting)]
+    unused = [tunnel for tunnel in able if tunnel.load == 0]
+    if unused:
+        load = Counter[str]()
+        for tunnel in tunnels:
+            load[tunnel.endpoint.pod] += tunnel.load
+        return min(unused, key=lambda t: (not t.is_idle, load[t.endpoint.pod]))
+    if not may_share:
+        return None
+    shared = [tunnel for tunnel in able if tunnel.can_share]
+    return min(shared, key=lambda t: (t.is_held_up, t.load), default=None)
+
+
+def can_carry(tunnel: Tunnel, resting: Collection[Endpoint]) -> bool:
+    """Does it take a new stream, and is its pod not one that refused the last?"""
+    if tunnel.is_closed or tunnel.is_draining or tunnel.is_doubted:
+        return False
+    return tunnel.endpoint not in resting and (tunnel.is_idle or tunnel.can_share)
+
+
+def least_served(
+    endpoints: Sequence[Endpoint],
+    tunnels: Iterable[Tunnel],
+    dialled: Iterable[Endpoint],
+    resting: Collection[Endpoint],
+) -> Endpoint | None:
+    """Choose the endpoint with the fewest tunnels, those on their way included."""
+    served = Counter(tunnel.endpoint for tunnel in tunnels if not tunnel.is_draining)
+    served.update(dialled)
+    candidates = [each for each in endpoints if each not in resting] or endpoints
+    return min(candidates, key=lambda each: served[each], default=None)
+
+
+def can_carry_more(tunnels: Iterable[Tunnel]) -> int:
+    """Count the tunnels that may carry a stream more: the cap is theirs, or nobody new would be
+    served while long answers end on tunnels that drain, are clogged or cannot share.
+    """
+    return sum(not tunnel.is_spent for tunnel in tunnels)
+
+
+def streams_to_share_with(tunnels: Iterable[Tunnel]) -> int:
+    """Count the streams of the tunnels that take more."""
+    return sum(tunnel.load for tunnel in tunnels if not tunnel.is_spent)

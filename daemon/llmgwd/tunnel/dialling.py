@@ -1,0 +1,130 @@
+"""Tunnels on their way: how many at once, when to try again, and what the last one died of."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, Protocol
+
+import anyio
+import anyio.abc
+
+from llmgwctl.wire import Condition
+from llmgwd.errors import Blocked, LlmgwError, Transient
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from llmgwd.cluster.pods import Endpoint
+    from llmgwd.cluster.upgrade import Upgraded
+
+DIAL_TIMEOUT_S: Final = 5.0
+# A dial that hangs longer than this does not keep a fresh one from being tried: after a black
+# hole the fresh one arrives while the old one still waits for a retransmission.
+DIAL_HANGS_AFTER_S: Final = 0.8
+DIALS_IN_THE_DARK: Final = 6
+# While somebody waits, tries come at least this often; nobody is helped by a longer back-off.
+DEMAND_RETRY_S: Final = 0.7
+BLOCKED_RETRY_S: Final = 30.0
+# A verb that was given back is told by nobody; while somebody waits it is asked for more often.
+BLOCKED_DEMAND_RETRY_S: Final = 5.0
+# With other tunnels standing, the way is there; what failed is one pod or one moment.
+STANDING_RETRY_S: Final = 1.0
+# The server's own word on when counts, up to this.
+LONGEST_ASKED_S: Final = 30.0
+
+
+class DialOwner(Protocol):
+    """Who is told how dials end; calls come from the event loop."""
+
+    def is_standing(self) -> bool:
+        """Do other tunnels stand?"""
+
+    def dial_succeeded(self, endpoint: Endpoint, upgraded: Upgraded) -> None: ...
+
+    def dial_failed(self, error: LlmgwError, retry_in_s: float) -> None: ...
+
+    def dial_ended(self) -> None:
+        """Whichever way."""
+
+
+class Dials:
+    """`dial` gives an upgraded connection to an endpoint or raises `Transient` or `Blocked`;
+    `backoff` says how many seconds to wait after the n-th failure in a row (n from 1).
+    """
+
+    def __init__(
+        self,
+        dial: Callable[[Endpoint], Awaitable[Upgraded]],
+        backoff: Callable[[int], float],
+        owner: DialOwner,
+    ) -> None:
+        self.attempts = 0  # that failed in a row
+        self.retry_at: float | None = None  # on the loop's clock
+        self.last_error: LlmgwError | None = None
+        self._dial = dial
+        self._backoff = backoff
+        self._owner = owner
+        self._failed_at = 0.0
+        self._under_way: dict[object, tuple[Endpoint, float]] = {}  # and when they were started
+        self._clock = asyncio.get_running_loop().time
+
+    def __len__(self) -> int:
+        return len(self._under_way)
+
+    def endpoints(self) -> list[Endpoint]:
+        """Whereto each that is under way leads."""
+        return [endpoint for endpoint, _ in self._under_way.values()]
+
+    def is_due(self, has_demand: bool) -> bool:
+        """May another be tried now? Sooner, when somebody waits."""
+        if self.retry_at is None:
+            return True
+        if has_demand:
+            is_blocked = isinstance(self.last_error, Blocked)
+            soonest_s = BLOCKED_DEMAND_RETRY_S if is_blocked else DEMAND_RETRY_S
+            self.retry_at = min(self.retry_at, self._failed_at + soonest_s)
+        return self._clock() >= self.retry_at
+
+    def is_one_more_worth_it(self) -> bool:
+        """With nothing standing one is tried at a time, and another when all that are hang."""
+        now = self._clock()
+        is_hanging = all(now - at > DIAL_HANGS_AFTER_S for _, at in self._under_way.values())
+        return is_hanging and len(self) < DIALS_IN_THE_DARK
+
+    def start(self, tasks: anyio.abc.TaskGroup, endpoint: Endpoint) -> None:
+        token = object()
+        self._under_way[token] = endpoint, self._clock()
+        tasks.start_soon(self._run, endpoint, token)
+
+    async def _run(self, endpoint: Endpoint, token: object) -> None:
+        try:
+            with anyio.fail_after(DIAL_TIMEOUT_S):
+                upgraded = await self._dial(endpoint)
+        except TimeoutError:
+            message = f"The cluster did not answer within {DIAL_TIMEOUT_S:.0f} s."
+            self._fail(Transient(Condition.API_SERVER_UNREACHABLE, message))
+        except LlmgwError as error:
+            self._fail(error)
+        else:
+            self.retry_at = None
+            self.last_error = None
+            self._owner.dial_succeeded(endpoint, upgraded)
+        finally:
+            self._under_way.pop(token, None)
+            self._owner.dial_ended()
+
+    def _fail(self, error: LlmgwError) -> None:
+        self.attempts += 1
+        self._failed_at = self._clock()
+        self.last_error = error
+        wait_s = self._wait_s(error)
+        self.retry_at = self._failed_at + wait_s
+        self._owner.dial_failed(error, wait_s)
+
+    def _wait_s(self, error: LlmgwError) -> float:
+        wait_s = BLOCKED_RETRY_S if isinstance(error, Blocked) else self._backoff(self.attempts)
+        if self._owner.is_standing():
+            wait_s = min(wait_s, STANDING_RETRY_S)
+        if isinstance(error, Transient) and error.retry_after_s is not None:
+            wait_s = max(wait_s, min(error.retry_after_s, LONGEST_ASKED_S))
+        return wait_s

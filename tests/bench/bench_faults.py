@@ -1,0 +1,163 @@
+"""What a fault costs those who are served: ours and `kubectl port-forward` in a loop, in one run.
+
+    python tests/bench/bench_faults.py [--only rollout,asleep] [--rate 40] [--json]
+
+Each fault meets a fresh simulated cluster and a forward that serves a steady rate of checksummed
+requests, each on a connection of its own. `lost` counts those that were not answered with their own
+bytes: cut, refused (no connection), or answered 503 because they had waited too long or were more
+than are held. `gap` is the longest time in which no answer came. All rows take some ten minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+TESTS = Path(__file__).parent.parent
+sys.path[:0] = [str(TESTS), str(TESTS / "bench"), str(TESTS / "integration")]
+
+from data_path.contenders import Contender, kubectl_in_a_loop, llmgw  # noqa: E402 - by the path above
+from traffic import Outcome, Traffic  # noqa: E402
+
+from llmgwd.demo.remote import FaultClient, cluster_process  # noqa: E402
+
+CONTENDERS = (("llmgw", llmgw()), ("kubectl in a loop", kubectl_in_a_loop()))
+CALM_S = 1.0
+Figures = dict[str, float]
+Act = Callable[[FaultClient, Contender], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`act` does and undoes it; `then_s` is what the forward gets to be itself again."""
+
+    name: str
+    title: str
+    act: Act
+    then_s: float
+
+
+def _rollout(faults: FaultClient, _: Contender) -> None:
+    faults.roll(wait=True)
+
+
+def _all_pods(faults: FaultClient, _: Contender) -> None:
+    faults.delete_all_pods(hold_s=5.0)
+    time.sleep(5)
+
+
+def _api_killed(faults: FaultClient, _: Contender) -> None:
+    faults.api_down()
+    time.sleep(30)
+    faults.api_up()
+
+
+def _api_ended(faults: FaultClient, _: Contender) -> None:
+    """As in an upgrade of the control plane: what is open lives for a minute."""
+    faults.api_down(graceful=True)
+    time.sleep(20)
+    faults.api_up()
+
+
+def _black_hole(faults: FaultClient, _: Contender) -> None:
+    faults.black_hole()
+    time.sleep(15)
+    faults.restore()
+
+
+def _sleep(faults: FaultClient, contender: Contender) -> None:
+    """A closed lid: the process stands still, and its tunnels die without a word."""
+    contender.signal(signal.SIGSTOP)
+    faults.black_hole(new=False)
+    time.sleep(60)
+    contender.signal(signal.SIGCONT)
+
+
+FAULTS = (
+    Fault("deleted", "a pod is deleted", lambda f, _: f.delete_pod(graceful=True), 8),
+    Fault("killed", "a pod is killed", lambda f, _: f.delete_pod(graceful=False), 8),
+    Fault("crash", "a container crashes", lambda f, _: f.crash(), 8),
+    Fault("rollout", "two pods are rolled out", _rollout, 8),
+    Fault("allgone", "no pod for 5 s", _all_pods, 8),
+    Fault("apikilled", "the API server is killed for 30 s", _api_killed, 10),
+    Fault("apiended", "the API server ends, back after 20 s", _api_ended, 5),
+    Fault("blackhole", "the network swallows all for 15 s", _black_hole, 10),
+    Fault("asleep", "asleep for 60 s, tunnels dead", _sleep, 10),
+)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", default="", help="faults, separated by commas")
+    parser.add_argument("--rate", type=float, default=40.0, help="requests a second")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    only = [name for name in options.only.split(",") if name]
+    known = [fault.name for fault in FAULTS]
+    if unknown := set(only) - set(known):
+        parser.error(f"no fault {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    results = {}
+    for fault in FAULTS:
+        if not only or fault.name in only:
+            results[fault.title] = run(fault, options.rate)
+            if not options.json:
+                show(fault.title, results[fault.title])
+    if options.json:
+        print(json.dumps(results, indent=2))
+    return 0
+
+
+def run(fault: Fault, rate: float) -> dict[str, Figures]:
+    result = {}
+    for name, start in CONTENDERS:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            cluster_process() as cluster,
+            start(cluster, Path(folder)) as contender,
+        ):
+            with Traffic(contender.port, rate) as traffic:
+                time.sleep(CALM_S)
+                fault.act(cluster.faults, contender)
+                time.sleep(fault.then_s)
+            result[name] = figures_of(traffic.outcomes)
+    return result
+
+
+def figures_of(outcomes: list[Outcome]) -> Figures:
+    answered = [each for each in outcomes if each.what == "ok"]
+    instants = sorted(each.began_at + each.took_s for each in answered)
+    counts = Counter(each.what for each in outcomes if each.what != "ok")
+    return {
+        "requests": len(outcomes),
+        "lost": counts.total(),
+        **{what: counts.pop(what, 0) for what in ("cut", "refused", "503")},
+        "lost otherwise": counts.total(),
+        "gap, s": round(max(after - before for before, after in pairwise(instants)), 2),
+        "slowest answer, s": round(max(each.took_s for each in answered), 2),
+    }
+
+
+def show(title: str, result: dict[str, Figures]) -> None:
+    print(f"\n{title}")
+    ours, theirs = result.values()
+    width = max(len(name) for name in ours)
+    print("  " + " " * width + "".join(f"{name:>20}" for name in result) + "   ours / theirs")
+    for name in ours:
+        cells = "".join(f"{figures[name]:>20g}" for figures in result.values())
+        ratio = f"{ours[name] / theirs[name]:10.3f}" if theirs[name] else ""
+        print(f"  {name:<{width}}{cells}   {ratio}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
