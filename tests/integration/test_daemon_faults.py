@@ -220,7 +220,7 @@ def test_an_api_server_that_is_killed_is_waited_for(
 ) -> None:
     with running(tmp_path, simulated_cluster.kubeconfig) as daemon:
         daemon.wait_for("ready")
-        with Traffic(daemon.port) as traffic:
+        with Traffic(daemon.port, rate=20) as traffic:
             time.sleep(0.5)
             simulated_cluster.faults.api_down()
             down = time.monotonic()

@@ -39,8 +39,50 @@ def idle(path: DataPath) -> int:
     return path.pool.counts()["idle"]
 
 
+def close_all(path: DataPath) -> None:
+    """On the v4 way a tunnel leads into the pod already; one that stands knows of no refusal."""
+    for tunnel in path.tunnels:
+        tunnel.close()
+
+
 def is_settled_at(path: DataPath, warm: int) -> bool:
     return path.pool.counts() == {"idle": warm, "busy": 0, "draining": 0, "dialing": 0}
+
+
+@pytest.mark.parametrize("way", ALL_WAYS)
+async def test_pods_that_all_refuse_are_asked_now_and_then(tmp_path: Path, way: Way) -> None:
+    async with data_path(tmp_path, way) as path:
+        await until(lambda: is_settled_at(path, WARM_AT_REST))
+        path.faults.refuse_dials()
+        close_all(path)
+        asking = asyncio.create_task(path.ask("/whoami"))
+        await until(lambda: path.reception.hold)
+        await asyncio.sleep(0.3)
+        before = path.upgrades
+        await asyncio.sleep(1.0)
+        dialled, standing = path.upgrades - before, len(path.tunnels)
+        path.faults.refuse_dials(refuse=False)
+        answer = await asking
+
+        # Each of two pods at most once in a quarter of a second.
+        assert dialled <= 10
+        assert standing <= WARM_IN_USE + 2
+        assert status(answer) == 200
+
+
+@pytest.mark.parametrize("way", ALL_WAYS)
+async def test_a_pod_that_refused_is_used_again_when_it_takes_connections(
+    tmp_path: Path, way: Way
+) -> None:
+    async with data_path(tmp_path, way) as path:
+        refusing = path.pods()[0].name
+        path.faults.refuse_dials(pod=refusing)
+        close_all(path)
+        while not path.pool._resting:
+            assert status(await path.ask("/whoami")) == 200
+        path.faults.refuse_dials(refuse=False, pod=refusing)
+
+        await until(lambda: not path.pool._resting)
 
 
 @pytest.mark.parametrize("way", ALL_WAYS)

@@ -37,16 +37,12 @@ def can_carry(tunnel: Tunnel, resting: Collection[Endpoint]) -> bool:
 
 
 def least_served(
-    endpoints: Sequence[Endpoint],
-    tunnels: Iterable[Tunnel],
-    dialled: Iterable[Endpoint],
-    resting: Collection[Endpoint],
-) -> Endpoint | None:
+    endpoints: Sequence[Endpoint], tunnels: Iterable[Tunnel], dialled: Iterable[Endpoint]
+) -> Endpoint:
     """Choose the endpoint with the fewest tunnels, those on their way included."""
     served = Counter(tunnel.endpoint for tunnel in tunnels if not tunnel.is_draining)
     served.update(dialled)
-    candidates = [each for each in endpoints if each not in resting] or endpoints
-    return min(candidates, key=lambda each: served[each], default=None)
+    return min(endpoints, key=lambda each: served[each])
 
 
 def can_carry_more(tunnels: Iterable[Tunnel]) -> int:

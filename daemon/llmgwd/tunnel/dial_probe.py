@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 # SPDY has no word for "the pod was reached". A refusal comes within a round trip and the dial,
 # which is local to the pod's node; silence for this long on top of a round trip is a yes.
 SILENCE_MEANS_YES_S: Final = 0.15
+# A pod that refused is asked again this soon, and then this often.
+REST_S: Final = 0.25
+REST_LONG_S: Final = 1.0
+REST_LONG_AFTER: Final = 20
 
 
 class DialProbe:
@@ -20,10 +24,10 @@ class DialProbe:
 
     is_demand = False
 
-    def __init__(self, endpoint: Endpoint, due_at: float) -> None:
+    def __init__(self, endpoint: Endpoint, now: float) -> None:
         self.endpoint = endpoint
-        self.tries = 0
-        self._due_at = due_at
+        self._tries = 0
+        self._due_at = now + REST_S
         self._yes_at: float | None = None
         self._stream: TunnelStream | None = None
 
@@ -33,9 +37,13 @@ class DialProbe:
     def has_succeeded(self, now: float) -> bool:
         return self._stream is not None and self._yes_at is not None and now >= self._yes_at
 
-    def ask(self, tunnel: Tunnel, now: float, rest_s: float) -> None:
-        self.tries += 1
-        self._due_at = now + rest_s
+    def tried(self, now: float) -> None:
+        """A tunnel is dialled, or a stream opened, to find out; not again before a rest."""
+        self._tries += 1
+        self._due_at = now + (REST_S if self._tries < REST_LONG_AFTER else REST_LONG_S)
+
+    def ask(self, tunnel: Tunnel, now: float) -> None:
+        self.tried(now)
         self._yes_at = now + SILENCE_MEANS_YES_S + (tunnel.round_trip_s or 0.0)
         tunnel.open(self)
 

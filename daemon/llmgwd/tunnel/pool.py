@@ -17,7 +17,7 @@ from llmgwctl.wire import Condition, Way
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.tunnel import choosing
 from llmgwd.tunnel.channels_tunnel import ChannelsTunnel
-from llmgwd.tunnel.dial_probe import DialProbe
+from llmgwd.tunnel.dial_probe import REST_S, DialProbe
 from llmgwd.tunnel.dialling import Dials
 from llmgwd.tunnel.spdy_tunnel import SpdyTunnel
 
@@ -50,10 +50,6 @@ TICK_S: Final = 0.5
 TEND_EVERY_S: Final = 0.1
 # After sleep or a change of network, tunnels get this long to prove that they live.
 WAKE_PATIENCE_S: Final = 1.5
-# A pod that refused is asked again this soon, and then this often.
-REST_S: Final = 0.25
-REST_LONG_S: Final = 1.0
-REST_LONG_AFTER: Final = 20
 
 
 class PoolObserver(Protocol):
@@ -97,6 +93,9 @@ class TunnelPool:
         self._tunnels: list[Tunnel] = []
         self._line: deque[tuple[StreamOwner, float]] = deque()  # and since when
         self._resting: dict[Endpoint, DialProbe] = {}
+        self._refusal: LlmgwError = Transient(
+            Condition.DIAL_REFUSED, "The pod refused the connection."
+        )
         self._draining_pods: set[str] = set()
         self._used_at = float("-inf")
         self._up_since = 0.0
@@ -145,10 +144,12 @@ class TunnelPool:
         for tunnel in list(self._tunnels):
             if tunnel.endpoint not in wanted and not tunnel.is_draining:
                 self._start_drain(tunnel)
-        if wanted:
-            self.retry_now()
-        elif self._endpoints == ():
+        if not wanted:
             self._go_down(Transient(Condition.NO_READY_POD, "No pod is ready."))
+            return
+        if len(self._resting) == len(wanted):
+            self._go_down(self._refusal)
+        self.retry_now()
 
     def retry_now(self) -> None:
         """There is news: try at once, whatever the back-off says."""
@@ -170,7 +171,8 @@ class TunnelPool:
         """The pod did not take a connection: let it rest until it takes one of our own."""
         if endpoint not in self._endpoints or endpoint in self._resting:
             return
-        self._resting[endpoint] = DialProbe(endpoint, self._clock() + REST_S)
+        self._resting[endpoint] = DialProbe(endpoint, self._clock())
+        self._refusal = cause
         if len(self._resting) == len(self._endpoints):
             self._go_down(cause)
         self._wake()
@@ -243,6 +245,8 @@ class TunnelPool:
         if self.is_up and now - self._up_since > FORGIVEN_AFTER_S:
             self.dials.attempts = 0
         self._shrink(now)
+        if any(choosing.can_carry(tunnel, self._resting) for tunnel in self._tunnels):
+            self._come_up()
         self._serve_line()
         if self.is_up and self._lost is not None:
             self._admit_loss(*self._lost, now)
@@ -260,8 +264,7 @@ class TunnelPool:
         elif probe.is_due(now):
             tunnel = next((t for t in self._idle() if t.endpoint == probe.endpoint), None)
             if tunnel is not None:
-                rest_s = REST_S if probe.tries < REST_LONG_AFTER else REST_LONG_S
-                probe.ask(tunnel, now, rest_s)
+                probe.ask(tunnel, now)
 
     def _shrink(self, now: float) -> None:
         idle = sorted(self._idle(), key=lambda tunnel: tunnel.idle_since)
@@ -279,29 +282,41 @@ class TunnelPool:
     # Dialling.
 
     def _start_dials(self, tasks: anyio.abc.TaskGroup) -> None:
-        for _ in range(self._dials_wanted()):
-            endpoint = choosing.least_served(
-                self._endpoints, self._tunnels, self.dials.endpoints(), self._resting
-            )
-            if endpoint is None:
-                return
-            self.dials.start(tasks, endpoint)
+        if not self._endpoints or not self.dials.is_due(bool(self._line) or self._has_demand()):
+            return
+        if self.is_up:
+            awake = [each for each in self._endpoints if each not in self._resting]
+            for _ in range(self._dials_wanted()):
+                self._dial_one_of(awake, tasks)
+        now = self._clock()
+        unreached = [each for each in self._endpoints if self._is_unreached(each, now)]
+        if unreached and (self.is_up or self.dials.is_one_more_worth_it()):
+            self._dial_one_of(unreached, tasks)
+
+    def _dial_one_of(self, endpoints: Sequence[Endpoint], tasks: anyio.abc.TaskGroup) -> None:
+        """Dial the one with the fewest tunnels."""
+        endpoint = choosing.least_served(endpoints, self._tunnels, self.dials.endpoints())
+        if endpoint in self._resting:
+            self._resting[endpoint].tried(self._clock())
+        self.dials.start(tasks, endpoint)
 
     def _dials_wanted(self) -> int:
-        if not self._endpoints or not self.dials.is_due(bool(self._line) or self._has_demand()):
-            return 0
-        now = self._clock()
-        waiting = len(self._line) + (0 if self.is_up else 1)
+        """Count those that a route that is up is short of."""
         ready = sum(
             tunnel.load == 0 and choosing.can_carry(tunnel, self._resting)
             for tunnel in self._tunnels
         )
-        wanted = max(self._warm_target(now), 1) + waiting - ready - len(self.dials)
+        wanted = self._warm_target(self._clock()) + len(self._line) - ready - len(self.dials)
         room = self._limit - choosing.can_carry_more(self._tunnels) - len(self.dials)
-        if self.is_up:
-            at_once = DIALS_IN_A_CROWD if self._is_crowded() else DIALS_AT_ONCE
-            return max(min(wanted, room, at_once - len(self.dials)), 0)
-        return int(self.dials.is_one_more_worth_it())
+        at_once = DIALS_IN_A_CROWD if self._is_crowded() else DIALS_AT_ONCE
+        return max(min(wanted, room, at_once - len(self.dials)), 0)
+
+    def _is_unreached(self, endpoint: Endpoint, now: float) -> bool:
+        """Nothing leads there, though a pod that rests may be asked again, or all is down."""
+        probe = self._resting.get(endpoint)
+        is_wanted = not self.is_up if probe is None else probe.is_due(now)
+        is_reached = any(t.endpoint == endpoint and not t.is_doubted for t in self._idle())
+        return is_wanted and not is_reached
 
     def _is_crowded(self) -> bool:
         return any(tunnel.load > 1 for tunnel in self._tunnels)
