@@ -25,8 +25,8 @@ STORM = 50
 HELD = DEFAULT + "hold_limit = 2000\n"
 # Tunnels that are kept warm, and connections that linger in their last second.
 SPARE_DESCRIPTORS = 24
-# What a storm leaves behind in the allocator; one leaked buffer a connection would be a gigabyte.
-SPARE_BYTES = 128 * 1024 * 1024
+# What a storm leaves in the allocator; a leak of 25 KiB a connection would be more.
+SPARE_BYTES = 32 * 1024 * 1024
 
 
 @pytest.fixture

@@ -184,9 +184,10 @@ def test_a_token_that_expires_is_renewed_by_one_run_and_nobody_notices(
 def test_a_black_hole_is_noticed_and_the_path_used_again_when_it_is_back(
     tmp_path: Path, simulated_cluster: RemoteCluster
 ) -> None:
-    with running(tmp_path, simulated_cluster.kubeconfig) as daemon:
+    config = DEFAULT + "hold_limit = 2000\n"
+    with running(tmp_path, simulated_cluster.kubeconfig, config) as daemon:
         daemon.wait_for("ready")
-        with Traffic(daemon.port, rate=20) as traffic:
+        with Traffic(daemon.port) as traffic:
             time.sleep(0.5)
             simulated_cluster.faults.black_hole()
             daemon.wait_until(lambda: daemon.state() != "ready", "noticed", within_s=12)
@@ -197,7 +198,9 @@ def test_a_black_hole_is_noticed_and_the_path_used_again_when_it_is_back(
 
         after = traffic.between(back, back + 60)
         assert set(after) == {"ok"}
-        assert traffic.counts["refused"] == traffic.counts["corrupt"] == 0
+        assert set(traffic.counts) <= {"ok", "cut"}
+        # Those sent before a reply was late; who comes later waits for a path that answers.
+        assert traffic.counts["cut"] <= 24
 
 
 def test_an_api_server_that_ends_gracefully_fails_nobody(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from data_path import ALL_WAYS, SPDY_WAYS, DataPath, data_path, get, status, until
 
+from llmgwd.tunnel import dialling
 from llmgwd.tunnel import pool as pool_module
 from llmgwd.tunnel import tunnel as tunnel_module
 from llmgwd.tunnel.pool import WARM_AT_REST, WARM_IN_USE
@@ -83,6 +84,53 @@ async def test_a_pod_that_refused_is_used_again_when_it_takes_connections(
         path.faults.refuse_dials(refuse=False, pod=refusing)
 
         await until(lambda: not path.pool._resting)
+
+
+async def test_while_dials_hang_the_pool_waits_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dialling, "DIAL_TIMEOUT_S", 1.0)
+    async with data_path(tmp_path) as path:
+        path.faults.black_hole()
+        close_all(path)
+        asking = asyncio.create_task(path.ask("/whoami"))
+        await until(lambda: path.pool.dials.attempts)
+        rounds = 0
+        wait = path.pool._wait_for_news
+
+        async def counted() -> None:
+            nonlocal rounds
+            rounds += 1
+            await wait()
+
+        monkeypatch.setattr(path.pool, "_wait_for_news", counted)
+        await asyncio.sleep(1.5)
+        path.faults.restore()
+        answer = await asking
+
+        # A tick is half a second, and each dial that ends is a round.
+        assert rounds < 30
+        assert status(answer) == 200
+
+
+@pytest.mark.parametrize("way", SPDY_WAYS)
+async def test_when_a_reply_is_late_whoever_comes_waits_for_proof(tmp_path: Path, way: Way) -> None:
+    async with data_path(tmp_path, way) as path:
+        await path.ask("/whoami")
+        await until(lambda: idle(path) >= WARM_IN_USE)
+        path.faults.black_hole()
+        first = asyncio.create_task(path.ask("/whoami"))
+        # Long before pings would tell.
+        await until(lambda: all(tunnel.is_doubted for tunnel in path.tunnels), within_s=3)
+        opened = path.streams
+        late = [asyncio.create_task(path.ask("/whoami")) for _ in range(5)]
+        await asyncio.sleep(0.5)
+        streams = path.streams
+        path.faults.restore()
+        answers = await asyncio.gather(first, *late)
+
+        assert streams == opened == 1
+        assert {status(answer) for answer in answers} == {200}
 
 
 @pytest.mark.parametrize("way", ALL_WAYS)

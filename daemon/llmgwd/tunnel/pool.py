@@ -20,6 +20,7 @@ from llmgwd.tunnel.channels_tunnel import ChannelsTunnel
 from llmgwd.tunnel.dial_probe import REST_S, DialProbe
 from llmgwd.tunnel.dialling import Dials
 from llmgwd.tunnel.spdy_tunnel import SpdyTunnel
+from llmgwd.tunnel.tunnel import LATE_REPLY_S, SILENT_AFTER_S
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -219,8 +220,9 @@ class TunnelPool:
 
     async def _wait_for_news(self) -> None:
         now = self._clock()
-        retry_at = self.dials.retry_at
-        wait_s = TICK_S if retry_at is None else max(min(TICK_S, retry_at - now), 0.0)
+        wait_s, retry_at = TICK_S, self.dials.retry_at
+        if retry_at is not None and now < retry_at:
+            wait_s = min(wait_s, retry_at - now)
         if self._resting:
             wait_s = min(wait_s, REST_S)
         if self._line:
@@ -236,10 +238,18 @@ class TunnelPool:
         for tunnel in self._tunnels:
             tunnel.doubt(self._clock(), WAKE_PATIENCE_S)
 
+    def _suspect_all(self, now: float) -> None:
+        """A reply is late: whoever comes waits for tunnels that prove that they live."""
+        for tunnel in self._tunnels:
+            if tunnel.is_late(now) or not tunnel.was_heard_since(now - LATE_REPLY_S):
+                tunnel.doubt(now, SILENT_AFTER_S)
+
     def _tend(self) -> None:
         now = self._clock()
         for tunnel in list(self._tunnels):
             tunnel.check(now)
+        if any(tunnel.is_late(now) and not tunnel.is_doubted for tunnel in self._tunnels):
+            self._suspect_all(now)
         for probe in list(self._resting.values()):
             self._ask_again(probe, now)
         if self.is_up and now - self._up_since > FORGIVEN_AFTER_S:

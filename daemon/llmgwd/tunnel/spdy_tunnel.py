@@ -153,6 +153,7 @@ class SpdyTunnel(Tunnel):
         data = self._encoder.syn_stream(stream.data_id, headers)
         payload = owner.unsent()
         self._sent_since_heard_bytes += len(payload)
+        self._expect_reply()
         self._link.write(error, data, *_data_frames(stream.data_id, payload))
         owner.stream_opened(stream)
         if self._is_write_paused:

@@ -26,6 +26,9 @@ SILENT_AFTER_S: Final = 5.0
 # A living idle tunnel is heard every PING_EVERY_S plus a tick and a round trip. One unheard for
 # longer is dead, or we were asleep: a new stream had better wait for the ping.
 DOUBTED_AFTER_S: Final = PING_EVERY_S + 2.0
+# The reply to a stream's opening comes from the peer itself, within a round trip. One that is later
+# than this on top of two raises the suspicion that the path is dead, long before a ping is due.
+LATE_REPLY_S: Final = 0.5
 # What a tunnel in use that may be clogged by its own upload is given before silence condemns it.
 CLOGGED_AFTER_S: Final = 60.0
 # Below this much sent since the peer's last byte, the buffers between us and the program cannot
@@ -78,6 +81,7 @@ class Tunnel(asyncio.BufferedProtocol):
         self._ping_limit_s = SILENT_AFTER_S
         self._sent_since_heard_bytes = 0
         self._was_doubted = False
+        self._reply_owed_since: float | None = None
 
     def adopt(self, upgraded: Upgraded) -> None:
         """Take over an upgraded connection; bytes that came with the upgrade are read first."""
@@ -185,6 +189,20 @@ class Tunnel(asyncio.BufferedProtocol):
             return True
         return not self._is_read_paused and self._loop.time() - self._heard_at > DOUBTED_AFTER_S
 
+    def is_late(self, now: float) -> bool:
+        """The peer owes the reply to an opening for longer than a living path takes."""
+        if self._reply_owed_since is None or self._is_read_paused:
+            return False
+        return now - self._reply_owed_since > LATE_REPLY_S + 2 * (self.round_trip_s or 0.0)
+
+    def was_heard_since(self, at: float) -> bool:
+        return self._heard_at > at
+
+    def _expect_reply(self) -> None:
+        """Call when a stream is opened to which the peer itself replies."""
+        if self._reply_owed_since is None:
+            self._reply_owed_since = self._loop.time()
+
     def _patience_s(self) -> float:
         may_be_clogged = self.load > 0 and self._sent_since_heard_bytes >= CLOGGING_BYTES
         return CLOGGED_AFTER_S if may_be_clogged else self._ping_limit_s
@@ -195,8 +213,11 @@ class Tunnel(asyncio.BufferedProtocol):
             self.round_trip_s = now - self._pinged_at
             self._pinged_at = None
         self._heard_at = now
-        self._was_doubted = False
         self._sent_since_heard_bytes = 0
+        self._reply_owed_since = None
+        if self._was_doubted:
+            self._was_doubted = False
+            self._changed(self)
 
     # The end.
 
