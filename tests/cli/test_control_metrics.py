@@ -64,6 +64,10 @@ def test_what_is_counted_is_what_the_status_says(served: Served) -> None:
     assert found["llmgw_forward_condition", "dashboard", "login-expired", "error"] == 1
 
 
+def test_the_tasks_of_the_loop_are_counted(served: Served) -> None:
+    assert 1 <= scrape(served)["llmgw_tasks",] < 20
+
+
 def test_a_timing_is_in_every_bucket_at_or_above_it(served: Served) -> None:
     for seconds in (0.001, 0.3, 1e6):
         served.daemon.timings.note(Timing.OUTAGE, "litellm", seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import os
 import random
+import re
 import socket
 import threading
 import time
@@ -217,19 +218,29 @@ def _between(times: list[float], since: float, until: float) -> int:
     return bisect.bisect_left(times, until) - bisect.bisect_left(times, since)
 
 
+_TASKS = re.compile(r"^llmgw_tasks ([0-9]+)", re.MULTILINE)
+
+
 @dataclass(frozen=True, slots=True)
 class Holdings:
     """What a process holds; more of it after a storm than before is a leak."""
 
     descriptors: int
     threads: int
+    tasks: int
     resident_bytes: int
 
     @staticmethod
-    def of(pid: int) -> Holdings:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    def of(daemon: RunningDaemon) -> Holdings:
+        assert daemon.process is not None
+        process = Path(f"/proc/{daemon.process.pid}")
+        # First, because what it imports stays.
+        tasks = _TASKS.search(daemon.metrics())
+        assert tasks is not None
+        pages = int((process / "statm").read_text().split()[1])
         return Holdings(
-            len(os.listdir(f"/proc/{pid}/fd")),
-            len(os.listdir(f"/proc/{pid}/task")),
+            len(os.listdir(process / "fd")),
+            len(os.listdir(process / "task")),
+            int(tasks[1]),
             pages * os.sysconf("SC_PAGE_SIZE"),
         )

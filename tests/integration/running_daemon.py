@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llmgwctl import transport
 from llmgwctl.client import Client
 from llmgwctl.errors import ClientError
+from llmgwctl.wire import Path as Route
 from written_logs import LOGS
 
 if TYPE_CHECKING:
@@ -95,6 +97,9 @@ class RunningDaemon:
 
     def events(self) -> list[Event]:
         return list(self.client.events(since_s=3600, follow=False))
+
+    def metrics(self) -> str:
+        return transport.request(self.socket, "GET", Route.METRICS).body.decode()
 
     def kinds(self) -> list[str]:
         return [event["kind"] for event in self.events()]

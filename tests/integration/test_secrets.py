@@ -96,14 +96,8 @@ def written_by(daemon: RunningDaemon) -> str:
         with contextlib.suppress(ClientError, ValueError):
             texts.append(json.dumps(daemon.client.get(route)))
     texts.append(json.dumps(daemon.events()))
-    texts.append(metrics_of(daemon))
+    texts.append(daemon.metrics())
     return "\n".join(texts)
-
-
-def metrics_of(daemon: RunningDaemon) -> str:
-    from llmgwctl import transport
-
-    return transport.request(daemon.socket, "GET", Route.METRICS).body.decode()
 
 
 def test_no_key_and_no_token_is_seen_while_everything_runs(
@@ -127,7 +121,7 @@ def test_no_key_and_no_token_is_seen_while_everything_runs(
     # Proof that there was something to see.
     assert b"doctor" in processes
     assert '"forwards"' in written
-    assert "llmgw" in metrics_of(daemon)
+    assert "llmgw" in daemon.metrics()
     assert "key has expired" in said or "does not know this key" in said
 
 

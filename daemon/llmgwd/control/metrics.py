@@ -6,6 +6,7 @@ prometheus-client is imported then, too: most daemons are never asked.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -42,14 +43,16 @@ _TIMINGS = {
 _Samples = Sequence[tuple[Sequence[str], float]]
 
 
-def exposition(status: Status, timings: Timings) -> bytes:
-    """Write all metrics as text."""
+def exposition(status: Status, timings: Timings, tasks: int) -> bytes:
+    """Write all metrics as text; `tasks` is how many there are on the event loop."""
     from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
     from prometheus_client.registry import Collector
 
     class Reading(Collector):
         def collect(self) -> Iterator[Metric]:
             yield from _metrics(status, timings)
+            text = "What the daemon does side by side; it grows with connections, not with time"
+            yield _gauge("llmgw_tasks", text, (), [((), tasks)])
 
     registry = CollectorRegistry()
     registry.register(Reading())
@@ -198,7 +201,7 @@ def _gauge(name: str, text: str, labels: Sequence[str], samples: _Samples) -> Me
 
 
 async def _answer(daemon: Daemon, call: Call) -> Reply:
-    return Reply(exposition(daemon.status(), daemon.timings))
+    return Reply(exposition(daemon.status(), daemon.timings, len(asyncio.all_tasks())))
 
 
 ENDPOINTS = (
