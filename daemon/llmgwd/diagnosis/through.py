@@ -11,40 +11,26 @@ from llmgwctl.wire import Way
 from llmgwd.cluster.upgrade import upgrade
 from llmgwd.tunnel.channels_tunnel import ChannelsTunnel
 from llmgwd.tunnel.spdy_tunnel import SpdyTunnel
+from llmgwd.tunnel.stream import OwnStream
 
 if TYPE_CHECKING:
     from llmgwd.cluster.access import ClusterAccess
     from llmgwd.cluster.pods import Endpoint
     from llmgwd.errors import LlmgwError
-    from llmgwd.tunnel.stream import TunnelStream
     from llmgwd.tunnel.tunnel import Tunnel
 
 
-class TunnelConversation:
+class TunnelConversation(OwnStream):
     """The owner of one stream: what comes can be read, what is written is sent."""
-
-    is_demand = False
 
     def __init__(self) -> None:
         self.reader = asyncio.StreamReader()
-        self._stream: TunnelStream | None = None
 
     def write(self, data: bytes) -> None:
         if self._stream is not None:
             self._stream.send(data)
 
-    def close(self) -> None:
-        if self._stream is not None:
-            self._stream.discard()
-            self._stream = None
-
     # As the owner of a stream.
-
-    def unsent(self) -> bytes:
-        return b""
-
-    def stream_opened(self, stream: TunnelStream) -> None:
-        self._stream = stream
 
     def stream_data(self, payload: bytes) -> None:
         self.reader.feed_data(payload)
@@ -55,13 +41,6 @@ class TunnelConversation:
     def stream_failed(self, cause: LlmgwError, is_unreceived: bool) -> None:
         self._stream = None
         self.reader.set_exception(cause)
-
-    def unread_bytes(self) -> int:
-        return 0
-
-    def pause_sending(self) -> None: ...
-
-    def resume_sending(self) -> None: ...
 
 
 @asynccontextmanager

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from llmgwd.tunnel.stream import OwnStream
+
 if TYPE_CHECKING:
     from llmgwd.cluster.pods import Endpoint
     from llmgwd.errors import LlmgwError
-    from llmgwd.tunnel.stream import TunnelStream
     from llmgwd.tunnel.tunnel import Tunnel
 
 # SPDY has no word for "the pod was reached". A refusal comes within a round trip and the dial,
@@ -19,17 +20,14 @@ REST_LONG_S: Final = 1.0
 REST_LONG_AFTER: Final = 20
 
 
-class DialProbe:
+class DialProbe(OwnStream):
     """The owner of streams that carry nothing; one at a time, for one endpoint."""
-
-    is_demand = False
 
     def __init__(self, endpoint: Endpoint, now: float) -> None:
         self.endpoint = endpoint
         self._tries = 0
         self._due_at = now + REST_S
         self._yes_at: float | None = None
-        self._stream: TunnelStream | None = None
 
     def is_due(self, now: float) -> bool:
         return self._stream is None and now >= self._due_at
@@ -47,18 +45,7 @@ class DialProbe:
         self._yes_at = now + SILENCE_MEANS_YES_S + (tunnel.round_trip_s or 0.0)
         tunnel.open(self)
 
-    def stop(self) -> None:
-        if self._stream is not None:
-            self._stream.discard()
-            self._stream = None
-
     # As the owner of a stream.
-
-    def unsent(self) -> bytes:
-        return b""
-
-    def stream_opened(self, stream: TunnelStream) -> None:
-        self._stream = stream
 
     def stream_data(self, payload: bytes) -> None:
         """It even greets."""
@@ -69,10 +56,3 @@ class DialProbe:
 
     def stream_failed(self, cause: LlmgwError, is_unreceived: bool) -> None:
         self._stream = None
-
-    def unread_bytes(self) -> int:
-        return 0
-
-    def pause_sending(self) -> None: ...
-
-    def resume_sending(self) -> None: ...

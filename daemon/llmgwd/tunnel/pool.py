@@ -140,7 +140,7 @@ class TunnelPool:
         """Take new streams to these only, in any order; tunnels to others drain."""
         wanted = set(endpoints)
         for endpoint in [e for e in self._resting if e not in wanted]:
-            self._resting.pop(endpoint).stop()
+            self._resting.pop(endpoint).close()
         self._endpoints = tuple(endpoints)
         for tunnel in list(self._tunnels):
             if tunnel.endpoint not in wanted and not tunnel.is_draining:
@@ -269,7 +269,7 @@ class TunnelPool:
     def _ask_again(self, probe: DialProbe, now: float) -> None:
         if probe.has_succeeded(now):
             self._resting.pop(probe.endpoint, None)
-            probe.stop()
+            probe.close()
             self._come_up()
         elif probe.is_due(now):
             tunnel = next((t for t in self._idle() if t.endpoint == probe.endpoint), None)

@@ -41,6 +41,31 @@ class StreamOwner(Protocol):
     def resume_sending(self) -> None: ...
 
 
+class OwnStream:
+    """The base of owners that are no connections: the daemon itself asks, a few bytes at a time."""
+
+    is_demand = False
+    _stream: TunnelStream | None = None
+
+    def unsent(self) -> bytes:
+        return b""
+
+    def stream_opened(self, stream: TunnelStream) -> None:
+        self._stream = stream
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.discard()
+            self._stream = None
+
+    def unread_bytes(self) -> int:
+        return 0
+
+    def pause_sending(self) -> None: ...
+
+    def resume_sending(self) -> None: ...
+
+
 class TunnelStream(Protocol):
     """A stream as its owner sees it. Nothing here raises; after the end all of it is a no-op."""
 
