@@ -173,6 +173,10 @@ def test_the_files_that_a_login_script_names_count(
         ('. "${0%/*}/lib.sh"', ["/opt/corp/lib.sh"]),
         ("a=6/2; b=http://x/y; c=./here/there; $D/e", []),
         ("cat /dev/stdin /proc/self/environ", []),
+        ("Path(__file__).with_name('t.json')", ["/opt/corp/t.json"]),
+        ('os.path.join(os.path.dirname(__file__), "session")', ["/opt/corp/session"]),
+        ('cd "$(dirname "${BASH_SOURCE[0]}")"; cat "token"', ["/opt/corp/token"]),
+        ("print('nothing of its own folder')", []),
     ],
 )
 def test_paths_are_found_in_a_scripts_words(

@@ -32,6 +32,9 @@ _PATH: Final = re.compile(
     (?P<rest> (?: /[\w.+@%-]+ )+ )""",
     re.VERBOSE,
 )
+# A script that looks for its own folder names what is in it by what follows, in quotes.
+_OWN_FOLDER: Final = re.compile(r"\$0\b|\$\{0\b|BASH_SOURCE|__file__|__dirname")
+_QUOTED_NAME: Final = re.compile(r"""["']/?(\.?\w[\w.+@-]*)["']""")
 _NO_FILES: Final = ("/dev/", "/proc/", "/sys/")
 _MAX_SCRIPT_BYTES: Final = 64 * 1024
 _MAX_NAMED: Final = 32
@@ -82,6 +85,8 @@ def paths_in(script: str, program: str) -> tuple[str, ...]:
         start = match["start"] or ""
         base = home if "HOME" in start or start == "~" else folder if start else ""
         found.append(base + match["rest"])
+    if _OWN_FOLDER.search(body):
+        found += [os.path.join(folder, name) for name in _QUOTED_NAME.findall(body)]
     return tuple(dict.fromkeys(path for path in found if not path.startswith(_NO_FILES)))
 
 
