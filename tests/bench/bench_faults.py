@@ -82,10 +82,25 @@ def _sleep(faults: FaultClient, contender: Contender) -> None:
     contender.signal(signal.SIGCONT)
 
 
+def _one_after_the_other(act: Callable[[FaultClient, str], object]) -> Act:
+    """To each of the two pods, so that it is everybody's turn once."""
+
+    def both(faults: FaultClient, _: Contender) -> None:
+        for pod in [each["name"] for each in faults.pods()]:
+            act(faults, pod)
+            time.sleep(8)
+
+    return both
+
+
+_delete = _one_after_the_other(lambda faults, pod: faults.delete_pod(pod=pod))
+_kill = _one_after_the_other(lambda faults, pod: faults.delete_pod(pod=pod, graceful=False))
+_crash = _one_after_the_other(lambda faults, pod: faults.crash(pod=pod))
+
 FAULTS = (
-    Fault("deleted", "a pod is deleted", lambda f, _: f.delete_pod(graceful=True), 8),
-    Fault("killed", "a pod is killed", lambda f, _: f.delete_pod(graceful=False), 8),
-    Fault("crash", "a container crashes", lambda f, _: f.crash(), 8),
+    Fault("deleted", "each of two pods is deleted", _delete, 0),
+    Fault("killed", "each of two pods is killed", _kill, 0),
+    Fault("crash", "the containers of two pods crash", _crash, 0),
     Fault("rollout", "two pods are rolled out", _rollout, 8),
     Fault("allgone", "no pod for 5 s", _all_pods, 8),
     Fault("apikilled", "the API server is killed for 30 s", _api_killed, 10),
