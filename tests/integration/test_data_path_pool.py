@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from data_path import ALL_WAYS, SPDY_WAYS, DataPath, data_path, get, status, until
 
+from llmgwd.cluster.pods import Endpoint
 from llmgwd.tunnel import dialling
 from llmgwd.tunnel import pool as pool_module
 from llmgwd.tunnel import tunnel as tunnel_module
@@ -131,6 +132,20 @@ async def test_when_a_reply_is_late_whoever_comes_waits_for_proof(tmp_path: Path
 
         assert streams == opened == 1
         assert {status(answer) for answer in answers} == {200}
+
+
+@pytest.mark.parametrize("gone_first", [True, False])
+async def test_a_pod_that_is_gone_keeps_no_other_from_being_tried(
+    tmp_path: Path, gone_first: bool
+) -> None:
+    async with data_path(tmp_path) as path:
+        there = path.endpoints()[0]
+        gone = Endpoint(there.namespace, "gone", "no-uid", there.port)
+        path.pool.set_endpoints(())
+        await until(lambda: not path.tunnels)
+        path.pool.set_endpoints((gone, there) if gone_first else (there, gone))
+
+        assert status(await path.ask("/whoami")) == 200
 
 
 @pytest.mark.parametrize("way", ALL_WAYS)

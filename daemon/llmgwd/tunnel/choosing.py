@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from llmgwd.cluster.pods import Endpoint
+    from llmgwd.tunnel.dialling import Dials
     from llmgwd.tunnel.tunnel import Tunnel
 
 
@@ -37,12 +38,14 @@ def can_carry(tunnel: Tunnel, resting: Collection[Endpoint]) -> bool:
 
 
 def least_served(
-    endpoints: Sequence[Endpoint], tunnels: Iterable[Tunnel], dialled: Iterable[Endpoint]
+    endpoints: Sequence[Endpoint], tunnels: Iterable[Tunnel], dials: Dials
 ) -> Endpoint:
-    """Choose the endpoint with the fewest tunnels, those on their way included."""
+    """Choose the endpoint with the fewest tunnels, those on their way included; among equals not
+    the one that failed last, or a pod that is gone would keep all others from being tried.
+    """
     served = Counter(tunnel.endpoint for tunnel in tunnels if not tunnel.is_draining)
-    served.update(dialled)
-    return min(endpoints, key=lambda each: served[each])
+    served.update(dials.endpoints())
+    return min(endpoints, key=lambda each: (served[each], dials.failed_at(each)))
 
 
 def can_carry_more(tunnels: Iterable[Tunnel]) -> int:

@@ -12,7 +12,7 @@ from llmgwctl.wire import Condition
 from llmgwd.errors import Blocked, LlmgwError, Transient
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
     from llmgwd.cluster.pods import Endpoint
     from llmgwd.cluster.upgrade import Upgraded
@@ -65,6 +65,7 @@ class Dials:
         self._backoff = backoff
         self._owner = owner
         self._failed_at = 0.0
+        self._failed: dict[Endpoint, float] = {}  # those whose last dial did, and when
         self._under_way: dict[object, tuple[Endpoint, float]] = {}  # and when they were started
         self._clock = asyncio.get_running_loop().time
 
@@ -74,6 +75,14 @@ class Dials:
     def endpoints(self) -> list[Endpoint]:
         """Whereto each that is under way leads."""
         return [endpoint for endpoint, _ in self._under_way.values()]
+
+    def keep_to(self, endpoints: Collection[Endpoint]) -> None:
+        """Forget what is known of any other."""
+        self._failed = {each: at for each, at in self._failed.items() if each in endpoints}
+
+    def failed_at(self, endpoint: Endpoint) -> float:
+        """When the last dial to it failed; zero if it did not."""
+        return self._failed.get(endpoint, 0.0)
 
     def is_due(self, has_demand: bool) -> bool:
         """May another be tried now? Sooner, when somebody waits."""
@@ -102,10 +111,11 @@ class Dials:
                 upgraded = await self._dial(endpoint)
         except TimeoutError:
             message = f"The cluster did not answer within {DIAL_TIMEOUT_S:.0f} s."
-            self._fail(Transient(Condition.API_SERVER_UNREACHABLE, message))
+            self._fail(endpoint, Transient(Condition.API_SERVER_UNREACHABLE, message))
         except LlmgwError as error:
-            self._fail(error)
+            self._fail(endpoint, error)
         else:
+            self._failed.pop(endpoint, None)
             self.retry_at = None
             self.last_error = None
             self._owner.dial_succeeded(endpoint, upgraded)
@@ -113,9 +123,9 @@ class Dials:
             self._under_way.pop(token, None)
             self._owner.dial_ended()
 
-    def _fail(self, error: LlmgwError) -> None:
+    def _fail(self, endpoint: Endpoint, error: LlmgwError) -> None:
         self.attempts += 1
-        self._failed_at = self._clock()
+        self._failed_at = self._failed[endpoint] = self._clock()
         self.last_error = error
         wait_s = self._wait_s(error)
         self.retry_at = self._failed_at + wait_s

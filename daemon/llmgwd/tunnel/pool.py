@@ -141,7 +141,8 @@ class TunnelPool:
         wanted = set(endpoints)
         for endpoint in [e for e in self._resting if e not in wanted]:
             self._resting.pop(endpoint).close()
-        self._endpoints = tuple(endpoints)
+        self._endpoints = tuple(dict.fromkeys(endpoints))
+        self.dials.keep_to(wanted)
         for tunnel in list(self._tunnels):
             if tunnel.endpoint not in wanted and not tunnel.is_draining:
                 self._start_drain(tunnel)
@@ -305,7 +306,7 @@ class TunnelPool:
 
     def _dial_one_of(self, endpoints: Sequence[Endpoint], tasks: anyio.abc.TaskGroup) -> None:
         """Dial the one with the fewest tunnels."""
-        endpoint = choosing.least_served(endpoints, self._tunnels, self.dials.endpoints())
+        endpoint = choosing.least_served(endpoints, self._tunnels, self.dials)
         if endpoint in self._resting:
             self._resting[endpoint].tried(self._clock())
         self.dials.start(tasks, endpoint)
