@@ -7,6 +7,7 @@ take away the access that was read from it before.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NoReturn, Protocol
@@ -36,8 +37,8 @@ NAME: Final = "kubernetes"
 
 # So many failures in a row are told even while other tunnels serve.
 WORTH_TELLING: Final = 3
-# A dial that succeeds is news to a watch that could not reach the API server, but no sooner than
-# this after it tried: one that lets tunnels in and nothing else is not asked all the time.
+# A dial that succeeds is news to a watch that could not reach the API server, told this long after
+# it tried: a server that lets tunnels in and nothing else is not asked all the time.
 RETRY_AFTER_DIAL_S: Final = 1.0
 # What a dial says of a pod that has just gone, before the watch tells of it.
 _PODS_OWN: Final = (Condition.TARGET_MISSING, Condition.DIAL_REFUSED)
@@ -100,6 +101,7 @@ class KubernetesRoute:
         self._reread_error: LlmgwError | None = None
         self._retry_at: float | None = None
         self._watch_failed_at = 0.0
+        self._watch_comes_again = False
         self._was_up = False
         self._down_by: LlmgwError | None = None
         self.pool = TunnelPool(self._dial, self, full_jitter_s, owner.is_waited_for, tunnel_limit)
@@ -293,10 +295,22 @@ class KubernetesRoute:
         upgraded = await self._ways.dial(access, endpoint)
         ended = anyio.current_time()
         self._owner.dialled(ended - began)
-        is_proof = isinstance(self._watch_error, Transient) and began > self._watch_failed_at
-        if is_proof and ended - self._watch_failed_at > RETRY_AFTER_DIAL_S:
-            self._news.tell()
+        if isinstance(self._watch_error, Transient) and began > self._watch_failed_at:
+            self._watch_again(self._watch_failed_at + RETRY_AFTER_DIAL_S)
         return upgraded
+
+    def _watch_again(self, at: float) -> None:
+        """A dial came through: so may the watch that failed before it."""
+        if self._watch_comes_again:
+            return
+        self._watch_comes_again = True
+
+        def tell() -> None:
+            self._watch_comes_again = False
+            if self._watch_error is not None:
+                self._news.tell()
+
+        asyncio.get_running_loop().call_at(at, tell)
 
     def _is_wanted(self) -> bool:
         """Is somebody there for whom asking more often may be worth it?"""

@@ -286,6 +286,43 @@ async def test_a_model_that_thinks_is_not_silence(tmp_path: Path, way: Way) -> N
 
 @pytest.mark.usefixtures("quick_pings")
 @pytest.mark.parametrize("way", ALL_WAYS)
+async def test_a_stream_outlives_a_black_hole_and_loses_nothing(tmp_path: Path, way: Way) -> None:
+    async with data_path(tmp_path, way) as path:
+        client = await path.client()
+        await client.send(get("/sse?n=100&ms=20"))
+        await client.read_until(b"data: 1")
+        path.faults.black_hole()
+        # Noticed: who comes now is held.
+        await until(lambda: not path.pool.is_up)
+        late = asyncio.create_task(path.ask("/whoami"))
+        await asyncio.sleep(1.0)
+        path.faults.restore()
+
+        assert b"data: [DONE]" in await client.read_until(b"data: [DONE]")
+        assert status(await late) == 200
+        assert path.ledger.cut == path.ledger.redialed == 0
+
+
+@pytest.mark.usefixtures("quick_pings")
+@pytest.mark.parametrize("way", ALL_WAYS)
+async def test_what_a_silent_tunnel_was_sent_is_not_sent_again(tmp_path: Path, way: Way) -> None:
+    async with data_path(tmp_path, way) as path:
+        await until(lambda: is_settled_at(path, WARM_AT_REST))
+        path.faults.black_hole()
+        client = await path.client()
+        await client.send(get("/whoami"))
+        await until(lambda: not path.pool.is_up)
+        assert path.streams == 1
+        path.faults.restore(cut=True)
+
+        # Its reply may be what got lost.
+        with pytest.raises(ConnectionResetError):
+            await client.read()
+        assert path.ledger.redialed == 0
+
+
+@pytest.mark.usefixtures("quick_pings")
+@pytest.mark.parametrize("way", ALL_WAYS)
 async def test_in_a_black_hole_a_stream_in_use_ends(tmp_path: Path, way: Way) -> None:
     async with data_path(tmp_path, way) as path:
         client = await path.client()

@@ -20,7 +20,7 @@ from llmgwd.tunnel.channels_tunnel import ChannelsTunnel
 from llmgwd.tunnel.dial_probe import REST_S, DialProbe
 from llmgwd.tunnel.dialling import Dials
 from llmgwd.tunnel.spdy_tunnel import SpdyTunnel
-from llmgwd.tunnel.tunnel import LATE_REPLY_S, SILENT_AFTER_S
+from llmgwd.tunnel.tunnel import LATE_REPLY_S, SILENT_AFTER_S, silence
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -47,6 +47,10 @@ FORGIVEN_AFTER_S: Final = 10.0
 REDIAL_GRACE_S: Final = 1.0
 # A tunnel of one's own is worth waiting for a few round trips, not longer: then one shares.
 LINE_PATIENCE_S: Final = 0.25
+# What a silent tunnel carries is given up after this, whether the path came back or not; and when
+# it is back for as long as it was away, which is how long TCP may take to send again, up to this.
+SILENT_FOR_GOOD_S: Final = 60.0
+ECHO_S: Final = 30.0
 TICK_S: Final = 0.5
 TEND_EVERY_S: Final = 0.1
 # After sleep or a change of network, tunnels get this long to prove that they live.
@@ -100,6 +104,7 @@ class TunnelPool:
         self._draining_pods: set[str] = set()
         self._used_at = float("-inf")
         self._up_since = 0.0
+        self._dialled_at = 0.0
         self._lost: tuple[float, LlmgwError] | None = None  # the last tunnel: when and why
         self._news = anyio.Event()
         self._clock = asyncio.get_running_loop().time
@@ -164,7 +169,7 @@ class TunnelPool:
         for tunnel in self._tunnels:
             tunnel.doubt(now, WAKE_PATIENCE_S)
         self.retry_now()
-        while any(tunnel.is_doubted for tunnel in self._tunnels):
+        while any(tunnel.is_doubted and not tunnel.is_silent for tunnel in self._tunnels):
             await anyio.sleep(0.05)
             for tunnel in list(self._tunnels):
                 tunnel.check(self._clock())
@@ -242,8 +247,19 @@ class TunnelPool:
     def _suspect_all(self, now: float) -> None:
         """A reply is late: whoever comes waits for tunnels that prove that they live."""
         for tunnel in self._tunnels:
-            if tunnel.is_late(now) or not tunnel.was_heard_since(now - LATE_REPLY_S):
+            if tunnel.is_late(now) or tunnel.heard_at < now - LATE_REPLY_S:
                 tunnel.doubt(now, SILENT_AFTER_S)
+
+    def _judge_silent(self, now: float) -> None:
+        """End silent tunnels that do not come back although the path did."""
+        alive_at = max((self._dialled_at, *(tunnel.heard_at for tunnel in self._tunnels)))
+        for tunnel in [each for each in self._tunnels if each.is_silent]:
+            asked_at = now if tunnel.asked_at is None else tunnel.asked_at
+            away_s = min(max(self._up_since - asked_at, 0.0), ECHO_S)
+            is_path_there = self.is_up and alive_at > asked_at
+            is_given_up = is_path_there and now >= self._up_since + away_s
+            if is_given_up or now - asked_at > SILENT_FOR_GOOD_S:
+                tunnel.condemn(now)
 
     def _tend(self) -> None:
         now = self._clock()
@@ -251,12 +267,14 @@ class TunnelPool:
             tunnel.check(now)
         if any(tunnel.is_late(now) and not tunnel.is_doubted for tunnel in self._tunnels):
             self._suspect_all(now)
+        self._judge_silent(now)
         for probe in list(self._resting.values()):
             self._ask_again(probe, now)
         if self.is_up and now - self._up_since > FORGIVEN_AFTER_S:
             self.dials.attempts = 0
         self._shrink(now)
         if any(choosing.can_carry(tunnel, self._resting) for tunnel in self._tunnels):
+            self._lost = None
             self._come_up()
         self._serve_line()
         if self.is_up and self._lost is not None:
@@ -335,13 +353,14 @@ class TunnelPool:
     # As the owner of dials.
 
     def is_standing(self) -> bool:
-        return any(not tunnel.is_draining for tunnel in self._tunnels)
+        return any(not (tunnel.is_draining or tunnel.is_silent) for tunnel in self._tunnels)
 
     def dial_succeeded(self, endpoint: Endpoint, upgraded: Upgraded) -> None:
         kind = ChannelsTunnel if upgraded.way is Way.CHANNELS else SpdyTunnel
         tunnel = kind(endpoint, upgraded.way, self._changed)
         self._tunnels.append(tunnel)
         tunnel.adopt(upgraded)
+        self._dialled_at = self._clock()
         self.way = upgraded.way
         self._lost = None
         if endpoint not in self._endpoints:
@@ -384,6 +403,9 @@ class TunnelPool:
             self._end_drain(tunnel.endpoint.pod)
             if tunnel.end_cause is not None and tunnel.end_cause.code == Condition.DIAL_REFUSED:
                 self.refused(tunnel.endpoint, tunnel.end_cause)
+        elif tunnel.is_silent and not self.is_standing():
+            now = self._clock()
+            self._lost = (now, silence(now - tunnel.heard_at))
         self._serve_line()
         self._wake()
 

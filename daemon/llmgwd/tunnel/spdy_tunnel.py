@@ -424,16 +424,14 @@ class SpdyTunnel(Tunnel):
         self._link.close()
 
     def _lost(self, cause: LlmgwError) -> None:
-        """Fail all streams. Before the SYN_REPLY the peer has dialled nobody, unless it only
-        fell silent: then it may have, and its word may have got lost."""
+        """Fail all streams. Before the SYN_REPLY the peer has dialled nobody, unless it fell
+        silent first: then it may have, and its word may have got lost."""
         streams = set(self._streams.values())
         self._streams.clear()
         self._live = 0
         for stream in streams:
-            if stream.owner is None:
-                continue
-            is_unreceived = not stream.is_accepted and cause.code != Condition.TUNNEL_SILENT
-            stream.owner.stream_failed(cause, is_unreceived)
+            if stream.owner is not None:
+                stream.owner.stream_failed(cause, not (stream.is_accepted or self.is_silent))
 
 
 def _unread_bytes(stream: SpdyStream) -> int:

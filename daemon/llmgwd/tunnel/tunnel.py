@@ -1,8 +1,9 @@
 """What the tunnels of all ways in share: one upgraded connection, its liveness, its end.
 
-A tunnel is judged by bytes. While it is idle, a ping that no byte follows condemns it. While it
-is in use, an unanswered ping condemns it only when nothing we sent can have clogged the peer: its
-frame reader stops, and pings starve, when a pod does not read what was uploaded.
+A tunnel is judged by bytes. While it is idle, a ping that no byte follows condemns it. One in use
+falls silent then: it takes nothing new, but what it carries goes on when the path comes back, and
+ends when the path is proved to be there without it. Pings are given longer where what we sent may
+have clogged the peer: its frame reader stops when a pod does not read what was uploaded.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ class Tunnel(asyncio.BufferedProtocol):
         self.is_draining = False
         self.is_closed = False
         self.is_clean = True
+        self.is_silent = False  # a ping is overdue, and streams wait for what becomes of it
         self.end_cause: LlmgwError | None = None
         self.round_trip_s: float | None = None
         self.idle_since = 0.0
@@ -118,7 +120,7 @@ class Tunnel(asyncio.BufferedProtocol):
     @property
     def is_spent(self) -> bool:
         """Takes no stream next to those it has, so that it must not keep a fresh one from being."""
-        return self.is_draining or not (self.is_idle or self.can_share)
+        return self.is_draining or self.is_silent or not (self.is_idle or self.can_share)
 
     @property
     def is_held_up(self) -> bool:
@@ -154,15 +156,25 @@ class Tunnel(asyncio.BufferedProtocol):
     # Liveness.
 
     def check(self, now: float) -> None:
-        """Ping where due, condemn where the answer is overdue; called about once a second."""
+        """Ping where due, draw conclusions where the answer is; called about once a second."""
         if self.is_closed:
             return
         self._sweep(now)
         if self._pinged_at is not None:
             if now - self._pinged_at >= self._patience_s():
-                self.fail(_silent(now - self._heard_at))
+                self._fall_silent(now)
         elif now - self._heard_at >= PING_EVERY_S and not self._is_read_paused:
             self.ping(now)
+
+    def _fall_silent(self, now: float) -> None:
+        if self.load == 0:
+            self.condemn(now)
+        elif not self.is_silent:
+            self.is_silent = self._was_doubted = True
+            self._changed(self)
+
+    def condemn(self, now: float) -> None:
+        self.fail(silence(now - self._heard_at))
 
     def ping(self, now: float, limit_s: float = SILENT_AFTER_S) -> None:
         """Ask for a byte within `limit_s`; a ping that is under way only gets a nearer end."""
@@ -176,7 +188,7 @@ class Tunnel(asyncio.BufferedProtocol):
         self._send_ping()
 
     def doubt(self, now: float, limit_s: float) -> None:
-        """Take no new stream until a byte proves that the peer lives; condemn after `limit_s`."""
+        """Take no new stream until a byte proves that the peer lives; silent after `limit_s`."""
         if self.is_closed or self._is_read_paused:
             return
         self._was_doubted = True
@@ -195,8 +207,14 @@ class Tunnel(asyncio.BufferedProtocol):
             return False
         return now - self._reply_owed_since > LATE_REPLY_S + 2 * (self.round_trip_s or 0.0)
 
-    def was_heard_since(self, at: float) -> bool:
-        return self._heard_at > at
+    @property
+    def heard_at(self) -> float:
+        return self._heard_at
+
+    @property
+    def asked_at(self) -> float | None:
+        """When the ping was sent that has no answer yet."""
+        return self._pinged_at
 
     def _expect_reply(self) -> None:
         """Call when a stream is opened to which the peer itself replies."""
@@ -210,13 +228,14 @@ class Tunnel(asyncio.BufferedProtocol):
     def _heard(self) -> None:
         now = self._loop.time()
         if self._pinged_at is not None:
-            self.round_trip_s = now - self._pinged_at
+            if not self.is_silent:
+                self.round_trip_s = now - self._pinged_at
             self._pinged_at = None
         self._heard_at = now
         self._sent_since_heard_bytes = 0
         self._reply_owed_since = None
         if self._was_doubted:
-            self._was_doubted = False
+            self._was_doubted = self.is_silent = False
             self._changed(self)
 
     # The end.
@@ -299,7 +318,7 @@ class Tunnel(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
 
-def _silent(for_s: float) -> Transient:
+def silence(for_s: float) -> Transient:
     return Transient(
         Condition.TUNNEL_SILENT, f"The cluster has sent nothing for {for_s:.0f} s, not even a ping."
     )

@@ -85,14 +85,14 @@ class Contender:
 Start = Callable[["RemoteCluster", Path], contextlib.AbstractContextManager[Contender]]
 
 
-def llmgw(name: str = "llmgw", **environment: str) -> Start:
-    """Our daemon; its way in is what the cluster lets through."""
+def llmgw(name: str = "llmgw", settings: str = "", **environment: str) -> Start:
+    """Our daemon; its way in is what the cluster lets through. `settings` go to its forward."""
 
     @contextlib.contextmanager
     def start(cluster: RemoteCluster, folder: Path) -> Iterator[Contender]:
         port = free_port()
         config = folder / f"{port}.toml"
-        config.write_text(_LLMGW.replace("PORT", str(port)))
+        config.write_text(_LLMGW.replace("PORT", str(port)) + settings)
         command = [sys.executable, "-m", "llmgwd", "run", "--config", str(config)]
         command += ["--socket", str(folder / f"{port}.sock"), "--log-level", "error"]
         state = {"LLMGW_STATE_DIR": str(folder / f"state-{port}")}
