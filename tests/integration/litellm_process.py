@@ -138,6 +138,9 @@ class LiteLlmProgram:
         self._gateway.process.kill()
         self.exited.set()
 
+    async def close(self) -> None:
+        """The process is ended by who started it."""
+
 
 def run_in_pods(cluster: RemoteCluster, gateways: list[LiteLlm]) -> None:
     """Have the next pods of a cluster run these, one each, in this order."""

@@ -240,15 +240,46 @@ async def test_the_peers_pings_are_answered_and_its_streams_refused() -> None:
     assert heard == [spdy.Ping(2), spdy.RstStream(2, spdy.STATUS_REFUSED_STREAM)]
 
 
-async def test_a_silent_tunnel_proves_nothing_about_what_was_received() -> None:
+@pytest.mark.parametrize("is_given_up", [True, False])
+async def test_a_silent_tunnel_proves_nothing_about_what_was_received(is_given_up: bool) -> None:
     peer = Peer()
     owner = peer.open()
     now = asyncio.get_running_loop().time()
+    peer.tunnel.ping(now)
+    peer.tunnel.check(now + 60.0)
+    assert peer.tunnel.is_silent
+    assert owner.fate == ""
 
+    if is_given_up:
+        peer.tunnel.condemn(now + 60.0)
+    else:
+        peer.tunnel.connection_lost(ConnectionResetError())
+
+    assert owner.fate == "failed"
+
+
+async def test_a_tunnel_that_is_heard_again_goes_on() -> None:
+    peer = Peer()
+    owner = peer.open()
+    now = asyncio.get_running_loop().time()
     peer.tunnel.ping(now)
     peer.tunnel.check(now + 60.0)
 
-    assert owner.fate == "failed"
+    peer.accept()
+
+    assert not peer.tunnel.is_silent
+    assert not peer.tunnel.is_doubted
+    assert owner.fate == ""
+
+
+async def test_an_idle_tunnel_that_falls_silent_is_closed() -> None:
+    peer = Peer()
+    now = asyncio.get_running_loop().time()
+    peer.tunnel.ping(now)
+
+    peer.tunnel.check(now + 60.0)
+
+    assert peer.tunnel.is_closed
 
 
 async def test_bytes_of_a_stream_that_is_gone_touch_nobody() -> None:
