@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +36,14 @@ def kubectl_program() -> Path:
 def kubectl(kubectl_program: Path, simulated_cluster: RemoteCluster, tmp_path: Path) -> Kubectl:
     """kubectl, logged in to the simulated cluster."""
     return Kubectl(kubectl_program, simulated_cluster.kubeconfig, tmp_path)
+
+
+def pytest_configure() -> None:
+    """A shell that starts us in the background has us ignore Ctrl-C, and all that we start: but
+    there are tests that press it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
