@@ -23,8 +23,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-from data_path.loads import LOADS, Figures  # noqa: E402 - found by the path above
+from data_path.loads import LOADS  # noqa: E402 - found by the path above
 from data_path.plan import PLAN, Part  # noqa: E402
+from report import Figures, chosen, show  # noqa: E402
 
 from llmgwd.demo.remote import RemoteCluster, cluster_process  # noqa: E402
 
@@ -37,17 +38,15 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    only = [name for name in options.only.split(",") if name]
-    if unknown := set(only) - set(LOADS):
-        parser.error(f"no load {', '.join(sorted(unknown))}; there are {', '.join(LOADS)}")
+    loads = chosen(parser, options.only, LOADS)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     results = {}
     for part in PLAN:
-        if not only or part.load in only:
+        if part.load in loads:
             results[part.title] = run(part, options.rounds)
             if not options.json:
-                show(part.title, results[part.title])
+                show(part.title, results[part.title], "llmgw", "kubectl")
     if options.json:
         print(json.dumps(results, indent=2))
     return 0
@@ -78,18 +77,6 @@ def cluster(part: Part) -> Iterator[RemoteCluster]:
 
 def _medians(rounds: list[Figures]) -> Figures:
     return {name: round(statistics.median(each[name] for each in rounds), 3) for name in rounds[0]}
-
-
-def show(title: str, result: Result) -> None:
-    print(f"\n{title}")
-    ours, kubectls = result["llmgw"], result.get("kubectl", {})
-    width = max(len(name) for name in ours)
-    print("  " + " " * width + "".join(f"{name:>13}" for name in result) + "   ours / kubectl's")
-    for name in ours:
-        cells = "".join(f"{figures[name]:>13g}" for figures in result.values())
-        base = kubectls.get(name)
-        ratio = f"{ours[name] / base:10.2f}" if base else ""
-        print(f"  {name:<{width}}{cells}   {ratio}", flush=True)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ TESTS = Path(__file__).parent.parent
 sys.path[:0] = [str(TESTS), str(TESTS / "bench"), str(TESTS / "integration")]
 
 from data_path.contenders import Contender, kubectl_in_a_loop, llmgw  # noqa: E402 - by the path above
+from report import Figures, chosen, show  # noqa: E402
 from traffic import Outcome, Traffic  # noqa: E402
 
 from llmgwd.demo.remote import FaultClient, cluster_process  # noqa: E402
@@ -36,7 +37,6 @@ CONTENDERS = (
     ("kubectl in a loop", kubectl_in_a_loop()),
 )
 CALM_S = 1.0
-Figures = dict[str, float]
 Act = Callable[[FaultClient, Contender], None]
 
 
@@ -126,16 +126,13 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=40.0, help="requests a second")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    only = [name for name in options.only.split(",") if name]
-    known = [fault.name for fault in FAULTS]
-    if unknown := set(only) - set(known):
-        parser.error(f"no fault {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    names = chosen(parser, options.only, [fault.name for fault in FAULTS])
     results = {}
     for fault in FAULTS:
-        if not only or fault.name in only:
+        if fault.name in names:
             results[fault.title] = run(fault, options.rate)
             if not options.json:
-                show(fault.title, results[fault.title])
+                show(fault.title, results[fault.title], *(name for name, _ in CONTENDERS))
     if options.json:
         print(json.dumps(results, indent=2))
     return 0
@@ -173,17 +170,6 @@ def figures_of(outcomes: list[Outcome]) -> Figures:
         "gap, s": round(max(after - before for before, after in pairwise(instants)), 2),
         "slowest answer, s": round(max((each.took_s for each in answered), default=0.0), 2),
     }
-
-
-def show(title: str, result: dict[str, Figures]) -> None:
-    print(f"\n{title}")
-    ours, theirs = result.values()
-    width = max(len(name) for name in ours)
-    print("  " + " " * width + "".join(f"{name:>20}" for name in result) + "   ours / theirs")
-    for name in ours:
-        cells = "".join(f"{figures[name]:>20g}" for figures in result.values())
-        ratio = f"{ours[name] / theirs[name]:10.3f}" if theirs[name] else ""
-        print(f"  {name:<{width}}{cells}   {ratio}", flush=True)
 
 
 if __name__ == "__main__":

@@ -15,12 +15,12 @@ import anyio
 
 from llmgwctl.wire import Condition, Way
 from llmgwd.errors import LlmgwError, Transient
-from llmgwd.tunnel import choosing
+from llmgwd.tunnel import choosing, liveness
 from llmgwd.tunnel.channels_tunnel import ChannelsTunnel
 from llmgwd.tunnel.dial_probe import REST_S, DialProbe
 from llmgwd.tunnel.dialling import Dials
 from llmgwd.tunnel.spdy_tunnel import SpdyTunnel
-from llmgwd.tunnel.tunnel import LATE_REPLY_S, SILENT_AFTER_S, silence
+from llmgwd.tunnel.tunnel import silence
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -47,14 +47,8 @@ FORGIVEN_AFTER_S: Final = 10.0
 REDIAL_GRACE_S: Final = 1.0
 # A tunnel of one's own is worth waiting for a few round trips, not longer: then one shares.
 LINE_PATIENCE_S: Final = 0.25
-# What a silent tunnel carries is given up after this, whether the path came back or not; and when
-# it is back for as long as it was away, which is how long TCP may take to send again, up to this.
-SILENT_FOR_GOOD_S: Final = 60.0
-ECHO_S: Final = 30.0
 TICK_S: Final = 0.5
 TEND_EVERY_S: Final = 0.1
-# After sleep or a change of network, tunnels get this long to prove that they live.
-WAKE_PATIENCE_S: Final = 1.5
 
 
 class PoolObserver(Protocol):
@@ -165,9 +159,7 @@ class TunnelPool:
 
     async def check_all(self) -> None:
         """Doubt every tunnel until it proves itself; drop those that do not in time."""
-        now = self._clock()
-        for tunnel in self._tunnels:
-            tunnel.doubt(now, WAKE_PATIENCE_S)
+        liveness.doubt_all(self._tunnels, self._clock())
         self.retry_now()
         while any(tunnel.is_doubted and not tunnel.is_silent for tunnel in self._tunnels):
             await anyio.sleep(0.05)
@@ -237,37 +229,15 @@ class TunnelPool:
             await self._news.wait()
         self._news = anyio.Event()
         if self._clock() - now > wait_s + FORGIVEN_AFTER_S / 2:
-            self._doubt_all()
-
-    def _doubt_all(self) -> None:
-        """We were stopped for a while (sleep, SIGSTOP): what was alive then may be dead now."""
-        for tunnel in self._tunnels:
-            tunnel.doubt(self._clock(), WAKE_PATIENCE_S)
-
-    def _suspect_all(self, now: float) -> None:
-        """A reply is late: whoever comes waits for tunnels that prove that they live."""
-        for tunnel in self._tunnels:
-            if tunnel.is_late(now) or tunnel.heard_at < now - LATE_REPLY_S:
-                tunnel.doubt(now, SILENT_AFTER_S)
-
-    def _judge_silent(self, now: float) -> None:
-        """End silent tunnels that do not come back although the path did."""
-        alive_at = max((self._dialled_at, *(tunnel.heard_at for tunnel in self._tunnels)))
-        for tunnel in [each for each in self._tunnels if each.is_silent]:
-            asked_at = now if tunnel.asked_at is None else tunnel.asked_at
-            away_s = min(max(self._up_since - asked_at, 0.0), ECHO_S)
-            is_path_there = self.is_up and alive_at > asked_at
-            is_given_up = is_path_there and now >= self._up_since + away_s
-            if is_given_up or now - asked_at > SILENT_FOR_GOOD_S:
-                tunnel.condemn(now)
+            liveness.doubt_all(self._tunnels, self._clock())
 
     def _tend(self) -> None:
         now = self._clock()
         for tunnel in list(self._tunnels):
             tunnel.check(now)
-        if any(tunnel.is_late(now) and not tunnel.is_doubted for tunnel in self._tunnels):
-            self._suspect_all(now)
-        self._judge_silent(now)
+        liveness.suspect_if_late(self._tunnels, now)
+        up_since = self._up_since if self.is_up else None
+        liveness.give_up_silent(self._tunnels, now, up_since, self._dialled_at)
         for probe in list(self._resting.values()):
             self._ask_again(probe, now)
         if self.is_up and now - self._up_since > FORGIVEN_AFTER_S:

@@ -15,9 +15,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from report import Figures
+
     from data_path.contenders import Contender
 
-Figures = dict[str, float]
+
 MB = 1_000_000
 
 
