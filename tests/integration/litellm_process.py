@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import platformdirs
-from running_daemon import free_port
+
+from ports import free_port
 
 if TYPE_CHECKING:
     from llmgwd.demo.remote import RemoteCluster

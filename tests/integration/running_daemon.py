@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,23 +17,13 @@ from llmgwctl import transport
 from llmgwctl.client import Client
 from llmgwctl.errors import ClientError
 from llmgwctl.wire import Path as Route
+from ports import free_port
 from written_logs import LOGS
 
 if TYPE_CHECKING:
     from llmgwctl.wire import Event, ForwardStatus, Status
 
 START_S = 20.0
-
-
-def free_port() -> int:
-    """A port that is free on both loopback addresses right now."""
-    for _ in range(50):
-        with socket.create_server(("127.0.0.1", 0)) as first:
-            port: int = first.getsockname()[1]
-            with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as second:
-                second.bind(("::1", port))
-                return port
-    raise RuntimeError("no port is free on both addresses")
 
 
 class RunningDaemon:

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from running_daemon import DEFAULT, RunningDaemon, free_port, running
+from running_daemon import DEFAULT, RunningDaemon, running
 from traffic import Traffic, get
 
 from llmgwd.demo.kubeconfig import Credentials, Exec
 from llmgwd.demo.remote import cluster_in_thread
+from ports import free_port
 
 if TYPE_CHECKING:
     from llmgwd.demo.remote import RemoteCluster

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from called import PROGRAM
-from running_daemon import RunningDaemon, free_port, running
+from running_daemon import RunningDaemon, running
 
 from llmgwd.demo.kubeconfig import Credentials, Exec
+from ports import free_port
 
 if TYPE_CHECKING:
     from llmgwctl.wire import CheckStatus

@@ -19,6 +19,7 @@ from url_upstream import answer_of, front_of, head_of, upstream
 from llmgwd.demo.tls import SERVER_NAME, Authority, server_context
 from llmgwd.direct.route import WARM
 from llmgwd.errors import Blocked
+from ports import free_port
 
 
 def scenario(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
@@ -431,13 +432,6 @@ async def write_a_gib(writer: asyncio.StreamWriter) -> None:
         writer.write(bytes(1 << 20))
         async with asyncio.timeout(1):
             await writer.drain()
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 @scenario

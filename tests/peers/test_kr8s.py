@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ports import free_port
+
 if TYPE_CHECKING:
     from llmgwd.demo.remote import RemoteCluster
 
@@ -50,7 +52,7 @@ def test_kr8s_forwards_a_port(simulated_cluster: RemoteCluster) -> None:
         api = await _api(simulated_cluster)
         name = simulated_cluster.faults.pods()[0]["name"]
         pod = await Pod.get(name, namespace="litellm", api=api)
-        async with pod.portforward(remote_port=4000, local_port="auto") as port:
+        async with pod.portforward(remote_port=4000, local_port=free_port()) as port:
             return await asyncio.to_thread(get, port)
 
     assert asyncio.run(asyncio.wait_for(main(), 20)) == b'"I\'m alive!"'

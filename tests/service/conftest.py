@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from ports import free_port
 
 from . import package
 from .manager import BOOTED, Manager, obstacle, wait_until
@@ -162,14 +163,3 @@ def installed(machine: Machine) -> Machine:
     machine.llmgwctl("service", "install")
     machine.wait_until_serving()
     return machine
-
-
-def free_port() -> int:
-    """Give a port that is free on both of localhost's addresses."""
-    while True:
-        with socket.socket() as four, socket.socket(socket.AF_INET6) as six:
-            four.bind(("127.0.0.1", 0))
-            port = int(four.getsockname()[1])
-            with contextlib.suppress(OSError):
-                six.bind(("::1", port))
-                return port

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from ports import free_port
+
 from . import package
-from .conftest import MASTER_KEY, Machine, free_port
+from .conftest import MASTER_KEY, Machine
 from .load import Load, Stream
 from .manager import Manager, wait_until
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from peers.kubectl import find_kubectl
+from ports import free_port
 
 if TYPE_CHECKING:
     from llmgwd.demo.remote import RemoteCluster
@@ -140,12 +141,6 @@ def package(name: str, script: str) -> Start:
 
 kr8s = package("kr8s", _KR8S)
 portforward = package("portforward", _PORTFORWARD)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager
