@@ -39,7 +39,9 @@ def raw(served: Served, sent: bytes) -> bytes:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(20)
         connection.connect(served.path)
-        connection.sendall(sent)
+        # Who is refused at the door may find it closed already, and the answer there.
+        with contextlib.suppress(BrokenPipeError):
+            connection.sendall(sent)
         received = b""
         # Who is shown the door with a request unread is told so by a reset after the answer.
         with contextlib.suppress(ConnectionResetError):
