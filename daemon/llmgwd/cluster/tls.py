@@ -17,7 +17,7 @@ from llmgwctl.wire import Condition
 from llmgwd.errors import Blocked
 
 # Each look at a connection's session costs some 6 KiB for ever, up to Python 3.11, 3.12.7 and
-# 3.13.0 (CPython's issue 116810), so sessions are looked at now and then only: often enough that a
+# 3.13.0 (python/cpython#116810), so sessions are looked at now and then only: often enough that a
 # server which was replaced is greeted briefly again, and that no ticket gets old.
 LOOK_EVERY_S: Final = 300.0
 RENEW_EVERY_S: Final = 3600.0
@@ -72,10 +72,10 @@ class ResumingContext(ssl.SSLContext):
         if tls is None or now < self._look_at:
             return
         session = tls.session
-        self._look_at = now + LOOK_EVERY_S
-        if session is not None and session.has_ticket:
+        has_ticket = session is not None and session.has_ticket
+        if has_ticket:
             self._session = session
-            self._look_at = now + (RENEW_EVERY_S if tls.session_reused else LOOK_EVERY_S)
+        self._look_at = now + (RENEW_EVERY_S if has_ticket and tls.session_reused else LOOK_EVERY_S)
 
 
 def client_context(trust: Trust, certificate: ClientCertificate | None) -> ResumingContext:
