@@ -4,9 +4,9 @@
 
 Each fault meets a fresh simulated cluster and a forward that serves a steady rate of checksummed
 requests, each on a connection of its own (so steady that ours may hold more than it usually does).
-`lost` counts those that were not answered with their own
-bytes: cut, refused (no connection), or answered 503 because they had waited too long or were more
-than are held. `gap` is the longest time in which no answer came. All rows take some ten minutes.
+`lost` counts those that were not answered with their own bytes: cut, refused (no connection), or
+answered 503 because they had waited too long or were more than are held. `gap` is the longest time
+in which no answer came. All rows take some ten minutes.
 """
 
 from __future__ import annotations

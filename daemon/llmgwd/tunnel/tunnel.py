@@ -71,6 +71,7 @@ class Tunnel(asyncio.BufferedProtocol):
         self.is_clean = True
         self.is_silent = False  # a ping is overdue, and streams wait for what becomes of it
         self.end_cause: LlmgwError | None = None
+        self.heard_at = 0.0  # on the loop's clock, as are all instants here
         self.round_trip_s: float | None = None
         self.idle_since = 0.0
         self._changed = changed
@@ -78,7 +79,6 @@ class Tunnel(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport
         self._is_write_paused = False
         self._is_read_paused = False
-        self._heard_at = 0.0
         self._pinged_at: float | None = None
         self._ping_limit_s = SILENT_AFTER_S
         self._sent_since_heard_bytes = 0
@@ -93,7 +93,7 @@ class Tunnel(asyncio.BufferedProtocol):
         if isinstance(transport, BoundedReader):
             transport.set_read_buffer_limits(high=READ_HIGH_BYTES)
         self._transport = transport
-        self._heard_at = self.idle_since = self._loop.time()
+        self.heard_at = self.idle_since = self._loop.time()
         self._attach(transport)
         if upgraded.leftover:
             self._received(memoryview(upgraded.leftover))
@@ -163,7 +163,7 @@ class Tunnel(asyncio.BufferedProtocol):
         if self._pinged_at is not None:
             if now - self._pinged_at >= self._patience_s():
                 self._fall_silent(now)
-        elif now - self._heard_at >= PING_EVERY_S and not self._is_read_paused:
+        elif now - self.heard_at >= PING_EVERY_S and not self._is_read_paused:
             self.ping(now)
 
     def _fall_silent(self, now: float) -> None:
@@ -174,7 +174,7 @@ class Tunnel(asyncio.BufferedProtocol):
             self._changed(self)
 
     def condemn(self, now: float) -> None:
-        self.fail(silence(now - self._heard_at))
+        self.fail(silence(now - self.heard_at))
 
     def ping(self, now: float, limit_s: float = SILENT_AFTER_S) -> None:
         """Ask for a byte within `limit_s`; a ping that is under way only gets a nearer end."""
@@ -199,17 +199,13 @@ class Tunnel(asyncio.BufferedProtocol):
         """Unheard for longer than pings allow, or doubted in words; a new stream waits."""
         if self._was_doubted:
             return True
-        return not self._is_read_paused and self._loop.time() - self._heard_at > DOUBTED_AFTER_S
+        return not self._is_read_paused and self._loop.time() - self.heard_at > DOUBTED_AFTER_S
 
     def is_late(self, now: float) -> bool:
         """The peer owes the reply to an opening for longer than a living path takes."""
         if self._reply_owed_since is None or self._is_read_paused:
             return False
         return now - self._reply_owed_since > LATE_REPLY_S + 2 * (self.round_trip_s or 0.0)
-
-    @property
-    def heard_at(self) -> float:
-        return self._heard_at
 
     @property
     def asked_at(self) -> float | None:
@@ -231,7 +227,7 @@ class Tunnel(asyncio.BufferedProtocol):
             if not self.is_silent:
                 self.round_trip_s = now - self._pinged_at
             self._pinged_at = None
-        self._heard_at = now
+        self.heard_at = now
         self._sent_since_heard_bytes = 0
         self._reply_owed_since = None
         if self._was_doubted:
@@ -314,7 +310,7 @@ class Tunnel(asyncio.BufferedProtocol):
             # A pong that waits unread behind the pause proves nothing against the peer.
             self._pinged_at = None
         else:
-            self._heard_at = self._loop.time()
+            self.heard_at = self._loop.time()
             self._transport.resume_reading()
 
 
