@@ -9,16 +9,16 @@ import io
 import os
 import sys
 
-from .errors import ClientError, NotRunning, UsageError
-from .registry import DEFAULT_VERB, VERBS, find
-from .wire import Exit
+from llmgwctl.errors import ClientError, NotRunning, UsageError
+from llmgwctl.registry import DEFAULT_VERB, VERBS, find
+from llmgwctl.wire import Exit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-    from .registry import Verb
+    from llmgwctl.registry import Verb
 
 # Options of every verb that may also stand before it, and whether a value follows.
 _COMMON = {"--socket": True, "--color": True}
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     if words[:1] == ["__complete"]:
         return _propose(words[1:])
-    from .arguments import parse
+    from llmgwctl.arguments import parse
 
     verb, rest = _choose(words)
     try:
@@ -88,7 +88,7 @@ def _choose(words: list[str]) -> tuple[Verb, list[str]]:
 
 def _propose(words: list[str]) -> int:
     """Answer the shells' completion scripts; no verb for people, so not in the registry."""
-    from .completing import complete
+    from llmgwctl.completing import complete
 
     for word, meaning in complete(words):
         print(f"{word}\t{meaning}")
@@ -96,7 +96,7 @@ def _propose(words: list[str]) -> int:
 
 
 def _unknown(name: str) -> UsageError:
-    from .nearest import nearest
+    from llmgwctl.nearest import nearest
 
     if name.startswith("-"):
         return UsageError(f"unknown option {name} before a verb", "see: llmgwctl help")
@@ -107,7 +107,7 @@ def _unknown(name: str) -> UsageError:
 
 def _explained(error: NotRunning) -> NotRunning:
     """Look at the service manager, which takes a while: only once nobody answered."""
-    from .absence import explain, look
+    from llmgwctl.absence import explain, look
 
     try:
         return error if error.remedy else explain(look())

@@ -9,8 +9,8 @@ import os
 import sys
 from typing import NamedTuple
 
-from .errors import NotRunning
-from .terminal import clean
+from llmgwctl.errors import NotRunning
+from llmgwctl.terminal import clean
 
 UNIT = "llmgwd.service"
 LABEL = "dev.llmgw.llmgwd"

@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .errors import UsageError
-from .terminal import Terminal, detect
+from llmgwctl.errors import UsageError
+from llmgwctl.terminal import Terminal, detect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import IO, NoReturn, Protocol
 
-    from .registry import Verb
+    from llmgwctl.registry import Verb
 
     class VerbModule(Protocol):
         """What a module under commands/ holds; see `registry.Verb`."""

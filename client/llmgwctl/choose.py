@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from .errors import ClientError, UsageError
+from llmgwctl.errors import ClientError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .wire import ForwardStatus, Status
+    from llmgwctl.wire import ForwardStatus, Status
 
 
 def forward(status: Status, name: str | None) -> ForwardStatus:
@@ -26,7 +26,7 @@ def forward(status: Status, name: str | None) -> ForwardStatus:
     for each in forwards:
         if each["name"] == name:
             return each
-    from .nearest import nearest
+    from llmgwctl.nearest import nearest
 
     near = nearest(name, [each["name"] for each in forwards], 1)
     remedy = f"did you mean {near[0]}?" if near else f"known: {_names(status) or 'none'}"

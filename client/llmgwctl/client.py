@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 
-from . import transport
-from .errors import Refused, Unreachable
-from .paths import socket_path
-from .wire import API_VERSION, Path
+from llmgwctl import transport
+from llmgwctl.errors import Refused, Unreachable
+from llmgwctl.paths import socket_path
+from llmgwctl.wire import API_VERSION, Path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-    from .wire import ConfigStatus, Event, ForwardStatus, Health, Status
+    from llmgwctl.wire import ConfigStatus, Event, ForwardStatus, Health, Status
 
 
 class Client:

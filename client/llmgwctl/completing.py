@@ -9,10 +9,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from .arguments import build, load
-from .client import Client
-from .errors import ClientError
-from .registry import VERBS, find
+from llmgwctl.arguments import build, load
+from llmgwctl.client import Client
+from llmgwctl.errors import ClientError
+from llmgwctl.registry import VERBS, find
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

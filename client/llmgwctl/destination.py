@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from .choose import forward as forward_named
-from .client import Client
-from .environment import base_url
-from .errors import ClientError
-from .gateway import Gateway
-from .wire import Path, State
+from llmgwctl.choose import forward as forward_named
+from llmgwctl.client import Client
+from llmgwctl.environment import base_url
+from llmgwctl.errors import ClientError
+from llmgwctl.gateway import Gateway
+from llmgwctl.wire import Path, State
 
 if TYPE_CHECKING:
     import argparse
 
-    from .wire import ForwardStatus, KeyStatus, Status
+    from llmgwctl.wire import ForwardStatus, KeyStatus, Status
 
 # The daemon may have to run a command, or ask the cluster, before it has the key.
 KEY_S = 30.0

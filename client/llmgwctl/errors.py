@@ -5,7 +5,7 @@ Only these reach a person as errors; any other exception that leaves a verb is a
 
 from __future__ import annotations
 
-from .wire import Exit
+from llmgwctl.wire import Exit
 
 
 class ClientError(Exception):

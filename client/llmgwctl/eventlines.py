@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from .terminal import BOLD, DIM, Terminal, clean, clean_lines, seconds_of
-from .wire import EventKind, Severity
+from llmgwctl.terminal import BOLD, DIM, Terminal, clean, clean_lines, seconds_of
+from llmgwctl.wire import EventKind, Severity
 
 if TYPE_CHECKING:
-    from .wire import Event
+    from llmgwctl.wire import Event
 
 # What is neither a change of state nor a condition, and yet no plain news.
 _WARNINGS = (

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
-from .errors import ClientError, NeedsPerson
-from .litellm import Verdict, fault_of, judge_key, redact
+from llmgwctl.errors import ClientError, NeedsPerson
+from llmgwctl.litellm import Verdict, fault_of, judge_key, redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

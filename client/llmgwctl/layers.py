@@ -8,12 +8,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from .table import active, destination, local, problem, retry, visible
-from .terminal import BOLD, DIM, GREEN, RED, YELLOW, Terminal, age, clean, latency, plural, size
-from .wire import Condition, RouteKind, Severity, State
+from llmgwctl.table import active, destination, local, problem, retry, visible
+from llmgwctl.terminal import (
+    BOLD,
+    DIM,
+    GREEN,
+    RED,
+    YELLOW,
+    Terminal,
+    age,
+    clean,
+    latency,
+    plural,
+    size,
+)
+from llmgwctl.wire import Condition, RouteKind, Severity, State
 
 if TYPE_CHECKING:
-    from .wire import ConditionStatus, ForwardStatus, PodStatus, RouteStatus, Status
+    from llmgwctl.wire import ConditionStatus, ForwardStatus, PodStatus, RouteStatus, Status
 
 _NAME_WIDTH = 12
 

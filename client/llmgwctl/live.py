@@ -13,19 +13,19 @@ import tty
 from collections import deque
 from typing import TYPE_CHECKING
 
-from . import choose
-from .client import refusal, with_query
-from .errors import NotRunning, Unreachable, UsageError
-from .liveview import RECENT_EVENTS, Flow, frame
-from .terminal import detect
-from .transport import LineStream
-from .wire import EventKind, Exit, Path
+from llmgwctl import choose
+from llmgwctl.client import refusal, with_query
+from llmgwctl.errors import NotRunning, Unreachable, UsageError
+from llmgwctl.liveview import RECENT_EVENTS, Flow, frame
+from llmgwctl.terminal import detect
+from llmgwctl.transport import LineStream
+from llmgwctl.wire import EventKind, Exit, Path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .client import Client
-    from .wire import Event, Status
+    from llmgwctl.client import Client
+    from llmgwctl.wire import Event, Status
 
 _EVERY_S = 1.0
 _PAST_S = 3600.0

@@ -6,16 +6,16 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from .charts import sparkline
-from .eventlines import event_lines
-from .table import table
-from .terminal import BOLD, DIM, Terminal, clean, latency, size
-from .wire import State
+from llmgwctl.charts import sparkline
+from llmgwctl.eventlines import event_lines
+from llmgwctl.table import table
+from llmgwctl.terminal import BOLD, DIM, Terminal, clean, latency, size
+from llmgwctl.wire import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .wire import Event, ForwardStatus, Status
+    from llmgwctl.wire import Event, ForwardStatus, Status
 
 SPARK_WIDTH = 24
 RECENT_EVENTS = 200

@@ -8,15 +8,15 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from . import __version__
-from .arguments import build, examples_of, load
-from .registry import VERBS
-from .wire import Exit
+from llmgwctl import __version__
+from llmgwctl.arguments import build, examples_of, load
+from llmgwctl.registry import VERBS
+from llmgwctl.wire import Exit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from .registry import Verb
+    from llmgwctl.registry import Verb
 
 _ABOUT = (
     "llmgwd keeps local ports, first of all localhost:4000, connected to a gateway that lives in a "

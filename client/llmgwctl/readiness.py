@@ -6,13 +6,13 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from .destination import choose
-from .errors import ClientError, NeedsPerson, Unreachable
-from .wire import SERVING_STATES, EventKind, Severity, State
+from llmgwctl.destination import choose
+from llmgwctl.errors import ClientError, NeedsPerson, Unreachable
+from llmgwctl.wire import SERVING_STATES, EventKind, Severity, State
 
 if TYPE_CHECKING:
-    from .client import Client
-    from .wire import ForwardStatus
+    from llmgwctl.client import Client
+    from llmgwctl.wire import ForwardStatus
 
 
 def wait_until_serving(client: Client, name: str, timeout_s: float) -> ForwardStatus:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from .environment import Variable
+    from llmgwctl.environment import Variable
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,14 @@ Until the table fits, its words are abbreviated, then cut, and at last whole col
 
 from __future__ import annotations
 
-from .terminal import BOLD, DIM, Terminal, age, clean, clean_lines, plural, seconds_of, span
-from .wire import STATES_WORST_FIRST, RouteKind, Severity, State
+from llmgwctl.terminal import BOLD, DIM, Terminal, age, clean, clean_lines, plural, seconds_of, span
+from llmgwctl.wire import STATES_WORST_FIRST, RouteKind, Severity, State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .wire import ConditionStatus, ForwardStatus, RouteStatus, Status
+    from llmgwctl.wire import ConditionStatus, ForwardStatus, RouteStatus, Status
 
 _GAP = 2
 _SEVERITY_ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from .wire import Severity, State
+from llmgwctl.wire import Severity, State
 
 RED, GREEN, YELLOW, CYAN, BOLD, DIM = "31", "32", "33", "36", "1", "2"
 

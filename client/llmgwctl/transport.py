@@ -13,8 +13,8 @@ import stat
 import sys
 import time
 
-from .errors import NotRunning, Unreachable, UsageError
-from .paths import SOCKET_PATH_LIMIT
+from llmgwctl.errors import NotRunning, Unreachable, UsageError
+from llmgwctl.paths import SOCKET_PATH_LIMIT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,14 +13,14 @@ from enum import StrEnum
 # Without typing, a slow import; checkers know the name.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .shapes import *  # noqa: F403
+    from llmgwctl.shapes import *  # noqa: F403
 else:
 
     def __getattr__(name: str) -> object:
         """Give a payload's type from `shapes`, imported when the first one is asked for."""
         if name.startswith("_"):
             raise AttributeError(name)
-        from . import shapes
+        from llmgwctl import shapes
 
         return getattr(shapes, name)
 

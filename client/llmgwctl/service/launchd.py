@@ -9,16 +9,15 @@ import subprocess
 from typing import TYPE_CHECKING, Final
 
 from llmgwctl.errors import ClientError
-
-from .files import template
-from .manager import Facts, File
-from .plist import LABEL, NAME, agent, listen_of
-from .store import refuse_foreign, remove, write
+from llmgwctl.service.files import template
+from llmgwctl.service.manager import Facts, File
+from llmgwctl.service.plist import LABEL, NAME, agent, listen_of
+from llmgwctl.service.store import refuse_foreign, remove, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .units import Wanted
+    from llmgwctl.service.units import Wanted
 
 _TIMEOUT_S: Final = 60.0
 

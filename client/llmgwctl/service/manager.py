@@ -10,7 +10,7 @@ from llmgwctl.errors import ClientError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .units import Wanted
+    from llmgwctl.service.units import Wanted
 
 
 class File(NamedTuple):
@@ -67,10 +67,10 @@ def choose() -> Manager:
         ClientError: there is none.
     """
     if sys.platform == "darwin":
-        from .launchd import Launchd
+        from llmgwctl.service.launchd import Launchd
 
         return Launchd()
-    from .systemd import Systemd
+    from llmgwctl.service.systemd import Systemd
 
     systemd = Systemd()
     reason = systemd.absence()
@@ -82,10 +82,10 @@ def choose() -> Manager:
 def for_printing() -> Manager:
     """Give the manager of this platform, whether it runs or not."""
     if sys.platform == "darwin":
-        from .launchd import Launchd
+        from llmgwctl.service.launchd import Launchd
 
         return Launchd()
-    from .systemd import Systemd
+    from llmgwctl.service.systemd import Systemd
 
     return Systemd()
 

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import llmgwctl
 from llmgwctl.errors import ClientError
-
-from . import configured, installation
-from .environment import capture
-from .plugins import setuid_programs
-from .units import Wanted
+from llmgwctl.service import configured, installation
+from llmgwctl.service.environment import capture
+from llmgwctl.service.plugins import setuid_programs
+from llmgwctl.service.units import Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .manager import Facts
+    from llmgwctl.service.manager import Facts
 
 
 class Plan(NamedTuple):

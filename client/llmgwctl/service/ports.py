@@ -14,7 +14,7 @@ from llmgwctl.errors import ClientError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .manager import Facts
+    from llmgwctl.service.manager import Facts
 
 
 def refuse_taken(listen: Sequence[str], facts: Facts, control: str | None) -> None:

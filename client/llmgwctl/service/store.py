@@ -12,7 +12,7 @@ from llmgwctl.errors import ClientError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .manager import File
+    from llmgwctl.service.manager import File
 
 
 def write(file: File) -> bool:

@@ -9,11 +9,10 @@ import subprocess
 from typing import TYPE_CHECKING, Final
 
 from llmgwctl.errors import ClientError
-
-from .files import template
-from .manager import Facts, File
-from .store import refuse_foreign, remove, write
-from .units import SERVICE, SOCKET, Wanted, service_unit, socket_unit, values
+from llmgwctl.service.files import template
+from llmgwctl.service.manager import Facts, File
+from llmgwctl.service.store import refuse_foreign, remove, write
+from llmgwctl.service.units import SERVICE, SOCKET, Wanted, service_unit, socket_unit, values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
