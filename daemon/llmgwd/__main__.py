@@ -16,9 +16,9 @@ from llmgwctl import paths
 from llmgwd.config import Config, default_forward
 from llmgwd.control.claim import claim
 from llmgwd.errors import LlmgwError
-from llmgwd.limits import raise_limit
 from llmgwd.service.activation import inherit
 from llmgwd.sockets import ProcessSockets
+from llmgwd.system.limits import raise_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

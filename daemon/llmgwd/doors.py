@@ -11,8 +11,8 @@ import anyio.to_thread
 
 from llmgwctl.wire import Condition
 from llmgwd.errors import Blocked, LlmgwError, Transient
-from llmgwd.port_owner import port_owner
 from llmgwd.relay.listener import Listener
+from llmgwd.system.port_owner import port_owner
 
 if TYPE_CHECKING:
     import socket

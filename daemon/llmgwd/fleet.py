@@ -14,16 +14,17 @@ import llmgwctl
 from llmgwctl import wire
 from llmgwctl.wire import STATES_WORST_FIRST, EventKind, State
 from llmgwctl.wire import Condition as Kind
-from llmgwd import config_file, garbage, times, wakefulness
+from llmgwd import config_file, times
 from llmgwd.conditions import Condition, Conditions, severity_of
-from llmgwd.descriptors import Descriptors
 from llmgwd.doors import exhausted
 from llmgwd.errors import ConfigError
 from llmgwd.keys import Keys
 from llmgwd.snapshot import condition_statuses, forward_status
 from llmgwd.supervisor import Forward
+from llmgwd.system import memory, suspend
+from llmgwd.system.descriptors import Descriptors
+from llmgwd.system.file_watch import WatchedFiles
 from llmgwd.timings import Timings
-from llmgwd.watched_files import WatchedFiles
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -80,9 +81,9 @@ class Fleet:
             tasks.start_soon(self.journal.run)
             tasks.start_soon(self.files.run)
             tasks.start_soon(self.descriptors.run)
-            tasks.start_soon(wakefulness.watch, self._woke)
+            tasks.start_soon(suspend.watch, self._woke)
             tasks.start_soon(self._beat)
-            tasks.start_soon(garbage.collect)
+            tasks.start_soon(memory.collect)
             self._note_config_error(self._config_error)
             self.files.follow(self, [self.config.path], self._config_file_changed)
             self.journal.record(EventKind.DAEMON_STARTED, f"llmgwd {llmgwctl.__version__} started.")

@@ -9,10 +9,10 @@ import anyio
 
 from llmgwctl.wire import Condition, GatewayStatus
 from llmgwd import times
-from llmgwd.backoff import News
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.gateway.probe import UNKNOWN, ProbeResult, probe
 from llmgwd.probe_client import connect_through
+from llmgwd.system.backoff import News
 from llmgwd.timings import Timing
 
 if TYPE_CHECKING:

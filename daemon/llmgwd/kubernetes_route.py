@@ -16,12 +16,12 @@ import anyio
 
 from llmgwctl.wire import Condition, PodStatus, RouteKind, RouteStatus
 from llmgwd import times
-from llmgwd.backoff import Backoff, News, full_jitter_s
 from llmgwd.cluster.access import kubeconfig_paths, open_access
 from llmgwd.cluster.targets import TargetWatch
 from llmgwd.cluster.upgrade import WaysIn
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.relay.splice import carry
+from llmgwd.system.backoff import Backoff, News, full_jitter_s
 from llmgwd.tunnel.pool import TunnelPool
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from llmgwd.config import ClusterRoute
     from llmgwd.relay.connection import LocalConnection
     from llmgwd.relay.route import Admission
-    from llmgwd.watched_files import WatchedFiles
+    from llmgwd.system.file_watch import WatchedFiles
 
 NAME: Final = "kubernetes"
 

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from llmgwd.cluster.pods import TargetView
     from llmgwd.config import ForwardConfig
     from llmgwd.journal import Journal
+    from llmgwd.system.file_watch import WatchedFiles
     from llmgwd.timings import Timings
-    from llmgwd.watched_files import WatchedFiles
 
 SupervisedRoute = KubernetesRoute | UrlWay
 

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from llmgwd.port_owner import PortOwner, port_owner, read_lsof
+from llmgwd.system.port_owner import PortOwner, port_owner, read_lsof
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from llmgwd.watched_files import LOOK_S, WatchedFiles
+from llmgwd.system.file_watch import LOOK_S, WatchedFiles
 
 # Well below the look that is taken without the system's word.
 SOON_S = 1.5

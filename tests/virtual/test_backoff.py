@@ -10,8 +10,8 @@ import anyio
 import pytest
 from virtual_clock import run
 
-from llmgwd.backoff import BLOCKED_S, FIRST_S, LONGEST_S, Backoff, News, full_jitter_s
 from llmgwd.errors import Blocked, LlmgwError, Transient
+from llmgwd.system.backoff import BLOCKED_S, FIRST_S, LONGEST_S, Backoff, News, full_jitter_s
 
 
 def _most(_low: float, high: float) -> float:

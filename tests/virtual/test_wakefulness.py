@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 from virtual_clock import run
 
-from llmgwd import wakefulness
+from llmgwd.system import suspend
 
 
 def _woken(jumps: dict[int, float]) -> list[tuple[float, float]]:
@@ -21,7 +21,7 @@ def _woken(jumps: dict[int, float]) -> list[tuple[float, float]]:
 
     async def main() -> None:
         with anyio.move_on_after(10.5):
-            await wakefulness.watch(
+            await suspend.watch(
                 lambda missed_s: told.append((anyio.current_time(), round(missed_s, 6))), clock
             )
 

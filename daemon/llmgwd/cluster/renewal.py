@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from llmgwctl.wire import Condition
 from llmgwd.errors import Blocked, LlmgwError, Transient
-from llmgwd.file_marks import mark
+from llmgwd.system.file_stamp import mark
 
 if TYPE_CHECKING:
     from llmgwd.cluster.credentials import Credential

@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from llmgwctl.wire import Condition, State
 from llmgwd.diagnosis.examination import Finding, failure, ok
-from llmgwd.port_owner import port_owner
+from llmgwd.system.port_owner import port_owner
 
 if TYPE_CHECKING:
     from llmgwctl.wire import ForwardStatus

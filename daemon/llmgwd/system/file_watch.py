@@ -16,7 +16,7 @@ import anyio
 import structlog
 from watchfiles import awatch
 
-from llmgwd.file_marks import Mark, mark
+from llmgwd.system.file_stamp import Mark, mark
 
 # Looked at this often without any word from the system: a change in the moment before the watch
 # stood, one inside a folder that is followed, network file systems, and watches that the kernel
