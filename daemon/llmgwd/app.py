@@ -18,14 +18,14 @@ import anyio
 import platformdirs
 import structlog
 
-from llmgwd import log
 from llmgwd.control.api import ControlServer
 from llmgwd.control.metrics_port import offer_metrics
 from llmgwd.control.table import TABLE
 from llmgwd.fleet import DRAIN_S, Fleet
-from llmgwd.journal import Journal
 from llmgwd.service.fault import allow_faults
 from llmgwd.service.notify import Notifier
+from llmgwd.telemetry import log
+from llmgwd.telemetry.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine

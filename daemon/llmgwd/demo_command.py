@@ -22,7 +22,6 @@ import anyio
 
 from llmgwctl.paths import SOCKET_VARIABLE
 from llmgwctl.wire import EventKind, State
-from llmgwd import log
 from llmgwd.app import Daemon, start
 from llmgwd.config import ClusterRoute, Config, ForwardConfig, localhost
 from llmgwd.control.claim import Claim, claim
@@ -32,6 +31,7 @@ from llmgwd.service.activation import Inherited
 from llmgwd.service.notify import Notifier
 from llmgwd.sockets import ProcessSockets
 from llmgwd.system.port_owner import port_owner
+from llmgwd.telemetry import log
 
 if TYPE_CHECKING:
     from llmgwctl.wire import Event

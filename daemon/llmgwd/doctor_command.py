@@ -12,9 +12,9 @@ import anyio
 from llmgwctl.doctor.report import Style, exit_status, line
 from llmgwctl.nearest import nearest
 from llmgwctl.wire import CheckState, CheckStatus, Exit
-from llmgwd import log
 from llmgwd.diagnosis.doctor import diagnose
 from llmgwd.errors import ConfigError
+from llmgwd.telemetry import log
 
 if TYPE_CHECKING:
     from llmgwd.config import Config

@@ -14,7 +14,7 @@ import llmgwctl
 from llmgwctl import wire
 from llmgwctl.wire import STATES_WORST_FIRST, EventKind, State
 from llmgwctl.wire import Condition as Kind
-from llmgwd import config_file, times
+from llmgwd import config_file
 from llmgwd.conditions import Condition, Conditions, severity_of
 from llmgwd.doors import exhausted
 from llmgwd.errors import ConfigError
@@ -24,7 +24,8 @@ from llmgwd.supervisor import Forward
 from llmgwd.system import memory, suspend
 from llmgwd.system.descriptors import Descriptors
 from llmgwd.system.file_watch import WatchedFiles
-from llmgwd.timings import Timings
+from llmgwd.telemetry import timestamps
+from llmgwd.telemetry.timings import Timings
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from llmgwd.config import Config, ForwardConfig
     from llmgwd.doors import Sockets
     from llmgwd.gateway.key import Key
-    from llmgwd.journal import Journal
+    from llmgwd.telemetry.journal import Journal
 
 DRAIN_S: Final = 30.0
 
@@ -66,7 +67,7 @@ class Fleet:
         self._keys = Keys()
         self._config_error = config_error
         self._conditions = Conditions()
-        self._started_at = self._loaded_at = times.now()
+        self._started_at = self._loaded_at = timestamps.now()
         self._tasks: TaskGroup | None = None
         self._scopes: dict[str, anyio.CancelScope] = {}
         self._reload_lock = anyio.Lock()
@@ -206,7 +207,7 @@ class Fleet:
         before = {forward.name: forward.config for forward in self.forwards.values()}
         after = {forward.name: forward for forward in config.forwards}
         self.config = config
-        self._loaded_at = times.now()
+        self._loaded_at = timestamps.now()
         for name in before.keys() - after.keys():
             self._end(name)
         for name, forward in after.items():
@@ -259,7 +260,7 @@ class Fleet:
                 )
             return
         severity = severity_of(kind, is_serving=True)
-        raised = Condition(kind, severity, times.now(), summary, remedy)
+        raised = Condition(kind, severity, timestamps.now(), summary, remedy)
         self._conditions = self._conditions.raising(raised)
         if standing is None:
             self.journal.record(

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import anyio
 
 from llmgwctl.wire import Condition, GatewayStatus
-from llmgwd import times
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.gateway.probe import UNKNOWN, ProbeResult, probe
 from llmgwd.probe_client import connect_through
 from llmgwd.system.backoff import News
-from llmgwd.timings import Timing
+from llmgwd.telemetry import timestamps
+from llmgwd.telemetry.timings import Timing
 
 if TYPE_CHECKING:
     from llmgwd.config import Probe
@@ -99,7 +99,7 @@ class Health:
         if route is not self._route() or result.healthy is None:
             return
         self.result = self._previous = result
-        self._checked_at = times.now()
+        self._checked_at = timestamps.now()
         if result.latency_s is not None:
             self._time(Timing.PROBE, result.latency_s)
         self._changed()

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from llmgwctl.wire import Condition
-from llmgwd import redaction
 from llmgwd.errors import Transient
 from llmgwd.gateway.key import Key, KeyRing, secrets_in
 from llmgwd.kubernetes_route import KubernetesRoute
+from llmgwd.telemetry import redaction
 
 if TYPE_CHECKING:
     from llmgwd.config import KeySource

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 import anyio
 
 from llmgwctl.wire import Condition, PodStatus, RouteKind, RouteStatus
-from llmgwd import times
 from llmgwd.cluster.access import kubeconfig_paths, open_access
 from llmgwd.cluster.targets import TargetWatch
 from llmgwd.cluster.upgrade import WaysIn
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.relay.splice import carry
 from llmgwd.system.backoff import Backoff, News, full_jitter_s
+from llmgwd.telemetry import timestamps
 from llmgwd.tunnel.pool import TunnelPool
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class KubernetesRoute:
     ) -> None:
         self.config = config
         self.since = anyio.current_time()
-        self.since_text = times.now()
+        self.since_text = timestamps.now()
         self._owner = owner
         self._admission = admission
         self._files = files
@@ -339,7 +339,7 @@ class KubernetesRoute:
     def _mark_standing(self) -> None:
         if self.pool.is_up != self._was_up:
             self._was_up = self.pool.is_up
-            self.since, self.since_text = anyio.current_time(), times.now()
+            self.since, self.since_text = anyio.current_time(), timestamps.now()
         self._owner.changed()
 
     # For people.

@@ -12,7 +12,7 @@ from llmgwd.gateway.refusal import refusal
 from llmgwd.relay.hold import HoldQueue
 from llmgwd.relay.ledger import Ledger
 from llmgwd.tally import Flush, Tally
-from llmgwd.timings import Timing
+from llmgwd.telemetry.timings import Timing
 
 if TYPE_CHECKING:
     from llmgwd.errors import LlmgwError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import anyio
 
-from llmgwd import times
+from llmgwd.telemetry import timestamps
 
 if TYPE_CHECKING:
     from llmgwctl.wire import ConditionStatus, Counters, ForwardStatus, RouteStatus
@@ -56,4 +56,4 @@ def _route(forward: Forward, route: SupervisedRoute) -> RouteStatus:
 
 def _written(loop_time: float) -> str:
     """Turn an instant of the loop's clock into one of the wall's."""
-    return times.stamp(time.time() + loop_time - anyio.current_time())
+    return timestamps.stamp(time.time() + loop_time - anyio.current_time())

@@ -15,7 +15,7 @@ import structlog
 
 from llmgwctl.wire import SERVING_STATES, EventKind, State
 from llmgwctl.wire import Condition as Kind
-from llmgwd import config, preference, times, verdict
+from llmgwd import config, preference, verdict
 from llmgwd.conditions import Conditions
 from llmgwd.doors import Doors, Sockets
 from llmgwd.errors import LlmgwError, Transient
@@ -24,8 +24,9 @@ from llmgwd.kubernetes_route import KubernetesRoute
 from llmgwd.reception import Reason, Reception
 from llmgwd.relay.listener import BACKLOG
 from llmgwd.state import Happening, step
+from llmgwd.telemetry import timestamps
+from llmgwd.telemetry.timings import Timing
 from llmgwd.telling import Teller
-from llmgwd.timings import Timing
 from llmgwd.url_way import UrlWay
 
 if TYPE_CHECKING:
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
     from llmgwd.cluster.access import ClusterAccess
     from llmgwd.cluster.pods import TargetView
     from llmgwd.config import ForwardConfig
-    from llmgwd.journal import Journal
     from llmgwd.system.file_watch import WatchedFiles
-    from llmgwd.timings import Timings
+    from llmgwd.telemetry.journal import Journal
+    from llmgwd.telemetry.timings import Timings
 
 SupervisedRoute = KubernetesRoute | UrlWay
 
@@ -62,7 +63,7 @@ class Forward:
     ) -> None:
         self.config = forward
         self.state = State.STARTING
-        self.since = times.now()
+        self.since = timestamps.now()
         self.conditions = Conditions()
         self.routes: list[SupervisedRoute] = []
         self.active = 0
@@ -247,7 +248,7 @@ class Forward:
         self._choose()
         self._note_serving()
         facts = self._facts()
-        self._apply(verdict.conditions(facts, self.conditions, times.now()))
+        self._apply(verdict.conditions(facts, self.conditions, timestamps.now()))
         what = verdict.happening(facts, self.conditions, self.state)
         if what is not None:
             self._happen(what)
@@ -295,7 +296,7 @@ class Forward:
 
     def _happen(self, what: Happening) -> None:
         before, self.state = self.state, step(self.state, what)
-        self.since = times.now()
+        self.since = timestamps.now()
         if before in SERVING_STATES and self.state not in (*SERVING_STATES, State.STOPPED):
             self.reception.ledger.outages += 1
         self.reception.hold.limit = self._hold_limit(self.config)

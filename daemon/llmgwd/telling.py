@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from llmgwctl.wire import EventKind, RouteKind, State
-from llmgwd.timings import Timing
+from llmgwd.telemetry.timings import Timing
 from llmgwd.verdict import sentence
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from llmgwd.cluster.pods import TargetView
     from llmgwd.conditions import Condition, Conditions
     from llmgwd.errors import LlmgwError
-    from llmgwd.journal import Journal
     from llmgwd.kubernetes_route import KubernetesRoute
+    from llmgwd.telemetry.journal import Journal
     from llmgwd.url_way import UrlWay
 
 _CONNECTIONS: Final = {

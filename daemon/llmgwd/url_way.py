@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import anyio
 
 from llmgwctl.wire import RouteKind, RouteStatus
-from llmgwd import times
 from llmgwd.direct.route import UrlRoute
+from llmgwd.telemetry import timestamps
 
 if TYPE_CHECKING:
     from llmgwd import config
@@ -26,7 +26,7 @@ class UrlWay:
     def __init__(self, config: config.UrlRoute, owner: RouteOwner, admission: Admission) -> None:
         self.config = config
         self.since = anyio.current_time()
-        self.since_text = times.now()
+        self.since_text = timestamps.now()
         self.attempts = 0
         self.retry_at: float | None = None
         self._owner = owner
@@ -93,7 +93,7 @@ class UrlWay:
         self._admission.cut(connection, cause)  # type: ignore[arg-type]  # it came by `carry`
 
     def _mark(self) -> None:
-        self.since, self.since_text = anyio.current_time(), times.now()
+        self.since, self.since_text = anyio.current_time(), timestamps.now()
         self._owner.changed()
 
     def status(self, clock: Callable[[float], str]) -> RouteStatus:

@@ -17,7 +17,7 @@ from llmgwd.control.claim import claim
 from llmgwd.control.table import TABLE
 from llmgwd.errors import Blocked, ConfigError
 from llmgwd.gateway.key import Key
-from llmgwd.timings import Timings
+from llmgwd.telemetry.timings import Timings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -17,7 +17,7 @@ from llmgwctl.transport import request
 from llmgwctl.wire import Counters, State
 from llmgwd.config import ListenAddress
 from llmgwd.control.metrics_port import offer_metrics
-from llmgwd.timings import BOUNDS_S, Timing
+from llmgwd.telemetry.timings import BOUNDS_S, Timing
 
 if TYPE_CHECKING:
     from plain_daemon import Served

@@ -51,7 +51,13 @@ def test_logs_and_kept_events_are_collected_and_keys_where_they_belong_are_not(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "state").mkdir()
-    for name in ("log", "llmgwd.log", "state/events.jsonl", "state/events.jsonl.1", "key"):
+    for name in (
+        "log",
+        "llmgwd.telemetry.log",
+        "state/events.jsonl",
+        "state/events.jsonl.1",
+        "key",
+    ):
         (tmp_path / name).write_text("sk-demo-master-key\n")
     logs = WrittenLogs()
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from llmgwctl.wire import Event, Status
     from llmgwd.config import Config
     from llmgwd.gateway.key import Key
-    from llmgwd.timings import Timings
+    from llmgwd.telemetry.timings import Timings
 
 
 class Daemon(Protocol):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from llmgwctl.wire import Path, State
 from llmgwd.control.endpoint import PROMETHEUS_TEXT, Call, Endpoint, Reply
-from llmgwd.timings import BOUNDS_S, Timing
+from llmgwd.telemetry.timings import BOUNDS_S, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from llmgwctl.wire import ForwardStatus, RouteStatus, Status
     from llmgwd.control.daemon import Daemon
-    from llmgwd.timings import Timings
+    from llmgwd.telemetry.timings import Timings
 
 _COUNTERS = (
     ("connections", "Local connections accepted"),

@@ -11,7 +11,6 @@ import anyio
 
 from llmgwctl.nearest import nearest
 from llmgwctl.wire import CheckState, Way
-from llmgwd import redaction
 from llmgwd.diagnosis.examination import (
     Clock,
     Finding,
@@ -31,6 +30,7 @@ from llmgwd.gateway.answer import Answer, Connect, NotHttp, exchange
 from llmgwd.gateway.key import KeyRing, secrets_in
 from llmgwd.gateway.probe import probe
 from llmgwd.gateway.surface import KeyVerdict, error_of, judge_key, redacted
+from llmgwd.telemetry import redaction
 
 if TYPE_CHECKING:
     from llmgwd.diagnosis.case import Case

@@ -19,8 +19,8 @@ import anyio.to_thread
 import structlog
 
 from llmgwctl.wire import EventKind
-from llmgwd import times
-from llmgwd.redaction import redact
+from llmgwd.telemetry import timestamps
+from llmgwd.telemetry.redaction import redact
 
 if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectSendStream
@@ -63,7 +63,9 @@ class Journal:
         """Note a change; fields are those of `wire.Event`, and None leaves one out."""
         self._seq += 1
         given = {key: value for key, value in fields.items() if value is not None}
-        event = cast("Event", {"seq": self._seq, "time": times.now(), "kind": kind.value, **given})
+        event = cast(
+            "Event", {"seq": self._seq, "time": timestamps.now(), "kind": kind.value, **given}
+        )
         for key in ("message", "remedy"):
             text = message if key == "message" else given.get(key)
             if text:

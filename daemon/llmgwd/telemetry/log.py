@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from llmgwd.redaction import redact
+from llmgwd.telemetry.redaction import redact
 
 FORMATS: Final = ("console", "json", "journal")
 LEVELS: Final = ("debug", "info", "warning", "error")
