@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import llmgwctl
 from llmgwctl import paths
-from llmgwd.config import Config, default_forward
+from llmgwd.config.model import Config, default_forward
 from llmgwd.control.claim import claim
 from llmgwd.errors import LlmgwError
 from llmgwd.service.activation import inherit
@@ -70,7 +70,7 @@ def read_config(path: str) -> Config:
     """
     if not os.path.lexists(path):
         return Config(path, is_present=False, forwards=(default_forward(),))
-    from llmgwd import config_file
+    from llmgwd.config import file as config_file
 
     return config_file.read(path)
 

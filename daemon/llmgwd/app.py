@@ -30,7 +30,7 @@ from llmgwd.telemetry.journal import Journal
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from llmgwd.config import Config
+    from llmgwd.config.model import Config
     from llmgwd.control.claim import Claim
     from llmgwd.sockets import ProcessSockets
 

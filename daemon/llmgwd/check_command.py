@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from llmgwd.config import Config
+    from llmgwd.config.model import Config
 
 
 def report(config: Config, as_json: bool) -> str:

@@ -17,7 +17,7 @@ from llmgwd.errors import ConfigError
 from llmgwd.telemetry import log
 
 if TYPE_CHECKING:
-    from llmgwd.config import Config
+    from llmgwd.config.model import Config
     from llmgwd.diagnosis.case import Request
 
 

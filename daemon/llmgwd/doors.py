@@ -17,7 +17,7 @@ from llmgwd.system.port_owner import port_owner
 if TYPE_CHECKING:
     import socket
 
-    from llmgwd.config import ListenAddress
+    from llmgwd.config.model import ListenAddress
     from llmgwd.relay.ledger import Ledger
     from llmgwd.relay.route import Admission
 

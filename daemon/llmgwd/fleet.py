@@ -14,8 +14,8 @@ import llmgwctl
 from llmgwctl import wire
 from llmgwctl.wire import STATES_WORST_FIRST, EventKind, State
 from llmgwctl.wire import Condition as Kind
-from llmgwd import config_file
 from llmgwd.conditions import Condition, Conditions, severity_of
+from llmgwd.config import file as config_file
 from llmgwd.doors import exhausted
 from llmgwd.errors import ConfigError
 from llmgwd.keys import Keys
@@ -30,7 +30,7 @@ from llmgwd.telemetry.timings import Timings
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
-    from llmgwd.config import Config, ForwardConfig
+    from llmgwd.config.model import Config, ForwardConfig
     from llmgwd.doors import Sockets
     from llmgwd.gateway.key import Key
     from llmgwd.telemetry.journal import Journal

@@ -16,7 +16,7 @@ from llmgwd.telemetry import timestamps
 from llmgwd.telemetry.timings import Timing
 
 if TYPE_CHECKING:
-    from llmgwd.config import Probe
+    from llmgwd.config.model import Probe
     from llmgwd.relay.route import Route
 
 # A gateway that was sick is asked more often: people wait for it.

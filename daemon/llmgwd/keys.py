@@ -12,7 +12,7 @@ from llmgwd.kubernetes_route import KubernetesRoute
 from llmgwd.telemetry import redaction
 
 if TYPE_CHECKING:
-    from llmgwd.config import KeySource
+    from llmgwd.config.model import KeySource
     from llmgwd.supervisor import Forward
 
 

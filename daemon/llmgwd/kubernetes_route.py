@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from llmgwd.cluster.access import ClusterAccess
     from llmgwd.cluster.pods import Endpoint, TargetView
     from llmgwd.cluster.upgrade import Upgraded
-    from llmgwd.config import ClusterRoute
+    from llmgwd.config.model import ClusterRoute
     from llmgwd.relay.connection import LocalConnection
     from llmgwd.relay.route import Admission
     from llmgwd.system.file_watch import WatchedFiles

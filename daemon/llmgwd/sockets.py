@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterable
 
-    from llmgwd.config import ListenAddress
+    from llmgwd.config.model import ListenAddress
     from llmgwd.service.activation import Inherited
 
 

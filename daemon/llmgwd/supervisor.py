@@ -15,8 +15,9 @@ import structlog
 
 from llmgwctl.wire import SERVING_STATES, EventKind, State
 from llmgwctl.wire import Condition as Kind
-from llmgwd import config, preference, verdict
+from llmgwd import preference, verdict
 from llmgwd.conditions import Conditions
+from llmgwd.config import model
 from llmgwd.doors import Doors, Sockets
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.health import Health
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from llmgwd.cluster.access import ClusterAccess
     from llmgwd.cluster.pods import TargetView
-    from llmgwd.config import ForwardConfig
+    from llmgwd.config.model import ForwardConfig
     from llmgwd.system.file_watch import WatchedFiles
     from llmgwd.telemetry.journal import Journal
     from llmgwd.telemetry.timings import Timings
@@ -124,12 +125,12 @@ class Forward:
         self.changed()
 
     def _start_route(
-        self, wanted: config.ClusterRoute | config.UrlRoute, forward: ForwardConfig
+        self, wanted: model.ClusterRoute | model.UrlRoute, forward: ForwardConfig
     ) -> SupervisedRoute:
         assert self._tasks is not None
         route: SupervisedRoute
         owner = _Ear(self)
-        if isinstance(wanted, config.UrlRoute):
+        if isinstance(wanted, model.UrlRoute):
             route = UrlWay(wanted, owner, self.reception)
         else:
             route = KubernetesRoute(

@@ -12,7 +12,7 @@ from llmgwd.direct.route import UrlRoute
 from llmgwd.telemetry import timestamps
 
 if TYPE_CHECKING:
-    from llmgwd import config
+    from llmgwd.config import model
     from llmgwd.direct.exchange import Client
     from llmgwd.errors import LlmgwError
     from llmgwd.kubernetes_route import RouteOwner
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class UrlWay:
-    """One `config.UrlRoute`, kept up for as long as `run` runs."""
+    """One `model.UrlRoute`, kept up for as long as `run` runs."""
 
-    def __init__(self, config: config.UrlRoute, owner: RouteOwner, admission: Admission) -> None:
+    def __init__(self, config: model.UrlRoute, owner: RouteOwner, admission: Admission) -> None:
         self.config = config
         self.since = anyio.current_time()
         self.since_text = timestamps.now()
@@ -32,7 +32,7 @@ class UrlWay:
         self._owner = owner
         self._admission = admission
         self._problem: LlmgwError | None = None
-        self._route = UrlRoute(config.url, self)
+        self._route = UrlRoute(model.url, self)
 
     @property
     def kind(self) -> RouteKind:

@@ -11,7 +11,7 @@ import sample
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from llmgwctl.wire import Event, EventKind, State, Status
-from llmgwd.config import Config
+from llmgwd.config.model import Config
 from llmgwd.control.api import ControlServer
 from llmgwd.control.claim import claim
 from llmgwd.control.table import TABLE

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from llmgwctl.transport import request
 from llmgwctl.wire import Counters, State
-from llmgwd.config import ListenAddress
+from llmgwd.config.model import ListenAddress
 from llmgwd.control.metrics_port import offer_metrics
 from llmgwd.telemetry.timings import BOUNDS_S, Timing
 

@@ -193,7 +193,7 @@ def test_the_configuration_that_init_writes_holds_no_mistake(folder: Path) -> No
 
 def test_every_line_of_the_written_configuration_says_what_holds_without_it() -> None:
     from llmgwctl.commands.config import template
-    from llmgwd.config_file import parse
+    from llmgwd.config.file import parse
 
     other = ("# context", "# kubeconfig", "# url", "# fallback", '# listen = "127.0.0.1:9400"')
     sources = ("# key = { env", "# key = { file", "# key = { command")

@@ -22,7 +22,7 @@ from llmgwctl.wire import RouteKind, Way
 from llmgwd.cluster.access import ClusterAccess, open_access
 from llmgwd.cluster.pods import Endpoint
 from llmgwd.cluster.upgrade import Upgraded, upgrade
-from llmgwd.config import ListenAddress
+from llmgwd.config.model import ListenAddress
 from llmgwd.demo.server import Options, SimulatedCluster
 from llmgwd.reception import Reason, Reception
 from llmgwd.relay.listener import Listener, bind

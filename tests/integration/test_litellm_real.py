@@ -19,7 +19,7 @@ from litellm_process import MASTER_KEY, LiteLlm, litellm_process, run_in_pods
 from running_daemon import DEFAULT, RunningDaemon, running
 
 from llmgwctl import transport, wire
-from llmgwd.config import Probe
+from llmgwd.config.model import Probe
 from llmgwd.demo.litellm import GatewaySettings
 from llmgwd.demo.remote import RemoteCluster, cluster_in_thread
 from llmgwd.demo.server import Options

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from llmgwd.config import ListenAddress
+from llmgwd.config.model import ListenAddress
 from llmgwd.direct.route import UrlRoute
 from llmgwd.relay.ledger import Ledger
 from llmgwd.relay.listener import Listener, bind

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmgwd.config import (
+from llmgwd.config.file import parse, read
+from llmgwd.config.model import (
     ClusterRoute,
     ForwardConfig,
     KeySource,
@@ -18,7 +19,6 @@ from llmgwd.config import (
     default_forward,
     localhost,
 )
-from llmgwd.config_file import parse, read
 from llmgwd.errors import ConfigError
 
 PATH = "/home/ada/.config/llmgw/config.toml"

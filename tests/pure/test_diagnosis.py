@@ -12,7 +12,7 @@ import yaml
 from llmgwctl.absence import Facts
 from llmgwctl.doctor.machine import check_service
 from llmgwctl.wire import CheckState, CheckStatus
-from llmgwd.config import ClusterRoute
+from llmgwd.config.model import ClusterRoute
 from llmgwd.diagnosis.ailments import ailment, latest_warning
 from llmgwd.diagnosis.examination import (
     Check,

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmgwd.config import Probe
+from llmgwd.config.model import Probe
 from llmgwd.errors import Blocked, Transient
 from llmgwd.gateway.answer import Answer, NotHttp, parse
 from llmgwd.gateway.probe import (

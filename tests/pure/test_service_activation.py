@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from llmgwd.config import ListenAddress
+from llmgwd.config.model import ListenAddress
 from llmgwd.service.activation import Inherited, from_environment
 from llmgwd.service.launchd import activated
 

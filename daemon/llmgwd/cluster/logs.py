@@ -26,7 +26,7 @@ from llmgwd.errors import Blocked, LlmgwError
 if TYPE_CHECKING:
     from llmgwd.cluster.access import ClusterAccess
     from llmgwd.cluster.pods import TargetView
-    from llmgwd.config import ClusterRoute
+    from llmgwd.config.model import ClusterRoute
 
 # A silent log is nothing unusual; a dead connection is taken up again after this long.
 _READ_TIMEOUT_S: Final = 300.0

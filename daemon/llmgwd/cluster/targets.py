@@ -22,7 +22,7 @@ from llmgwd.errors import Blocked, LlmgwError, Transient
 
 if TYPE_CHECKING:
     from llmgwd.cluster.access import ClusterAccess
-    from llmgwd.config import ClusterRoute
+    from llmgwd.config.model import ClusterRoute
 
 # Short for a watch, so that a dead one (a laptop that slept) is noticed within a minute or so; an
 # idle forward pays one request a minute for it.

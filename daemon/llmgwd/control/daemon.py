@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from llmgwctl.wire import Event, Status
-    from llmgwd.config import Config
+    from llmgwd.config.model import Config
     from llmgwd.gateway.key import Key
     from llmgwd.telemetry.timings import Timings
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from llmgwctl.wire import LogLine, Path
 from llmgwd.cluster.access import ClusterAccess, open_access
 from llmgwd.cluster.logs import Extent, PodLogs, open_logs
-from llmgwd.config import ClusterRoute
+from llmgwd.config.model import ClusterRoute
 from llmgwd.control.endpoint import JSON_LINES, ApiError, Call, Endpoint, Lines, Parameter
 from llmgwd.control.routes import find_forward
 

@@ -16,7 +16,7 @@ from llmgwd.control.api import ControlServer
 from llmgwd.control.metrics import ENDPOINTS
 
 if TYPE_CHECKING:
-    from llmgwd.config import ListenAddress
+    from llmgwd.config.model import ListenAddress
     from llmgwd.control.daemon import Daemon
 
 # Another program's port may come free, and nobody would tell.

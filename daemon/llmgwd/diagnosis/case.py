@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from llmgwctl.wire import Condition
-from llmgwd.config import ClusterRoute, ForwardConfig, KeySource, UrlRoute
+from llmgwd.config.model import ClusterRoute, ForwardConfig, KeySource, UrlRoute
 from llmgwd.errors import Transient
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llmgwctl.wire import CheckStatus, ForwardStatus
-    from llmgwd.config import Config, ForwardConfig
+    from llmgwd.config.model import Config, ForwardConfig
 
 _CLUSTER: Final = (
     Check("kubeconfig", cluster.check_kubeconfig),

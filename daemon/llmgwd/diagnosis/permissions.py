@@ -10,7 +10,7 @@ from llmgwd.cluster.refusals import Action
 from llmgwd.cluster.resolve import parse_target
 
 if TYPE_CHECKING:
-    from llmgwd.config import ClusterRoute
+    from llmgwd.config.model import ClusterRoute
 
 _APPS = ("deployments", "statefulsets", "replicasets", "daemonsets")
 ROLE_NAME = "llmgw"

@@ -15,7 +15,7 @@ from llmgwd.system.port_owner import port_owner
 
 if TYPE_CHECKING:
     from llmgwctl.wire import ForwardStatus
-    from llmgwd.config import ListenAddress
+    from llmgwd.config.model import ListenAddress
     from llmgwd.diagnosis.case import Case
 
 _UNBOUND = (Condition.PORT_TAKEN, Condition.PORT_FORBIDDEN, Condition.DESCRIPTORS_EXHAUSTED)

@@ -30,7 +30,7 @@ from llmgwd.gateway.surface import KeyVerdict, judge_key
 if TYPE_CHECKING:
     from anyio.abc import ByteReceiveStream, Process
 
-    from llmgwd.config import KeySource
+    from llmgwd.config.model import KeySource
 
 # Long enough for a hardware token's touch, short enough that a prompt nobody sees is noticed.
 COMMAND_S: Final = 20.0

@@ -16,7 +16,7 @@ from llmgwd.errors import LlmgwError, Transient
 from llmgwd.gateway.answer import Answer, Connect, NotHttp, exchange
 
 if TYPE_CHECKING:
-    from llmgwd.config import Probe
+    from llmgwd.config.model import Probe
 
 LIVELINESS: Final = "/health/liveliness"
 READINESS: Final = "/health/readiness"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterable
 
-    from llmgwd.config import ListenAddress
+    from llmgwd.config.model import ListenAddress
     from llmgwd.relay.ledger import Ledger
     from llmgwd.relay.route import Admission
 

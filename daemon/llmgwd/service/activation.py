@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, MutableMapping
 
-    from llmgwd.config import ListenAddress
+    from llmgwd.config.model import ListenAddress
 
 # SD_LISTEN_FDS_START of sd_listen_fds(3).
 FIRST_DESCRIPTOR: Final = 3

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from llmgwctl.nearest import nearest
-from llmgwd.config import (
+from llmgwd.config.model import (
     ClusterRoute,
     Config,
     ForwardConfig,
@@ -29,7 +29,7 @@ from llmgwd.config import (
     default_forward,
     localhost,
 )
-from llmgwd.config_values import ALLOWED, Mistake, Place, in_words, located
+from llmgwd.config.values import ALLOWED, Mistake, Place, in_words, located
 from llmgwd.errors import ConfigError
 
 _LOG_LEVELS: Final = ("debug", "info", "warning", "error")
