@@ -11,9 +11,9 @@ import yaml
 
 from llmgwctl.wire import Condition
 from llmgwd.cluster import access as subject
-from llmgwd.cluster.dial import Server
 from llmgwd.cluster.kubeconfig import Entry, Kubeconfig, parse_server, read_pem
 from llmgwd.errors import Blocked
+from llmgwd.net.dial import Server
 
 
 def document(name: str, **changes: Any) -> dict[str, Any]:

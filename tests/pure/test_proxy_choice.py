@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from llmgwd.cluster.dial import Server
-from llmgwd.cluster.proxy import Proxy, choose_proxy, is_exempt, parse_proxy
 from llmgwd.errors import Blocked
+from llmgwd.net.dial import Server
+from llmgwd.net.proxy import Proxy, choose_proxy, is_exempt, parse_proxy
 
 REMOTE = Server("api.example.com", 6443, "", True)
 

@@ -9,8 +9,8 @@ from typing import cast
 
 import pytest
 
-from llmgwd.cluster import tls as tls_module
-from llmgwd.cluster.tls import LOOK_EVERY_S, RENEW_EVERY_S, ResumingContext
+from llmgwd.net import tls as tls_module
+from llmgwd.net.tls import LOOK_EVERY_S, RENEW_EVERY_S, ResumingContext
 
 
 @dataclass

@@ -8,8 +8,6 @@ from email.message import Message
 import pytest
 
 from llmgwctl.wire import Condition, Way
-from llmgwd.cluster.dial import Line, Server
-from llmgwd.cluster.head import parse_head
 from llmgwd.cluster.pods import Endpoint
 from llmgwd.cluster.refusals import Forbidden, Unauthorized
 from llmgwd.cluster.upgrade import (
@@ -21,6 +19,8 @@ from llmgwd.cluster.upgrade import (
     request_head,
 )
 from llmgwd.errors import LlmgwError, Transient
+from llmgwd.net.dial import Line, Server
+from llmgwd.net.http_head import parse_head
 
 LINE = Line(Server("api.example.com", 6443, "/k8s/clusters/c-1", True), None, None, "")
 POD = Endpoint("litellm", "litellm-0", "uid", 4000)

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmgwd.direct.messages import (
+from llmgwd.direct.rewrite import Address, parse_url, rewrite_request, rewrite_response
+from llmgwd.errors import ConfigError
+from llmgwd.net.http1 import (
     REQUEST_START,
     RESPONSE_START,
     BadMessage,
@@ -21,8 +23,6 @@ from llmgwd.direct.messages import (
     request_length,
     response_length,
 )
-from llmgwd.direct.rewrite import Address, parse_url, rewrite_request, rewrite_response
-from llmgwd.errors import ConfigError
 
 HOME = parse_url("https://gateway.example")
 PREFIXED = parse_url("http://gateway.example:8080/llm/")

@@ -19,12 +19,12 @@ import yaml
 from llmgwctl.wire import Condition
 from llmgwd.cluster import kubeconfig as kube
 from llmgwd.cluster.credentials import Credential, impersonation
-from llmgwd.cluster.dial import Line
 from llmgwd.cluster.logins import login_for, plugin_command
-from llmgwd.cluster.proxy import choose_proxy
 from llmgwd.cluster.refusals import Action, check_room, parse_action, refusal
-from llmgwd.cluster.tls import ClientCertificate, ResumingContext, Trust, client_context
 from llmgwd.errors import Blocked, Transient
+from llmgwd.net.dial import Line
+from llmgwd.net.proxy import choose_proxy
+from llmgwd.net.tls import ClientCertificate, ResumingContext, Trust, client_context
 
 if TYPE_CHECKING:
     from llmgwd.cluster.rest import Answer, Rest

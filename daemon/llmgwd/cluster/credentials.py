@@ -19,7 +19,7 @@ from llmgwd.errors import Blocked
 
 if TYPE_CHECKING:
     from llmgwd.cluster.kubeconfig import Entry
-    from llmgwd.cluster.tls import ClientCertificate
+    from llmgwd.net.tls import ClientCertificate
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from llmgwctl.wire import Condition
-from llmgwd.cluster.dial import Server
 from llmgwd.cluster.refusals import check_room
 from llmgwd.cluster.resolve import nearest
 from llmgwd.errors import Blocked
+from llmgwd.net.dial import Server
 
 T = TypeVar("T")
 _KIND_NAMES: Mapping[type, str] = {str: "text", bool: "true or false", dict: "a mapping"}

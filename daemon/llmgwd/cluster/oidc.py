@@ -24,8 +24,8 @@ from llmgwctl.wire import Condition
 from llmgwd.cluster.credentials import Credential, bearer
 from llmgwd.cluster.kubeconfig import Entry, read_pem
 from llmgwd.cluster.renewal import Renewed, RenewingLogin
-from llmgwd.cluster.tls import ResumingContext, Trust, client_context
 from llmgwd.errors import Blocked, LlmgwError, Transient
+from llmgwd.net.tls import ResumingContext, Trust, client_context
 
 _PROVIDER_S = 15.0
 # What client-go calls expired: a token is of no use to a request that is still under way.

@@ -24,8 +24,8 @@ from llmgwd.cluster.credentials import Credential, bearer
 from llmgwd.cluster.known_plugins import login_command
 from llmgwd.cluster.refusals import check_room
 from llmgwd.cluster.renewal import Renewed, Unattended
-from llmgwd.cluster.tls import ClientCertificate
 from llmgwd.errors import Blocked, LlmgwError, Transient
+from llmgwd.net.tls import ClientCertificate
 
 if TYPE_CHECKING:
     from llmgwd.cluster.kubeconfig import Entry, Kubeconfig

@@ -17,9 +17,9 @@ from yarl import URL
 
 from llmgwctl import __version__
 from llmgwctl.wire import Condition
-from llmgwd.cluster.dial import Line, reason
-from llmgwd.cluster.tls import ResumingContext
 from llmgwd.errors import LlmgwError, Transient
+from llmgwd.net.dial import Line, reason
+from llmgwd.net.tls import ResumingContext
 
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler

@@ -20,16 +20,16 @@ from urllib.parse import quote
 
 from llmgwctl import __version__
 from llmgwctl.wire import Condition, Way
-from llmgwd.cluster.dial import dial_error
-from llmgwd.cluster.head import HeadReader
 from llmgwd.cluster.refusals import Action, Forbidden, excerpt, forbidden, read_status, unauthorized
-from llmgwd.cluster.tls import ResumingContext
 from llmgwd.errors import LlmgwError, Transient
+from llmgwd.net.dial import dial_error
+from llmgwd.net.http_head import HeadReader
+from llmgwd.net.tls import ResumingContext
 
 if TYPE_CHECKING:
     from llmgwd.cluster.access import ClusterAccess
-    from llmgwd.cluster.dial import Line
     from llmgwd.cluster.pods import Endpoint
+    from llmgwd.net.dial import Line
 
 # RFC 6455, 1.3.
 _WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from llmgwctl.wire import Condition
-from llmgwd.direct.messages import (
+from llmgwd.errors import LlmgwError, Transient
+from llmgwd.net.http1 import (
     RESPONSE_START,
     BadMessage,
     Head,
@@ -14,7 +15,6 @@ from llmgwd.direct.messages import (
     response_length,
     status_of,
 )
-from llmgwd.errors import LlmgwError, Transient
 
 if TYPE_CHECKING:
     from llmgwd.direct.rewrite import Address

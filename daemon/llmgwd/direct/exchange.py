@@ -12,7 +12,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
 from llmgwctl.wire import Condition
-from llmgwd.direct.messages import (
+from llmgwd.direct.rewrite import method_of, rewrite_request, rewrite_response
+from llmgwd.errors import LlmgwError, Transient
+from llmgwd.net.http1 import (
     REQUEST_START,
     RESPONSE_START,
     BadMessage,
@@ -25,8 +27,6 @@ from llmgwd.direct.messages import (
     response_length,
     status_of,
 )
-from llmgwd.direct.rewrite import method_of, rewrite_request, rewrite_response
-from llmgwd.errors import LlmgwError, Transient
 
 if TYPE_CHECKING:
     from collections.abc import Callable

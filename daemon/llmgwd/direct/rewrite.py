@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from llmgwd.direct.messages import BadMessage, Fields, Head, request_length
 from llmgwd.errors import ConfigError
+from llmgwd.net.http1 import BadMessage, Fields, Head, request_length
 
 _REQUEST_LINE: Final = re.compile(rb"([A-Z][A-Z_-]*) ([^\x00-\x20\x7f]+) HTTP/1\.([01])")
 _ORIGIN_FORM: Final = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://[^/?#]*")

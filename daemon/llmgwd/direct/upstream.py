@@ -13,10 +13,10 @@ import ssl
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from llmgwctl.wire import Condition
-from llmgwd.cluster.dial import Line, Server, reason
-from llmgwd.cluster.proxy import choose_proxy
-from llmgwd.cluster.tls import ResumingContext, Trust, client_context
 from llmgwd.errors import Blocked, LlmgwError, Transient
+from llmgwd.net.dial import Line, Server, reason
+from llmgwd.net.proxy import choose_proxy
+from llmgwd.net.tls import ResumingContext, Trust, client_context
 
 if TYPE_CHECKING:
     from llmgwd.direct.rewrite import Address

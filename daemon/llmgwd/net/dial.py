@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote
 
 from llmgwctl.wire import Condition
-from llmgwd.cluster.head import HeadReader
 from llmgwd.cluster.refusals import check_room
 from llmgwd.errors import Blocked, LlmgwError, Transient
+from llmgwd.net.http_head import HeadReader
 
 if TYPE_CHECKING:
-    from llmgwd.cluster.proxy import Proxy
-    from llmgwd.cluster.tls import ResumingContext
+    from llmgwd.net.proxy import Proxy
+    from llmgwd.net.tls import ResumingContext
 
 _NEXT_ADDRESS_AFTER_S = 0.25
 # A watch on a dead path ends by its read time-out; this lets the kernel notice sooner.

@@ -16,7 +16,7 @@ from llmgwctl.wire import Condition
 from llmgwd.errors import Blocked
 
 if TYPE_CHECKING:
-    from llmgwd.cluster.dial import Server
+    from llmgwd.net.dial import Server
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
