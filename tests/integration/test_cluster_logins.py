@@ -21,10 +21,10 @@ from aiohttp import web
 from scripted_api import kubeconfig, serving
 
 from llmgwctl.wire import Condition
-from llmgwd.cluster import plugin
 from llmgwd.cluster.access import ClusterAccess, open_access
-from llmgwd.cluster.credentials import Credential
-from llmgwd.cluster.renewal import RETRY_FAILED_S, Renewed, RenewingLogin, Unattended
+from llmgwd.cluster.auth import exec_plugin
+from llmgwd.cluster.auth.credentials import Credential
+from llmgwd.cluster.auth.renewal import RETRY_FAILED_S, Renewed, RenewingLogin, Unattended
 from llmgwd.demo.tls import Authority
 from llmgwd.errors import Blocked, LlmgwError, Transient
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from llmgwctl.wire import Condition
-from llmgwd.cluster.known_plugins import login_command
-from llmgwd.cluster.login_files import login_files, paths_in
-from llmgwd.cluster.plugin import Plugin, last_word, understand
+from llmgwd.cluster.auth.exec_plugin import Plugin, last_word, understand
+from llmgwd.cluster.auth.known_plugins import login_command
+from llmgwd.cluster.auth.login_files import login_files, paths_in
 from llmgwd.errors import Blocked
 
 V1 = "client.authentication.k8s.io/v1"

@@ -18,8 +18,8 @@ import yaml
 
 from llmgwctl.wire import Condition
 from llmgwd.cluster import kubeconfig as kube
-from llmgwd.cluster.credentials import Credential, impersonation
-from llmgwd.cluster.logins import login_for, plugin_command
+from llmgwd.cluster.auth.credentials import Credential, impersonation
+from llmgwd.cluster.auth.logins import login_for, plugin_command
 from llmgwd.cluster.refusals import Action, check_room, parse_action, refusal
 from llmgwd.errors import Blocked, Transient
 from llmgwd.net.dial import Line

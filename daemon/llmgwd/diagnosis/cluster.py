@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from llmgwctl.wire import CheckState, Condition
 from llmgwd.cluster.access import kubeconfig_paths, open_access
-from llmgwd.cluster.credentials import Credential
+from llmgwd.cluster.auth.credentials import Credential
 from llmgwd.cluster.refusals import Forbidden, NotFound, Unauthorized
 from llmgwd.cluster.targets import first_view
 from llmgwd.diagnosis.ailments import ailment, is_serious, latest_warning

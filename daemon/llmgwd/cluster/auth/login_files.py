@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from llmgwd.cluster.known_plugins import recognise
+from llmgwd.cluster.auth.known_plugins import recognise
 
 # Where programs keep their own folders, by their name.
 _KEPT_IN: Final = (

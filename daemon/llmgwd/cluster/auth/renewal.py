@@ -18,7 +18,7 @@ from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.system.file_stamp import mark
 
 if TYPE_CHECKING:
-    from llmgwd.cluster.credentials import Credential
+    from llmgwd.cluster.auth.credentials import Credential
 
 # A login that needs a person is not made better by asking it more often.
 RETRY_FAILED_S = 30.0

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from llmgwd.cluster import oidc, plugin
-from llmgwd.cluster.credentials import FixedLogin, Login, TokenFileLogin, fixed_headers
-from llmgwd.cluster.login_files import login_files
-from llmgwd.cluster.renewal import RenewingLogin
+from llmgwd.cluster.auth import exec_plugin, oidc
+from llmgwd.cluster.auth.credentials import FixedLogin, Login, TokenFileLogin, fixed_headers
+from llmgwd.cluster.auth.login_files import login_files
+from llmgwd.cluster.auth.renewal import RenewingLogin
 
 if TYPE_CHECKING:
     from llmgwd.cluster.kubeconfig import Entry, Kubeconfig
@@ -41,10 +41,10 @@ def plugin_command(user: Entry) -> str | None:
 
 
 def _by_plugin(chosen: Kubeconfig, entry: Entry) -> Login:
-    described = plugin.parse_plugin(chosen, entry, chosen.context)
+    described = exec_plugin.parse_plugin(chosen, entry, chosen.context)
     parts = described.command, described.arguments, described.environment
     return RenewingLogin(
-        partial(plugin.renew, described),
+        partial(exec_plugin.renew, described),
         files=login_files(*parts),
         remedy=described.remedy,
     )

@@ -21,9 +21,9 @@ import anyio.to_thread
 import yaml
 
 from llmgwctl.wire import Condition
-from llmgwd.cluster.credentials import Credential, bearer
+from llmgwd.cluster.auth.credentials import Credential, bearer
+from llmgwd.cluster.auth.renewal import Renewed, RenewingLogin
 from llmgwd.cluster.kubeconfig import Entry, read_pem
-from llmgwd.cluster.renewal import Renewed, RenewingLogin
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.net.tls import ResumingContext, Trust, client_context
 
