@@ -16,7 +16,7 @@ import anyio
 
 from llmgwctl.wire import Condition, PodStatus, RouteKind, RouteStatus
 from llmgwd.cluster.access import kubeconfig_paths, open_access
-from llmgwd.cluster.targets import TargetWatch
+from llmgwd.cluster.target_watch import TargetWatch
 from llmgwd.cluster.upgrade import WaysIn
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.relay.splice import carry

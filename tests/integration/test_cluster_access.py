@@ -25,7 +25,7 @@ from scripted_api import (
 
 from llmgwctl.wire import Condition
 from llmgwd.cluster.access import open_access
-from llmgwd.cluster.refusals import Action, Forbidden, NotFound, Unauthorized
+from llmgwd.cluster.api_errors import Action, Forbidden, NotFound, Unauthorized
 from llmgwd.demo.tls import SERVER_NAME, Authority, server_context
 from llmgwd.errors import Blocked, LlmgwError, Transient
 

@@ -13,11 +13,11 @@ import pytest
 from views import Views
 
 from llmgwctl.wire import Condition, Way
-from llmgwd.cluster import targets
+from llmgwd.cluster import target_watch
 from llmgwd.cluster import upgrade as upgrades
 from llmgwd.cluster.access import ClusterAccess, open_access
-from llmgwd.cluster.refusals import Action, Forbidden, Unauthorized
-from llmgwd.cluster.targets import TargetWatch
+from llmgwd.cluster.api_errors import Action, Forbidden, Unauthorized
+from llmgwd.cluster.target_watch import TargetWatch
 from llmgwd.cluster.upgrade import WaysIn, upgrade
 from llmgwd.demo.kubeconfig import Credentials, Exec
 from llmgwd.demo.server import Options, SimulatedCluster

@@ -27,10 +27,10 @@ from scripted_api import (
 from views import Views
 
 from llmgwctl.wire import Condition
-from llmgwd.cluster import targets
+from llmgwd.cluster import target_watch
 from llmgwd.cluster.access import open_access
-from llmgwd.cluster.refusals import Forbidden, Unauthorized
-from llmgwd.cluster.targets import TargetWatch
+from llmgwd.cluster.api_errors import Forbidden, Unauthorized
+from llmgwd.cluster.target_watch import TargetWatch
 from llmgwd.errors import Transient
 
 pytestmark = pytest.mark.anyio

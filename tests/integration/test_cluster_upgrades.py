@@ -18,8 +18,8 @@ from scripted_api import http_proxy, kubeconfig, serving, socks_proxy
 from llmgwctl.wire import Condition, Way
 from llmgwd.cluster import upgrade as subject
 from llmgwd.cluster.access import ClusterAccess, open_access
+from llmgwd.cluster.api_errors import Forbidden, Unauthorized
 from llmgwd.cluster.pods import Endpoint
-from llmgwd.cluster.refusals import Forbidden, Unauthorized
 from llmgwd.cluster.upgrade import WaysIn, upgrade
 from llmgwd.demo.tls import SERVER_NAME, Authority, server_context
 from llmgwd.errors import LlmgwError, Transient

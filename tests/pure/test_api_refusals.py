@@ -7,7 +7,7 @@ import json
 import pytest
 
 from llmgwctl.wire import Condition
-from llmgwd.cluster.refusals import (
+from llmgwd.cluster.api_errors import (
     Action,
     Forbidden,
     Gone,

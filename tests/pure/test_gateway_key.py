@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from llmgwd.cluster.refusals import Forbidden, NotFound
+from llmgwd.cluster.api_errors import Forbidden, NotFound
 from llmgwd.config.model import KeySource
 from llmgwd.errors import Blocked, Transient
 from llmgwd.gateway import key as key_module

@@ -8,8 +8,8 @@ from email.message import Message
 import pytest
 
 from llmgwctl.wire import Condition, Way
+from llmgwd.cluster.api_errors import Forbidden, Unauthorized
 from llmgwd.cluster.pods import Endpoint
-from llmgwd.cluster.refusals import Forbidden, Unauthorized
 from llmgwd.cluster.upgrade import (
     RETRY_BETTER_S,
     check_acceptance,

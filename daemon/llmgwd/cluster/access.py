@@ -18,9 +18,9 @@ import yaml
 
 from llmgwctl.wire import Condition
 from llmgwd.cluster import kubeconfig as kube
+from llmgwd.cluster.api_errors import Action, check_room, parse_action, refusal
 from llmgwd.cluster.auth.credentials import Credential, impersonation
 from llmgwd.cluster.auth.logins import login_for, plugin_command
-from llmgwd.cluster.refusals import Action, check_room, parse_action, refusal
 from llmgwd.errors import Blocked, Transient
 from llmgwd.net.dial import Line
 from llmgwd.net.proxy import choose_proxy

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from llmgwctl.wire import Condition
-from llmgwd.cluster.refusals import check_room
+from llmgwd.cluster.api_errors import check_room
 from llmgwd.cluster.resolve import nearest
 from llmgwd.errors import Blocked
 from llmgwd.net.dial import Server

@@ -19,8 +19,8 @@ from urllib.parse import quote
 import anyio
 
 from llmgwctl.wire import LogLine
-from llmgwd.cluster.refusals import Action, NotFound, forbidden
-from llmgwd.cluster.targets import TargetWatch, first_view
+from llmgwd.cluster.api_errors import Action, NotFound, forbidden
+from llmgwd.cluster.target_watch import TargetWatch, first_view
 from llmgwd.errors import Blocked, LlmgwError
 
 if TYPE_CHECKING:

@@ -20,7 +20,14 @@ from urllib.parse import quote
 
 from llmgwctl import __version__
 from llmgwctl.wire import Condition, Way
-from llmgwd.cluster.refusals import Action, Forbidden, excerpt, forbidden, read_status, unauthorized
+from llmgwd.cluster.api_errors import (
+    Action,
+    Forbidden,
+    excerpt,
+    forbidden,
+    read_status,
+    unauthorized,
+)
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.net.dial import dial_error
 from llmgwd.net.http_head import HeadReader

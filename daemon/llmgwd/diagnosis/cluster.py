@@ -11,9 +11,9 @@ import anyio.to_thread
 
 from llmgwctl.wire import CheckState, Condition
 from llmgwd.cluster.access import kubeconfig_paths, open_access
+from llmgwd.cluster.api_errors import Forbidden, NotFound, Unauthorized
 from llmgwd.cluster.auth.credentials import Credential
-from llmgwd.cluster.refusals import Forbidden, NotFound, Unauthorized
-from llmgwd.cluster.targets import first_view
+from llmgwd.cluster.target_watch import first_view
 from llmgwd.diagnosis.ailments import ailment, is_serious, latest_warning
 from llmgwd.diagnosis.examination import (
     Clock,

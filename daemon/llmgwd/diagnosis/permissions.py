@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from llmgwd.cluster.refusals import Action
+from llmgwd.cluster.api_errors import Action
 from llmgwd.cluster.resolve import parse_target
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ import anyio
 import anyio.to_thread
 
 from llmgwctl.wire import Condition
-from llmgwd.cluster.refusals import NotFound
+from llmgwd.cluster.api_errors import NotFound
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.gateway.answer import Connect, NotHttp, exchange
 from llmgwd.gateway.surface import KeyVerdict, judge_key

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote
 
 from llmgwctl.wire import Condition
-from llmgwd.cluster.refusals import check_room
+from llmgwd.cluster.api_errors import check_room
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.net.http_head import HeadReader
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from llmgwctl.wire import Condition
-from llmgwd.cluster.refusals import check_room
+from llmgwd.cluster.api_errors import check_room
 from llmgwd.errors import Blocked
 
 if TYPE_CHECKING:

@@ -20,10 +20,10 @@ import anyio
 import anyio.abc
 
 from llmgwctl.wire import Condition
+from llmgwd.cluster.api_errors import check_room
 from llmgwd.cluster.auth.credentials import Credential, bearer
 from llmgwd.cluster.auth.known_plugins import login_command
 from llmgwd.cluster.auth.renewal import Renewed, Unattended
-from llmgwd.cluster.refusals import check_room
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.net.tls import ClientCertificate
 

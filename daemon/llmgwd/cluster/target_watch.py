@@ -16,8 +16,8 @@ import msgspec
 
 from llmgwctl.wire import Condition
 from llmgwd.cluster import resolve
+from llmgwd.cluster.api_errors import Forbidden, Gone, NotFound, parse_action, refusal
 from llmgwd.cluster.pods import Pod, TargetView, parse_pod
-from llmgwd.cluster.refusals import Forbidden, Gone, NotFound, parse_action, refusal
 from llmgwd.errors import Blocked, LlmgwError, Transient
 
 if TYPE_CHECKING:
