@@ -21,7 +21,7 @@ import structlog
 from llmgwd.control.api import ControlServer
 from llmgwd.control.metrics_port import offer_metrics
 from llmgwd.control.table import TABLE
-from llmgwd.fleet import DRAIN_S, Fleet
+from llmgwd.forwards.manager import DRAIN_S, Fleet
 from llmgwd.service.fault import allow_faults
 from llmgwd.service.notify import Notifier
 from llmgwd.telemetry import log

@@ -35,7 +35,7 @@ from llmgwd.telemetry import log
 
 if TYPE_CHECKING:
     from llmgwctl.wire import Event
-    from llmgwd.fleet import Fleet
+    from llmgwd.forwards.manager import Fleet
 
 PORTS_TRIED: Final = 50
 REQUESTS_EVERY_S: Final = 0.2

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmgwd.preference import PATIENCE_S, PROOF_S, Choice, Standing, choose
+from llmgwd.forwards.selection import PATIENCE_S, PROOF_S, Choice, Standing, choose
 
 UP, DOWN = True, False
 

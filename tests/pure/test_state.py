@@ -6,8 +6,8 @@ import pytest
 
 from llmgwctl.wire import Condition as Kind
 from llmgwctl.wire import Severity, State
-from llmgwd.conditions import Condition, Conditions, severity_of
-from llmgwd.state import Happening, ImpossibleStep, found, step
+from llmgwd.forwards.conditions import Condition, Conditions, severity_of
+from llmgwd.forwards.state import Happening, ImpossibleStep, found, step
 
 
 @pytest.mark.parametrize(

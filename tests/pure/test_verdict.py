@@ -6,10 +6,10 @@ import pytest
 
 from llmgwctl.wire import Condition as Kind
 from llmgwctl.wire import Severity, State
-from llmgwd.conditions import Conditions
 from llmgwd.errors import Blocked, LlmgwError, Transient
-from llmgwd.state import Happening
-from llmgwd.verdict import Facts, conditions, happening, sentence
+from llmgwd.forwards.conditions import Conditions
+from llmgwd.forwards.state import Happening
+from llmgwd.forwards.verdict import Facts, conditions, happening, sentence
 
 EXPIRED = Blocked(Kind.LOGIN_EXPIRED, "the login expired", "log in")
 LOST = Transient(Kind.TUNNEL_LOST, "The tunnel broke.")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from llmgwctl.wire import SERVING_STATES, Severity, State
 from llmgwctl.wire import Condition as Kind
-from llmgwd.conditions import Condition, Conditions, severity_of
 from llmgwd.errors import Blocked, LlmgwError
-from llmgwd.state import Happening, found
+from llmgwd.forwards.conditions import Condition, Conditions, severity_of
+from llmgwd.forwards.state import Happening, found
 
 
 @dataclass(frozen=True, slots=True)

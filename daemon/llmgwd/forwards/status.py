@@ -11,8 +11,8 @@ from llmgwd.telemetry import timestamps
 
 if TYPE_CHECKING:
     from llmgwctl.wire import ConditionStatus, Counters, ForwardStatus, RouteStatus
-    from llmgwd.conditions import Conditions
-    from llmgwd.supervisor import Forward, SupervisedRoute
+    from llmgwd.forwards.conditions import Conditions
+    from llmgwd.forwards.forward import Forward, SupervisedRoute
 
 
 def forward_status(forward: Forward) -> ForwardStatus:

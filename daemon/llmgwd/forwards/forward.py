@@ -15,19 +15,19 @@ import structlog
 
 from llmgwctl.wire import SERVING_STATES, EventKind, State
 from llmgwctl.wire import Condition as Kind
-from llmgwd import preference, verdict
-from llmgwd.conditions import Conditions
 from llmgwd.config import model
 from llmgwd.doors import Doors, Sockets
 from llmgwd.errors import LlmgwError, Transient
-from llmgwd.health import Health
+from llmgwd.forwards import selection, verdict
+from llmgwd.forwards.conditions import Conditions
+from llmgwd.forwards.events import Teller
+from llmgwd.forwards.health import Health
+from llmgwd.forwards.state import Happening, step
 from llmgwd.kubernetes_route import KubernetesRoute
 from llmgwd.reception import Reason, Reception
 from llmgwd.relay.listener import BACKLOG
-from llmgwd.state import Happening, step
 from llmgwd.telemetry import timestamps
 from llmgwd.telemetry.timings import Timing
-from llmgwd.telling import Teller
 from llmgwd.url_way import UrlWay
 
 if TYPE_CHECKING:
@@ -256,8 +256,8 @@ class Forward:
         self.reception.release()
 
     def _choose(self) -> None:
-        standings = [preference.Standing(each.is_up, each.since) for each in self.routes]
-        choice = preference.choose(standings, self.active, anyio.current_time())
+        standings = [selection.Standing(each.is_up, each.since) for each in self.routes]
+        choice = selection.choose(standings, self.active, anyio.current_time())
         if choice.index != self.active:
             before, self.active = self.routes[self.active], choice.index
             after = self.routes[self.active]

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from llmgwctl.wire import EventKind, RouteKind, State
+from llmgwd.forwards.verdict import sentence
 from llmgwd.telemetry.timings import Timing
-from llmgwd.verdict import sentence
 
 if TYPE_CHECKING:
     from llmgwd.cluster.access import ClusterAccess
     from llmgwd.cluster.pods import TargetView
-    from llmgwd.conditions import Condition, Conditions
     from llmgwd.errors import LlmgwError
+    from llmgwd.forwards.conditions import Condition, Conditions
     from llmgwd.kubernetes_route import KubernetesRoute
     from llmgwd.telemetry.journal import Journal
     from llmgwd.url_way import UrlWay

@@ -13,7 +13,7 @@ from llmgwd.telemetry import redaction
 
 if TYPE_CHECKING:
     from llmgwd.config.model import KeySource
-    from llmgwd.supervisor import Forward
+    from llmgwd.forwards.forward import Forward
 
 
 class Keys:

@@ -14,13 +14,13 @@ import llmgwctl
 from llmgwctl import wire
 from llmgwctl.wire import STATES_WORST_FIRST, EventKind, State
 from llmgwctl.wire import Condition as Kind
-from llmgwd.conditions import Condition, Conditions, severity_of
 from llmgwd.config import file as config_file
 from llmgwd.doors import exhausted
 from llmgwd.errors import ConfigError
-from llmgwd.keys import Keys
-from llmgwd.snapshot import condition_statuses, forward_status
-from llmgwd.supervisor import Forward
+from llmgwd.forwards.conditions import Condition, Conditions, severity_of
+from llmgwd.forwards.forward import Forward
+from llmgwd.forwards.keys import Keys
+from llmgwd.forwards.status import condition_statuses, forward_status
 from llmgwd.system import memory, suspend
 from llmgwd.system.descriptors import Descriptors
 from llmgwd.system.file_watch import WatchedFiles
