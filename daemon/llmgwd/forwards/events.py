@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from llmgwd.cluster.pods import TargetView
     from llmgwd.errors import LlmgwError
     from llmgwd.forwards.conditions import Condition, Conditions
-    from llmgwd.kubernetes_route import KubernetesRoute
+    from llmgwd.routes.kubernetes import KubernetesRoute
+    from llmgwd.routes.url import UrlWay
     from llmgwd.telemetry.journal import Journal
-    from llmgwd.url_way import UrlWay
 
 _CONNECTIONS: Final = {
     EventKind.CONNECTION_REDIALED: "was sent again: nobody had received it",

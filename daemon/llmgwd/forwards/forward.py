@@ -23,12 +23,12 @@ from llmgwd.forwards.conditions import Conditions
 from llmgwd.forwards.events import Teller
 from llmgwd.forwards.health import Health
 from llmgwd.forwards.state import Happening, step
-from llmgwd.kubernetes_route import KubernetesRoute
 from llmgwd.reception import Reason, Reception
 from llmgwd.relay.listener import BACKLOG
+from llmgwd.routes.kubernetes import KubernetesRoute
+from llmgwd.routes.url import UrlWay
 from llmgwd.telemetry import timestamps
 from llmgwd.telemetry.timings import Timing
-from llmgwd.url_way import UrlWay
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from llmgwctl.wire import Condition
 from llmgwd.errors import Transient
 from llmgwd.gateway.key import Key, KeyRing, secrets_in
-from llmgwd.kubernetes_route import KubernetesRoute
+from llmgwd.routes.kubernetes import KubernetesRoute
 from llmgwd.telemetry import redaction
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from llmgwd.config import model
     from llmgwd.direct.exchange import Client
     from llmgwd.errors import LlmgwError
-    from llmgwd.kubernetes_route import RouteOwner
     from llmgwd.relay.connection import LocalConnection
     from llmgwd.relay.route import Admission
+    from llmgwd.routes.kubernetes import RouteOwner
 
 
 class UrlWay:
