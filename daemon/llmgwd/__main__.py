@@ -16,8 +16,8 @@ from llmgwctl import paths
 from llmgwd.config.model import Config, default_forward
 from llmgwd.control.claim import claim
 from llmgwd.errors import LlmgwError
+from llmgwd.relay.sockets import ProcessSockets
 from llmgwd.service.activation import inherit
-from llmgwd.sockets import ProcessSockets
 from llmgwd.system.limits import raise_limit
 
 if TYPE_CHECKING:

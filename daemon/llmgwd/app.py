@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from llmgwd.config.model import Config
     from llmgwd.control.claim import Claim
-    from llmgwd.sockets import ProcessSockets
+    from llmgwd.relay.sockets import ProcessSockets
 
 STATE_VARIABLE: Final = "LLMGW_STATE_DIR"
 LOOP_VARIABLE: Final = "LLMGW_LOOP"

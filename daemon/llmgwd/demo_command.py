@@ -27,9 +27,9 @@ from llmgwd.config.model import ClusterRoute, Config, ForwardConfig, localhost
 from llmgwd.control.claim import Claim, claim
 from llmgwd.demo.remote import FaultError, RemoteCluster, cluster_process
 from llmgwd.errors import Blocked
+from llmgwd.relay.sockets import ProcessSockets
 from llmgwd.service.activation import Inherited
 from llmgwd.service.notify import Notifier
-from llmgwd.sockets import ProcessSockets
 from llmgwd.system.port_owner import port_owner
 from llmgwd.telemetry import log
 

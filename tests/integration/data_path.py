@@ -24,7 +24,7 @@ from llmgwd.cluster.pods import Endpoint
 from llmgwd.cluster.upgrade import Upgraded, upgrade
 from llmgwd.config.model import ListenAddress
 from llmgwd.demo.server import Options, SimulatedCluster
-from llmgwd.reception import Reason, Reception
+from llmgwd.relay.admission import Reason, Reception
 from llmgwd.relay.listener import Listener, bind
 from llmgwd.relay.splice import carry
 from llmgwd.tunnel.pool import TunnelPool

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmgwd.config.model import ListenAddress
 from llmgwd.direct.route import UrlRoute
-from llmgwd.relay.ledger import Ledger
+from llmgwd.relay.counters import Ledger
 from llmgwd.relay.listener import Listener, bind
 
 if TYPE_CHECKING:

@@ -16,15 +16,15 @@ import structlog
 from llmgwctl.wire import SERVING_STATES, EventKind, State
 from llmgwctl.wire import Condition as Kind
 from llmgwd.config import model
-from llmgwd.doors import Doors, Sockets
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.forwards import selection, verdict
 from llmgwd.forwards.conditions import Conditions
 from llmgwd.forwards.events import Teller
 from llmgwd.forwards.health import Health
 from llmgwd.forwards.state import Happening, step
-from llmgwd.reception import Reason, Reception
+from llmgwd.relay.admission import Reason, Reception
 from llmgwd.relay.listener import BACKLOG
+from llmgwd.relay.listeners import Doors, Sockets
 from llmgwd.routes.kubernetes import KubernetesRoute
 from llmgwd.routes.url import UrlWay
 from llmgwd.telemetry import timestamps

@@ -10,7 +10,7 @@ import anyio
 from llmgwctl.wire import Condition, GatewayStatus
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.gateway.probe import UNKNOWN, ProbeResult, probe
-from llmgwd.probe_client import connect_through
+from llmgwd.relay.probe_client import connect_through
 from llmgwd.system.backoff import News
 from llmgwd.telemetry import timestamps
 from llmgwd.telemetry.timings import Timing

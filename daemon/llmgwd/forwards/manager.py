@@ -15,12 +15,12 @@ from llmgwctl import wire
 from llmgwctl.wire import STATES_WORST_FIRST, EventKind, State
 from llmgwctl.wire import Condition as Kind
 from llmgwd.config import file as config_file
-from llmgwd.doors import exhausted
 from llmgwd.errors import ConfigError
 from llmgwd.forwards.conditions import Condition, Conditions, severity_of
 from llmgwd.forwards.forward import Forward
 from llmgwd.forwards.keys import Keys
 from llmgwd.forwards.status import condition_statuses, forward_status
+from llmgwd.relay.listeners import exhausted
 from llmgwd.system import memory, suspend
 from llmgwd.system.descriptors import Descriptors
 from llmgwd.system.file_watch import WatchedFiles
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from llmgwd.config.model import Config, ForwardConfig
-    from llmgwd.doors import Sockets
     from llmgwd.gateway.key import Key
+    from llmgwd.relay.listeners import Sockets
     from llmgwd.telemetry.journal import Journal
 
 DRAIN_S: Final = 30.0

@@ -16,11 +16,11 @@ import sys
 import termios
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
-from llmgwd.relay.half_closed import is_peer_gone
+from llmgwd.relay.peer import is_peer_gone
 
 if TYPE_CHECKING:
     from llmgwd.errors import LlmgwError
-    from llmgwd.relay.ledger import Ledger
+    from llmgwd.relay.counters import Ledger
     from llmgwd.relay.route import Admission
 
 # HTTP clients speak first, within microseconds of the connection; a protocol whose server greets

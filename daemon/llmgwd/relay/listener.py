@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from llmgwd.config.model import ListenAddress
-    from llmgwd.relay.ledger import Ledger
+    from llmgwd.relay.counters import Ledger
     from llmgwd.relay.route import Admission
 
 # What the kernel may queue while the loop is busy; Linux caps it at net.core.somaxconn (4,096).
@@ -66,9 +66,9 @@ class Listener:
 
     async def serve(self, sock: socket.socket) -> None:
         """Start to accept on a bound socket, which belongs to the listener from here on."""
-        from llmgwd.relay import half_closed
+        from llmgwd.relay import peer
 
-        half_closed.prepare()
+        peer.prepare()
         sock.setblocking(False)
         self._watch(sock)
 

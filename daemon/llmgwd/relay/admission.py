@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from llmgwctl.wire import EventKind
 from llmgwd.forwards.event_batch import Flush, Tally
 from llmgwd.gateway.refusal import refusal
+from llmgwd.relay.counters import Ledger
 from llmgwd.relay.hold import HoldQueue
-from llmgwd.relay.ledger import Ledger
 from llmgwd.telemetry.timings import Timing
 
 if TYPE_CHECKING:

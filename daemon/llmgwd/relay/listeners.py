@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import socket
 
     from llmgwd.config.model import ListenAddress
-    from llmgwd.relay.ledger import Ledger
+    from llmgwd.relay.counters import Ledger
     from llmgwd.relay.route import Admission
 
 RETRY_S: Final = 1.0
