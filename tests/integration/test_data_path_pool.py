@@ -9,7 +9,7 @@ import pytest
 from data_path import ALL_WAYS, SPDY_WAYS, DataPath, data_path, get, status, until
 
 from llmgwd.cluster.pods import Endpoint
-from llmgwd.tunnel import dialling
+from llmgwd.tunnel import dials as dialling
 from llmgwd.tunnel import pool as pool_module
 from llmgwd.tunnel import tunnel as tunnel_module
 from llmgwd.tunnel.pool import WARM_AT_REST, WARM_IN_USE

@@ -11,7 +11,7 @@ from llmgwctl.wire import Condition, Way
 from llmgwd.cluster.pods import Endpoint
 from llmgwd.cluster.upgrade import Upgraded
 from llmgwd.protocol import spdy
-from llmgwd.tunnel.spdy_tunnel import VERDICT_GRACE_S, SpdyTunnel
+from llmgwd.tunnel.spdy import VERDICT_GRACE_S, SpdyTunnel
 from llmgwd.tunnel.stream import TunnelStream, failure_from_text
 
 if TYPE_CHECKING:

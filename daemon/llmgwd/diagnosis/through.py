@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from llmgwctl.wire import Way
 from llmgwd.cluster.upgrade import upgrade
-from llmgwd.tunnel.channels_tunnel import ChannelsTunnel
-from llmgwd.tunnel.spdy_tunnel import SpdyTunnel
+from llmgwd.tunnel.channels import ChannelsTunnel
+from llmgwd.tunnel.spdy import SpdyTunnel
 from llmgwd.tunnel.stream import OwnStream
 
 if TYPE_CHECKING:

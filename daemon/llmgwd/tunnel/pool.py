@@ -15,11 +15,11 @@ import anyio
 
 from llmgwctl.wire import Condition, Way
 from llmgwd.errors import LlmgwError, Transient
-from llmgwd.tunnel import choosing, liveness
-from llmgwd.tunnel.channels_tunnel import ChannelsTunnel
+from llmgwd.tunnel import liveness, selection
+from llmgwd.tunnel.channels import ChannelsTunnel
 from llmgwd.tunnel.dial_probe import REST_S, DialProbe
-from llmgwd.tunnel.dialling import Dials
-from llmgwd.tunnel.spdy_tunnel import SpdyTunnel
+from llmgwd.tunnel.dials import Dials
+from llmgwd.tunnel.spdy import SpdyTunnel
 from llmgwd.tunnel.tunnel import silence
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class TunnelPool:
         if owner.is_demand:
             self._used_at = now
         # One stream a tunnel while the cap allows; whoever comes when it is spoken for shares.
-        has_room = choosing.streams_to_share_with(self._tunnels) + len(self._line) < self._limit
+        has_room = selection.streams_to_share_with(self._tunnels) + len(self._line) < self._limit
         if self._line and not has_room:
             # A crowd: who waits in line for a tunnel of their own would not get it either.
             self._serve_line(may_share=True)
@@ -243,7 +243,7 @@ class TunnelPool:
         if self.is_up and now - self._up_since > FORGIVEN_AFTER_S:
             self.dials.attempts = 0
         self._shrink(now)
-        if any(choosing.can_carry(tunnel, self._resting) for tunnel in self._tunnels):
+        if any(selection.can_carry(tunnel, self._resting) for tunnel in self._tunnels):
             self._lost = None
             self._come_up()
         self._serve_line()
@@ -294,7 +294,7 @@ class TunnelPool:
 
     def _dial_one_of(self, endpoints: Sequence[Endpoint], tasks: anyio.abc.TaskGroup) -> None:
         """Dial the one with the fewest tunnels."""
-        endpoint = choosing.least_served(endpoints, self._tunnels, self.dials)
+        endpoint = selection.least_served(endpoints, self._tunnels, self.dials)
         if endpoint in self._resting:
             self._resting[endpoint].tried(self._clock())
         self.dials.start(tasks, endpoint)
@@ -302,11 +302,11 @@ class TunnelPool:
     def _dials_wanted(self) -> int:
         """Count those that a route that is up is short of."""
         ready = sum(
-            tunnel.load == 0 and choosing.can_carry(tunnel, self._resting)
+            tunnel.load == 0 and selection.can_carry(tunnel, self._resting)
             for tunnel in self._tunnels
         )
         wanted = self._warm_target(self._clock()) + len(self._line) - ready - len(self.dials)
-        room = self._limit - choosing.can_carry_more(self._tunnels) - len(self.dials)
+        room = self._limit - selection.can_carry_more(self._tunnels) - len(self.dials)
         at_once = DIALS_IN_A_CROWD if self._is_crowded() else DIALS_AT_ONCE
         return max(min(wanted, room, at_once - len(self.dials)), 0)
 
@@ -396,7 +396,7 @@ class TunnelPool:
     # Choosing.
 
     def _pick(self, may_share: bool) -> Tunnel | None:
-        return choosing.pick(self._tunnels, self._resting, may_share=may_share)
+        return selection.pick(self._tunnels, self._resting, may_share=may_share)
 
     def _idle(self) -> list[Tunnel]:
         return [t for t in self._tunnels if t.is_idle and not t.is_draining and not t.is_closed]

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmgwd.protocol import channels, websocket
-from llmgwd.tunnel.link import WebSocketLink
-from llmgwd.tunnel.spdy_tunnel import MAX_ERROR_TEXT_BYTES
+from llmgwd.tunnel.framing import WebSocketLink
+from llmgwd.tunnel.spdy import MAX_ERROR_TEXT_BYTES
 from llmgwd.tunnel.stream import StreamOwner, failure_from_text
 from llmgwd.tunnel.tunnel import Tunnel
 

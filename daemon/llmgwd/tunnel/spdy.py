@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from llmgwctl.wire import Condition, Way
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.protocol import spdy
-from llmgwd.tunnel.link import Link, RawLink, WebSocketLink
+from llmgwd.tunnel.framing import Link, RawLink, WebSocketLink
 from llmgwd.tunnel.stream import StreamOwner, failure_from_text
 from llmgwd.tunnel.tunnel import FAREWELL_S, Tunnel
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from llmgwd.cluster.pods import Endpoint
-    from llmgwd.tunnel.dialling import Dials
+    from llmgwd.tunnel.dials import Dials
     from llmgwd.tunnel.tunnel import Tunnel
 
 
