@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmgwd.gateway.refusal import refusal
+from llmgwd.gateway.unavailable import refusal
 
 SENTENCE = "No pod of service/litellm is ready."
 REMEDY = "Run: kubectl -n litellm get pods"

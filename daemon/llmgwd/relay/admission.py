@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from llmgwctl.wire import EventKind
 from llmgwd.forwards.event_batch import Flush, Tally
-from llmgwd.gateway.refusal import refusal
+from llmgwd.gateway.unavailable import refusal
 from llmgwd.relay.counters import Ledger
 from llmgwd.relay.hold import HoldQueue
 from llmgwd.telemetry.timings import Timing
