@@ -90,7 +90,7 @@ def _check(options: argparse.Namespace) -> int:
 
 def _doctor(options: argparse.Namespace) -> int:
     from llmgwd import doctor_command
-    from llmgwd.diagnosis.case import Request
+    from llmgwd.doctor.context import Request
 
     return doctor_command.run(
         lambda: read_config(options.config or paths.config_path()),

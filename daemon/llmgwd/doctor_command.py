@@ -12,13 +12,13 @@ import anyio
 from llmgwctl.doctor.report import Style, exit_status, line
 from llmgwctl.nearest import nearest
 from llmgwctl.wire import CheckState, CheckStatus, Exit
-from llmgwd.diagnosis.doctor import diagnose
+from llmgwd.doctor.doctor import diagnose
 from llmgwd.errors import ConfigError
 from llmgwd.telemetry import log
 
 if TYPE_CHECKING:
     from llmgwd.config.model import Config
-    from llmgwd.diagnosis.case import Request
+    from llmgwd.doctor.context import Request
 
 
 def run(read: Callable[[], Config], request: Request, only: str | None, *, as_json: bool) -> int:

@@ -13,18 +13,9 @@ from llmgwctl.absence import Facts
 from llmgwctl.doctor.machine import check_service
 from llmgwctl.wire import CheckState, CheckStatus
 from llmgwd.config.model import ClusterRoute
-from llmgwd.diagnosis.ailments import ailment, latest_warning
-from llmgwd.diagnosis.examination import (
-    Check,
-    Finding,
-    Pointless,
-    examine,
-    failure,
-    ok,
-    told,
-    warning,
-)
-from llmgwd.diagnosis.permissions import needs, role, shown
+from llmgwd.doctor.checks import Check, Finding, Pointless, examine, failure, ok, told, warning
+from llmgwd.doctor.permissions import needs, role, shown
+from llmgwd.doctor.pod_troubles import ailment, latest_warning
 from llmgwd.errors import Blocked, Transient
 
 READY = {"type": "Ready", "status": "True"}

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from llmgwctl.wire import CheckStatus, Path
 from llmgwd.control.endpoint import JSON_LINES, Call, Endpoint, Lines, Parameter
 from llmgwd.control.routes import find_forward
-from llmgwd.diagnosis.case import Request
-from llmgwd.diagnosis.doctor import diagnose
+from llmgwd.doctor.context import Request
+from llmgwd.doctor.doctor import diagnose
 
 if TYPE_CHECKING:
     from llmgwd.control.daemon import Daemon

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 
 from llmgwctl.wire import Condition, State
-from llmgwd.diagnosis.examination import Finding, failure, ok
+from llmgwd.doctor.checks import Finding, failure, ok
 from llmgwd.system.port_owner import port_owner
 
 if TYPE_CHECKING:
     from llmgwctl.wire import ForwardStatus
     from llmgwd.config.model import ListenAddress
-    from llmgwd.diagnosis.case import Case
+    from llmgwd.doctor.context import Case
 
 _UNBOUND = (Condition.PORT_TAKEN, Condition.PORT_FORBIDDEN, Condition.DESCRIPTORS_EXHAUSTED)
 _START = "llmgwctl service install"

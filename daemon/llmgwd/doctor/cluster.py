@@ -14,23 +14,15 @@ from llmgwd.cluster.access import kubeconfig_paths, open_access
 from llmgwd.cluster.api_errors import Forbidden, NotFound, Unauthorized
 from llmgwd.cluster.auth.credentials import Credential
 from llmgwd.cluster.target_watch import first_view
-from llmgwd.diagnosis.ailments import ailment, is_serious, latest_warning
-from llmgwd.diagnosis.examination import (
-    Clock,
-    Finding,
-    Pointless,
-    from_error,
-    ok,
-    told,
-    warning,
-)
-from llmgwd.diagnosis.permissions import Need, needs, role, shown
+from llmgwd.doctor.checks import Clock, Finding, Pointless, from_error, ok, told, warning
+from llmgwd.doctor.permissions import Need, needs, role, shown
+from llmgwd.doctor.pod_troubles import ailment, is_serious, latest_warning
 from llmgwd.errors import Blocked, LlmgwError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from llmgwd.diagnosis.case import Case
+    from llmgwd.doctor.context import Case
 
 _REVIEW: Final = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 # Which check a problem of the target belongs to.

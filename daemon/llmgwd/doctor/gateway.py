@@ -11,20 +11,11 @@ import anyio
 
 from llmgwctl.nearest import nearest
 from llmgwctl.wire import CheckState, Way
-from llmgwd.diagnosis.examination import (
-    Clock,
-    Finding,
-    Pointless,
-    failure,
-    from_error,
-    ok,
-    told,
-    warning,
-)
-from llmgwd.diagnosis.through import converse, open_tunnel
 from llmgwd.direct.check import check as check_address
 from llmgwd.direct.rewrite import parse_url
 from llmgwd.direct.upstream import Dialer
+from llmgwd.doctor.checks import Clock, Finding, Pointless, failure, from_error, ok, told, warning
+from llmgwd.doctor.tunnel_stream import converse, open_tunnel
 from llmgwd.errors import LlmgwError
 from llmgwd.gateway.answer import Answer, Connect, NotHttp, exchange
 from llmgwd.gateway.key import KeyRing, secrets_in
@@ -33,7 +24,7 @@ from llmgwd.gateway.surface import KeyVerdict, error_of, judge_key, redacted
 from llmgwd.telemetry import redaction
 
 if TYPE_CHECKING:
-    from llmgwd.diagnosis.case import Case
+    from llmgwd.doctor.context import Case
 
 _WAY_S: Final = 10.0
 _ANSWER_S: Final = 10.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Final
 
-from llmgwd.diagnosis import cluster, gateway, port
-from llmgwd.diagnosis.case import Case, Request
-from llmgwd.diagnosis.examination import Check, examine
+from llmgwd.doctor import cluster, gateway, port
+from llmgwd.doctor.checks import Check, examine
+from llmgwd.doctor.context import Case, Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
