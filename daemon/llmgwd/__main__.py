@@ -76,20 +76,20 @@ def read_config(path: str) -> Config:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from llmgwd import demo_command
+    from llmgwd.cli import demo as demo_command
 
     return demo_command.run(options.port, options.for_s)
 
 
 def _check(options: argparse.Namespace) -> int:
-    from llmgwd.check_command import report
+    from llmgwd.cli.check import report
 
     print(report(read_config(options.file or paths.config_path()), options.json))
     return 0
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from llmgwd import doctor_command
+    from llmgwd.cli import doctor as doctor_command
     from llmgwd.doctor.context import Request
 
     return doctor_command.run(
