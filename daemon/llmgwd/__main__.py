@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import llmgwctl
 from llmgwctl import paths
 from llmgwd.config.model import Config, default_forward
-from llmgwd.control.claim import claim
+from llmgwd.control.socket import claim
 from llmgwd.errors import LlmgwError
 from llmgwd.relay.sockets import ProcessSockets
 from llmgwd.service.activation import inherit

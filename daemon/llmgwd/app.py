@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from llmgwd.config.model import Config
-    from llmgwd.control.claim import Claim
+    from llmgwd.control.socket import Claim
     from llmgwd.relay.sockets import ProcessSockets
 
 STATE_VARIABLE: Final = "LLMGW_STATE_DIR"

@@ -13,7 +13,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from llmgwctl.wire import Event, EventKind, State, Status
 from llmgwd.config.model import Config
 from llmgwd.control.api import ControlServer
-from llmgwd.control.claim import claim
+from llmgwd.control.socket import claim
 from llmgwd.control.table import TABLE
 from llmgwd.errors import Blocked, ConfigError
 from llmgwd.gateway.key import Key

@@ -18,8 +18,8 @@ from plain_daemon import Served, serve
 from llmgwctl.client import Client
 from llmgwctl.transport import Answer, LineStream, request
 from llmgwctl.wire import EventKind, State, Status
-from llmgwd.control.claim import claim
 from llmgwd.control.peer import uid_of_xucred
+from llmgwd.control.socket import claim
 from llmgwd.errors import Blocked
 
 

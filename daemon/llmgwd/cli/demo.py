@@ -24,7 +24,7 @@ from llmgwctl.paths import SOCKET_VARIABLE
 from llmgwctl.wire import EventKind, State
 from llmgwd.app import Daemon, start
 from llmgwd.config.model import ClusterRoute, Config, ForwardConfig, localhost
-from llmgwd.control.claim import Claim, claim
+from llmgwd.control.socket import Claim, claim
 from llmgwd.demo.remote import FaultError, RemoteCluster, cluster_process
 from llmgwd.errors import Blocked
 from llmgwd.relay.sockets import ProcessSockets
