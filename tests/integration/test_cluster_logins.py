@@ -253,7 +253,7 @@ async def test_a_plugin_is_told_of_the_cluster_where_it_wants_to_be(tmp_path: Pa
 async def test_a_plugin_that_does_not_end_is_ended_with_all_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plugin, "PLUGIN_S", 1.0)
+    monkeypatch.setattr(exec_plugin, "PLUGIN_S", 1.0)
     script = Script(
         tmp_path,
         """

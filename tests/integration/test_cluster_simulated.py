@@ -153,7 +153,7 @@ async def test_other_targets_lead_to_the_same_pods(
 async def test_a_role_without_watch_still_follows(
     cluster: SimulatedCluster, access: ClusterAccess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(targets, "_POLL_S", 0.02)
+    monkeypatch.setattr(target_watch, "_POLL_S", 0.02)
     cluster.faults.set_role("no-watch")
     async with following(access) as views:
         await views.names(*pod_names(cluster))
@@ -165,7 +165,7 @@ async def test_a_role_without_watch_still_follows(
 async def test_a_role_that_may_get_one_pod_follows_that_pod(
     cluster: SimulatedCluster, access: ClusterAccess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(targets, "_POLL_S", 0.02)
+    monkeypatch.setattr(target_watch, "_POLL_S", 0.02)
     cluster.faults.set_role("get-one-pod")
     name = pod_names(cluster)[0]
     async with following(access, f"pod/{name}") as views:
@@ -179,9 +179,9 @@ async def test_a_role_that_may_get_one_pod_follows_that_pod(
 async def test_a_service_that_is_removed_is_told_from_a_namespace_that_is(
     cluster: SimulatedCluster, access: ClusterAccess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(targets, "_REREAD_S", 0.05)
-    monkeypatch.setattr(targets, "_MISSING_RETRY_S", 0.05)
-    monkeypatch.setattr(targets, "_MIN_WATCH_S", 0.0)
+    monkeypatch.setattr(target_watch, "_REREAD_S", 0.05)
+    monkeypatch.setattr(target_watch, "_MISSING_RETRY_S", 0.05)
+    monkeypatch.setattr(target_watch, "_MIN_WATCH_S", 0.0)
     async with following(access) as views:
         await views.names(*pod_names(cluster))
         cluster.faults.remove_service()
@@ -193,8 +193,8 @@ async def test_a_service_that_is_removed_is_told_from_a_namespace_that_is(
 async def test_a_renamed_port_of_the_pods_is_told_or_followed(
     cluster: SimulatedCluster, access: ClusterAccess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(targets, "_REREAD_S", 0.05)
-    monkeypatch.setattr(targets, "_MIN_WATCH_S", 0.0)
+    monkeypatch.setattr(target_watch, "_REREAD_S", 0.05)
+    monkeypatch.setattr(target_watch, "_MIN_WATCH_S", 0.0)
     async with following(access) as views:
         await views.names(*pod_names(cluster))
         await cluster.faults.rename_port("web")

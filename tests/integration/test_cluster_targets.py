@@ -118,7 +118,7 @@ async def test_pods_are_told_as_they_come_and_go(tmp_path: Path) -> None:
 async def test_a_watch_goes_on_from_the_last_bookmark(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(targets, "_MIN_WATCH_S", 0.0)
+    monkeypatch.setattr(target_watch, "_MIN_WATCH_S", 0.0)
     bookmark = {"kind": "Pod", "metadata": {"resourceVersion": "70"}}
     async with serving() as api:
         api.answers |= {SERVICE: service(), PODS: listed(pod("a"), version="7")}
@@ -154,8 +154,8 @@ async def test_a_version_that_is_too_old_is_listed_anew(tmp_path: Path, in_strea
 async def test_a_watch_that_dies_in_silence_is_opened_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(targets, "WATCH_S", 0)
-    monkeypatch.setattr(targets, "_WATCH_GRACE_S", 0.1)
+    monkeypatch.setattr(target_watch, "WATCH_S", 0)
+    monkeypatch.setattr(target_watch, "_WATCH_GRACE_S", 0.1)
     async with serving() as api:
         api.answers |= {SERVICE: service(), PODS: listed(pod("a"))}
         api.watches.put_nowait(sending())
@@ -167,7 +167,7 @@ async def test_a_watch_that_dies_in_silence_is_opened_again(
 async def test_without_the_verb_watch_pods_are_listed_again_and_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(targets, "_POLL_S", 0.01)
+    monkeypatch.setattr(target_watch, "_POLL_S", 0.01)
     async with serving() as api:
         api.answers |= {SERVICE: service(), PODS: listed(pod("a"))}
         for _ in range(1000):
@@ -181,7 +181,7 @@ async def test_without_the_verb_watch_pods_are_listed_again_and_again(
 async def test_without_the_verb_list_one_pod_is_asked_for_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(targets, "_POLL_S", 0.01)
+    monkeypatch.setattr(target_watch, "_POLL_S", 0.01)
     async with serving() as api:
         api.answers |= {PODS: answering(403), f"{PODS}/litellm-0": pod("litellm-0")}
         async with following(tmp_path, api, "pod/litellm-0") as (views, _):
@@ -221,8 +221,8 @@ async def test_a_server_that_goes_away_is_told(tmp_path: Path) -> None:
 async def test_a_selector_that_changes_leads_to_other_pods(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(targets, "_REREAD_S", 0.02)
-    monkeypatch.setattr(targets, "_MIN_WATCH_S", 0.0)
+    monkeypatch.setattr(target_watch, "_REREAD_S", 0.02)
+    monkeypatch.setattr(target_watch, "_MIN_WATCH_S", 0.0)
 
     async def by_selector(request: web.Request) -> web.Response:
         name = request.query["labelSelector"].removeprefix("app=")
@@ -261,7 +261,7 @@ async def test_pods_that_vanish_have_the_service_read_again_at_once(tmp_path: Pa
 async def test_a_port_the_service_no_longer_declares_is_told_and_heals(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(targets, "_MISSING_RETRY_S", 0.02)
+    monkeypatch.setattr(target_watch, "_MISSING_RETRY_S", 0.02)
     async with serving() as api:
         api.answers |= {SERVICE: service(port=80), PODS: listed(pod("a"))}
         async with following(tmp_path, api) as (views, _):
@@ -274,7 +274,7 @@ async def test_a_port_the_service_no_longer_declares_is_told_and_heals(
 async def test_a_missing_service_is_told_with_the_nearest_and_heals(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(targets, "_MISSING_RETRY_S", 0.02)
+    monkeypatch.setattr(target_watch, "_MISSING_RETRY_S", 0.02)
     near: dict[str, Any] = {"items": [{"metadata": {"name": n}} for n in ("db", "litellm-svc")]}
     async with serving() as api:
         api.answers |= {

@@ -32,7 +32,7 @@ class UrlWay:
         self._owner = owner
         self._admission = admission
         self._problem: LlmgwError | None = None
-        self._route = UrlRoute(model.url, self)
+        self._route = UrlRoute(config.url, self)
 
     @property
     def kind(self) -> RouteKind:
