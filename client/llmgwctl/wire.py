@@ -13,14 +13,14 @@ from enum import StrEnum
 # Without typing, a slow import; checkers know the name.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from llmgwctl.shapes import *  # noqa: F403
+    from llmgwctl.payloads import *  # noqa: F403
 else:
 
     def __getattr__(name: str) -> object:
         """Give a payload's type from `shapes`, imported when the first one is asked for."""
         if name.startswith("_"):
             raise AttributeError(name)
-        from llmgwctl import shapes
+        from llmgwctl import payloads
 
         return getattr(shapes, name)
 
