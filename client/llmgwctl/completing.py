@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from llmgwctl.api.client import Client
 from llmgwctl.arguments import build, load
-from llmgwctl.client import Client
 from llmgwctl.errors import ClientError
 from llmgwctl.registry import VERBS, find
 

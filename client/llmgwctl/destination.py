@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from llmgwctl.choose import forward as forward_named
-from llmgwctl.client import Client
+from llmgwctl.api.client import Client
+from llmgwctl.api.forward_choice import forward as forward_named
 from llmgwctl.environment import base_url
 from llmgwctl.errors import ClientError
 from llmgwctl.gateway import Gateway

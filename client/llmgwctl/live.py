@@ -13,18 +13,18 @@ import tty
 from collections import deque
 from typing import TYPE_CHECKING
 
-from llmgwctl import choose
-from llmgwctl.client import refusal, with_query
+from llmgwctl.api import forward_choice
+from llmgwctl.api.client import refusal, with_query
+from llmgwctl.api.transport import LineStream
 from llmgwctl.errors import NotRunning, Unreachable, UsageError
 from llmgwctl.liveview import RECENT_EVENTS, Flow, frame
 from llmgwctl.terminal import detect
-from llmgwctl.transport import LineStream
 from llmgwctl.wire import EventKind, Exit, Path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from llmgwctl.client import Client
+    from llmgwctl.api.client import Client
     from llmgwctl.wire import Event, Status
 
 _EVERY_S = 1.0
@@ -44,7 +44,7 @@ def watch(client: Client, name: str | None, is_coloured: bool) -> int:
         raise UsageError("--watch needs a terminal", "for scripts: llmgwctl events -f --json")
     status = client.status()
     if name is not None:
-        choose.forward(status, name)
+        forward_choice.forward(status, name)
     view = _View(client, name, is_coloured)
     with _screen():
         while not view.turn():

@@ -15,8 +15,8 @@ import pytest
 import sample
 from plain_daemon import Served, serve
 
-from llmgwctl.client import Client
-from llmgwctl.transport import Answer, LineStream, request
+from llmgwctl.api.client import Client
+from llmgwctl.api.transport import Answer, LineStream, request
 from llmgwctl.wire import EventKind, State, Status
 from llmgwd.control.peer import uid_of_xucred
 from llmgwd.control.socket import claim

@@ -13,7 +13,7 @@ import sample
 from plain_daemon import PlainDaemon
 from prometheus_client.parser import text_string_to_metric_families
 
-from llmgwctl.transport import request
+from llmgwctl.api.transport import request
 from llmgwctl.wire import Counters, State
 from llmgwd.config.model import ListenAddress
 from llmgwd.control.metrics_port import offer_metrics

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from plain_daemon import Served, serve
 from schemathesis.checks import not_a_server_error
 
-from llmgwctl.transport import request
+from llmgwctl.api.transport import request
 from llmgwctl.wire import EventKind
 from llmgwctl.wire import Path as Route
 from llmgwd.control.openapi import document

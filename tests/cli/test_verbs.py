@@ -21,7 +21,7 @@ import sample
 from plain_daemon import Served, serve
 
 from llmgwctl import __version__
-from llmgwctl.client import Client
+from llmgwctl.api.client import Client
 from llmgwctl.errors import NotRunning, Unreachable, UsageError
 from llmgwctl.wire import EventKind, Exit, State
 

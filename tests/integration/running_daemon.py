@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmgwctl import transport
-from llmgwctl.client import Client
+from llmgwctl.api import transport
+from llmgwctl.api.client import Client
 from llmgwctl.errors import ClientError
 from llmgwctl.wire import Path as Route
 from ports import free_port

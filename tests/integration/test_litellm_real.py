@@ -18,7 +18,8 @@ from fake_provider import WORDS, Provider, provider
 from litellm_process import MASTER_KEY, LiteLlm, litellm_process, run_in_pods
 from running_daemon import DEFAULT, RunningDaemon, running
 
-from llmgwctl import transport, wire
+from llmgwctl import wire
+from llmgwctl.api import transport
 from llmgwd.config.model import Probe
 from llmgwd.demo.litellm import GatewaySettings
 from llmgwd.demo.remote import RemoteCluster, cluster_in_thread

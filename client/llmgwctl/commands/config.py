@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from llmgwctl.client import Client
+from llmgwctl.api.client import Client
 from llmgwctl.errors import ClientError, Refused, Unreachable
 from llmgwctl.paths import config_path
 from llmgwctl.wire import Exit

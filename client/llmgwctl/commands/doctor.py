@@ -7,9 +7,10 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from llmgwctl import absence, choose
+from llmgwctl import absence
+from llmgwctl.api import forward_choice
+from llmgwctl.api.client import Client
 from llmgwctl.arguments import prints_colour
-from llmgwctl.client import Client
 from llmgwctl.commands.env import claude_settings
 from llmgwctl.destination import choose as choose_forward
 from llmgwctl.destination import key_of, url_of
@@ -94,7 +95,7 @@ def _checks(arguments: argparse.Namespace) -> Iterator[CheckStatus]:
         yield from examine(arguments.config, arguments.forward, models, is_paid=arguments.paid)
     else:
         if arguments.forward is not None:
-            choose.forward(status, arguments.forward)
+            forward_choice.forward(status, arguments.forward)
         query["forward"] = arguments.forward
         yield from _of_daemon(client, query)
     yield from _of_shell(client, status, arguments.forward)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmgwctl import environment, shells
-from llmgwctl.client import Client
+from llmgwctl.api.client import Client
 from llmgwctl.destination import add_forward, choose, key_of, url_of
 from llmgwctl.wire import Exit
 

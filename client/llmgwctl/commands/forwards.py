@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmgwctl import choose
-from llmgwctl.client import Client
+from llmgwctl.api import forward_choice
+from llmgwctl.api.client import Client
 from llmgwctl.errors import UsageError
 from llmgwctl.wire import Exit, Path
 
@@ -44,4 +44,4 @@ def _chosen(client: Client, arguments: argparse.Namespace) -> str:
     if arguments.forward is None and len(forwards) > 1:
         names = ", ".join(each["name"] for each in forwards)
         raise UsageError(f"which forward to {arguments.verb}?", f"name one: {names}")
-    return choose.forward(status, arguments.forward)["name"]
+    return forward_choice.forward(status, arguments.forward)["name"]

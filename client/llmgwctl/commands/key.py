@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmgwctl.client import Client
+from llmgwctl.api.client import Client
 from llmgwctl.destination import add_forward, choose, key_of, url_of
 from llmgwctl.gateway import Gateway
 from llmgwctl.litellm import Verdict, judge_key

@@ -9,8 +9,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from llmgwctl.api.client import Client
 from llmgwctl.arguments import duration, prints_colour
-from llmgwctl.client import Client
 from llmgwctl.destination import add_forward, choose
 from llmgwctl.errors import Refused, Unreachable
 from llmgwctl.loglines import Painter, is_wanted, order, request_of

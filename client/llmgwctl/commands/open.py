@@ -7,7 +7,7 @@ import sys
 import webbrowser
 from typing import TYPE_CHECKING
 
-from llmgwctl.client import Client
+from llmgwctl.api.client import Client
 from llmgwctl.destination import add_forward, choose, url_of
 from llmgwctl.wire import Exit
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmgwctl.client import Client
+from llmgwctl.api.client import Client
 from llmgwctl.wire import Exit
 
 if TYPE_CHECKING:

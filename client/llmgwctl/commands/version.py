@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from llmgwctl import __version__
-from llmgwctl.client import Client
+from llmgwctl.api.client import Client
 from llmgwctl.errors import Unreachable
 from llmgwctl.wire import Exit
 

@@ -6,9 +6,9 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from llmgwctl import choose
+from llmgwctl.api import forward_choice
+from llmgwctl.api.client import Client
 from llmgwctl.arguments import duration
-from llmgwctl.client import Client
 from llmgwctl.errors import ClientError, NeedsPerson, NotRunning
 from llmgwctl.table import visible
 from llmgwctl.wire import SERVING_STATES, EventKind, Exit, State
@@ -90,7 +90,7 @@ def _wait(client: Client, arguments: argparse.Namespace, until: float) -> None:
 
 
 def _states(status: Status, name: str | None) -> dict[str, str]:
-    chosen = [choose.forward(status, name)] if name else status["forwards"]
+    chosen = [forward_choice.forward(status, name)] if name else status["forwards"]
     return {each["name"]: each["state"] for each in chosen}
 
 

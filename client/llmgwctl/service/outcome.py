@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from llmgwctl.client import Client
+from llmgwctl.api.client import Client
 from llmgwctl.errors import ClientError
 from llmgwctl.wire import Path, Severity, State
 

@@ -61,7 +61,7 @@ def is_taken(address: str) -> bool:
 
 def _daemon_on(address: str, control: str | None) -> int | None:
     """Give the process id of the llmgwd that listens there, if one does."""
-    from llmgwctl.client import Client
+    from llmgwctl.api.client import Client
 
     try:
         status = Client(control).status()

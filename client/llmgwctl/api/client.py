@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from llmgwctl import transport
+from llmgwctl.api import transport
 from llmgwctl.errors import Refused, Unreachable
 from llmgwctl.paths import socket_path
 from llmgwctl.wire import API_VERSION, Path

@@ -11,7 +11,7 @@ from llmgwctl.errors import ClientError, NeedsPerson, Unreachable
 from llmgwctl.wire import SERVING_STATES, EventKind, Severity, State
 
 if TYPE_CHECKING:
-    from llmgwctl.client import Client
+    from llmgwctl.api.client import Client
     from llmgwctl.wire import ForwardStatus
 
 
