@@ -9,8 +9,8 @@ import io
 import os
 import sys
 
+from llmgwctl.cli.verbs import DEFAULT_VERB, VERBS, find
 from llmgwctl.errors import ClientError, NotRunning, UsageError
-from llmgwctl.registry import DEFAULT_VERB, VERBS, find
 from llmgwctl.wire import Exit
 
 TYPE_CHECKING = False
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-    from llmgwctl.registry import Verb
+    from llmgwctl.cli.verbs import Verb
 
 # Options of every verb that may also stand before it, and whether a value follows.
 _COMMON = {"--socket": True, "--color": True}
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     if words[:1] == ["__complete"]:
         return _propose(words[1:])
-    from llmgwctl.arguments import parse
+    from llmgwctl.cli.arguments import parse
 
     verb, rest = _choose(words)
     try:
@@ -88,7 +88,7 @@ def _choose(words: list[str]) -> tuple[Verb, list[str]]:
 
 def _propose(words: list[str]) -> int:
     """Answer the shells' completion scripts; no verb for people, so not in the registry."""
-    from llmgwctl.completing import complete
+    from llmgwctl.cli.completion import complete
 
     for word, meaning in complete(words):
         print(f"{word}\t{meaning}")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from test_verbs import COMMAND, environment, run
 
-from llmgwctl import completing
-from llmgwctl.arguments import build, examples_of, load
-from llmgwctl.manual import man_page, overview
-from llmgwctl.registry import VERBS, Verb, find
+from llmgwctl.cli import completion as completing
+from llmgwctl.cli.arguments import build, examples_of, load
+from llmgwctl.cli.manual import man_page, overview
+from llmgwctl.cli.verbs import VERBS, Verb, find
 from llmgwctl.wire import Exit
 
 if TYPE_CHECKING:

@@ -484,7 +484,7 @@ def test_a_mistake_is_one_line_with_a_remedy_and_status_2(
     [("90", 90), ("1.5h", 5400), ("1h30m", 5400), ("250ms", 0.25), ("7d", 604800)],
 )
 def test_durations_are_read_as_people_write_them(text: str, seconds: float) -> None:
-    from llmgwctl.arguments import duration
+    from llmgwctl.cli.arguments import duration
 
     assert duration(text) == pytest.approx(seconds)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmgwctl.completing import SCRIPTS
+from llmgwctl.cli.completion import SCRIPTS
 from llmgwctl.wire import Exit
 
 if TYPE_CHECKING:

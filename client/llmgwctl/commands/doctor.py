@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from llmgwctl import absence
 from llmgwctl.api import forward_choice
 from llmgwctl.api.client import Client
-from llmgwctl.arguments import prints_colour
+from llmgwctl.cli.arguments import prints_colour
 from llmgwctl.commands.env import claude_settings
 from llmgwctl.destination import choose as choose_forward
 from llmgwctl.destination import key_of, url_of

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from llmgwctl.api.client import Client
-from llmgwctl.arguments import duration, prints_colour
+from llmgwctl.cli.arguments import duration, prints_colour
 from llmgwctl.errors import NotRunning, Unreachable
 from llmgwctl.eventlines import event_lines
 from llmgwctl.terminal import detect, seconds_of, span

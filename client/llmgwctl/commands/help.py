@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmgwctl.arguments import build, load
+from llmgwctl.cli.arguments import build, load
+from llmgwctl.cli.manual import man_page, overview
+from llmgwctl.cli.verbs import VERBS, find
 from llmgwctl.errors import UsageError
-from llmgwctl.manual import man_page, overview
 from llmgwctl.nearest import nearest
-from llmgwctl.registry import VERBS, find
 from llmgwctl.wire import Exit
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from llmgwctl.api.client import Client
-from llmgwctl.arguments import duration, prints_colour
+from llmgwctl.cli.arguments import duration, prints_colour
 from llmgwctl.destination import add_forward, choose
 from llmgwctl.errors import Refused, Unreachable
 from llmgwctl.loglines import Painter, is_wanted, order, request_of

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 from llmgwctl import environment
 from llmgwctl.api.client import Client
 from llmgwctl.api.waiting import wait_until_serving
-from llmgwctl.arguments import duration
+from llmgwctl.cli.arguments import duration
 from llmgwctl.commands.env import chosen, warn
 from llmgwctl.destination import add_forward, choose, key_of, url_of
 from llmgwctl.errors import ClientError, UsageError

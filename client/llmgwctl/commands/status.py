@@ -6,7 +6,7 @@ import time
 
 from llmgwctl.api import forward_choice
 from llmgwctl.api.client import Client
-from llmgwctl.arguments import prints_colour
+from llmgwctl.cli.arguments import prints_colour
 from llmgwctl.errors import NotRunning
 from llmgwctl.table import short, table
 from llmgwctl.terminal import detect

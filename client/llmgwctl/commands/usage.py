@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from llmgwctl import usage
-from llmgwctl.arguments import duration
+from llmgwctl.cli.arguments import duration
 from llmgwctl.destination import add_forward, gateway
 from llmgwctl.errors import ClientError, NeedsPerson
 from llmgwctl.gateway import refusal

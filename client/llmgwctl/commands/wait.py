@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from llmgwctl.api import forward_choice
 from llmgwctl.api.client import Client
-from llmgwctl.arguments import duration
+from llmgwctl.cli.arguments import duration
 from llmgwctl.errors import ClientError, NeedsPerson, NotRunning
 from llmgwctl.table import visible
 from llmgwctl.wire import SERVING_STATES, EventKind, Exit, State

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import IO, NoReturn, Protocol
 
-    from llmgwctl.registry import Verb
+    from llmgwctl.cli.verbs import Verb
 
     class VerbModule(Protocol):
         """What a module under commands/ holds; see `registry.Verb`."""

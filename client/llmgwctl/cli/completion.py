@@ -10,9 +10,9 @@ import argparse
 from typing import TYPE_CHECKING
 
 from llmgwctl.api.client import Client
-from llmgwctl.arguments import build, load
+from llmgwctl.cli.arguments import build, load
+from llmgwctl.cli.verbs import VERBS, find
 from llmgwctl.errors import ClientError
-from llmgwctl.registry import VERBS, find
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

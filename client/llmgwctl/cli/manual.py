@@ -9,14 +9,14 @@ import argparse
 from typing import TYPE_CHECKING
 
 from llmgwctl import __version__
-from llmgwctl.arguments import build, examples_of, load
-from llmgwctl.registry import VERBS
+from llmgwctl.cli.arguments import build, examples_of, load
+from llmgwctl.cli.verbs import VERBS
 from llmgwctl.wire import Exit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from llmgwctl.registry import Verb
+    from llmgwctl.cli.verbs import Verb
 
 _ABOUT = (
     "llmgwd keeps local ports, first of all localhost:4000, connected to a gateway that lives in a "
