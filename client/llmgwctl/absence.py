@@ -10,7 +10,7 @@ import sys
 from typing import NamedTuple
 
 from llmgwctl.errors import NotRunning
-from llmgwctl.terminal import clean
+from llmgwctl.show.terminal import clean
 
 UNIT = "llmgwd.service"
 LABEL = "dev.llmgw.llmgwd"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from llmgwctl.charts import bar, count, dollars, gauge, sparkline
+from llmgwctl.show.charts import bar, count, dollars, gauge, sparkline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

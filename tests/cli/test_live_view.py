@@ -10,9 +10,9 @@ import golden
 import pytest
 import sample
 
-from llmgwctl.eventlines import event_lines
-from llmgwctl.liveview import Flow, frame
-from llmgwctl.terminal import Terminal
+from llmgwctl.show.events import event_lines
+from llmgwctl.show.live_frame import Flow, frame
+from llmgwctl.show.terminal import Terminal
 from llmgwctl.wire import EventKind
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from llmgwctl.loglines import Painter, Request, is_wanted, request_of
+from llmgwctl.show.logs import Painter, Request, is_wanted, request_of
 from llmgwctl.wire import LogLine
 
 ACCESS = 'INFO:     10.244.0.9:51234 - "POST /v1/messages?beta=true HTTP/1.1" 529 '

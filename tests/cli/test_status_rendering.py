@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from llmgwctl.absence import Facts, explain, of_launchd, of_systemd
 from llmgwctl.commands.status import verdict
-from llmgwctl.layers import daemon_line, layers
-from llmgwctl.table import short, table
-from llmgwctl.terminal import Terminal, age, clean, seconds_of, size, span
+from llmgwctl.show.forward import daemon_line, layers
+from llmgwctl.show.table import short, table
+from llmgwctl.show.terminal import Terminal, age, clean, seconds_of, size, span
 from llmgwctl.wire import Exit, Status
 
 VIEWS = {

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmgwctl import usage
-from llmgwctl.charts import bar, count, dollars, gauge, sparkline
+from llmgwctl.show.charts import bar, count, dollars, gauge, sparkline
 
 GOLDEN = Path(__file__).parent / "golden"
 SINCE, UNTIL = date(2026, 11, 17), date(2026, 11, 23)

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from llmgwctl.errors import UsageError
-from llmgwctl.terminal import Terminal, detect
+from llmgwctl.show.terminal import Terminal, detect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

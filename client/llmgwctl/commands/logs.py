@@ -13,7 +13,7 @@ from llmgwctl.api.client import Client
 from llmgwctl.cli.arguments import duration, prints_colour
 from llmgwctl.destination import add_forward, choose
 from llmgwctl.errors import Refused, Unreachable
-from llmgwctl.loglines import Painter, is_wanted, order, request_of
+from llmgwctl.show.logs import Painter, is_wanted, order, request_of
 from llmgwctl.wire import Exit, Path
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from llmgwctl.api import forward_choice
 from llmgwctl.api.client import Client
 from llmgwctl.cli.arguments import prints_colour
 from llmgwctl.errors import NotRunning
-from llmgwctl.table import short, table
-from llmgwctl.terminal import detect
+from llmgwctl.show.table import short, table
+from llmgwctl.show.terminal import detect
 from llmgwctl.wire import SERVING_STATES, Exit, State
 
 TYPE_CHECKING = False
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.short:
         return _print_short(client, arguments)
     if arguments.watch:
-        from llmgwctl.live import watch
+        from llmgwctl.show.live import watch
 
         return watch(client, arguments.forward, prints_colour(arguments.color))
     status = client.status()
@@ -80,7 +80,7 @@ def _print_text(
     if chosen is None:
         lines = table(status, terminal, time.time())
     else:
-        from llmgwctl.layers import daemon_line, layers
+        from llmgwctl.show.forward import daemon_line, layers
 
         now = time.time()
         lines = [*layers(chosen[0], terminal, now), "", daemon_line(status, terminal, now)]

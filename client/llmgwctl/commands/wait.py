@@ -10,7 +10,7 @@ from llmgwctl.api import forward_choice
 from llmgwctl.api.client import Client
 from llmgwctl.cli.arguments import duration
 from llmgwctl.errors import ClientError, NeedsPerson, NotRunning
-from llmgwctl.table import visible
+from llmgwctl.show.table import visible
 from llmgwctl.wire import SERVING_STATES, EventKind, Exit, State
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from llmgwctl.terminal import BOLD, DIM, Terminal, clean, clean_lines, seconds_of
+from llmgwctl.show.terminal import BOLD, DIM, Terminal, clean, clean_lines, seconds_of
 from llmgwctl.wire import EventKind, Severity
 
 if TYPE_CHECKING:

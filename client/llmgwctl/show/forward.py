@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from llmgwctl.table import active, destination, local, problem, retry, visible
-from llmgwctl.terminal import (
+from llmgwctl.show.table import active, destination, local, problem, retry, visible
+from llmgwctl.show.terminal import (
     BOLD,
     DIM,
     GREEN,

@@ -17,8 +17,8 @@ from llmgwctl.api import forward_choice
 from llmgwctl.api.client import refusal, with_query
 from llmgwctl.api.transport import LineStream
 from llmgwctl.errors import NotRunning, Unreachable, UsageError
-from llmgwctl.liveview import RECENT_EVENTS, Flow, frame
-from llmgwctl.terminal import detect
+from llmgwctl.show.live_frame import RECENT_EVENTS, Flow, frame
+from llmgwctl.show.terminal import detect
 from llmgwctl.wire import EventKind, Exit, Path
 
 if TYPE_CHECKING:

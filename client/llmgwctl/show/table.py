@@ -5,7 +5,17 @@ Until the table fits, its words are abbreviated, then cut, and at last whole col
 
 from __future__ import annotations
 
-from llmgwctl.terminal import BOLD, DIM, Terminal, age, clean, clean_lines, plural, seconds_of, span
+from llmgwctl.show.terminal import (
+    BOLD,
+    DIM,
+    Terminal,
+    age,
+    clean,
+    clean_lines,
+    plural,
+    seconds_of,
+    span,
+)
 from llmgwctl.wire import STATES_WORST_FIRST, RouteKind, Severity, State
 
 TYPE_CHECKING = False

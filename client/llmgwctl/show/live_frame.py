@@ -6,10 +6,10 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from llmgwctl.charts import sparkline
-from llmgwctl.eventlines import event_lines
-from llmgwctl.table import table
-from llmgwctl.terminal import BOLD, DIM, Terminal, clean, latency, size
+from llmgwctl.show.charts import sparkline
+from llmgwctl.show.events import event_lines
+from llmgwctl.show.table import table
+from llmgwctl.show.terminal import BOLD, DIM, Terminal, clean, latency, size
 from llmgwctl.wire import State
 
 if TYPE_CHECKING:
