@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmgwctl.environment import Variable, base_url, differences, notes, overrules, variables
-from llmgwctl.shells import SHELLS, default_shell, direnv_line, render
+from llmgwctl.gateway.shells import SHELLS, default_shell, direnv_line, render
+from llmgwctl.gateway.variables import Variable, base_url, differences, notes, overrules, variables
 
 GOLDEN = Path(__file__).parent / "golden"
 KEY = 'sk-it\'s "$HOME" `x` \\ tab\tend'

@@ -12,13 +12,13 @@ from llmgwctl.api import forward_choice
 from llmgwctl.api.client import Client
 from llmgwctl.cli.arguments import prints_colour
 from llmgwctl.commands.env import claude_settings
-from llmgwctl.destination import choose as choose_forward
-from llmgwctl.destination import key_of, url_of
 from llmgwctl.doctor.machine import check_service, lingers
 from llmgwctl.doctor.report import Style, exit_status, line, verdict
 from llmgwctl.doctor.shell import check_shell, models_named
 from llmgwctl.doctor.standalone import examine
 from llmgwctl.errors import ClientError, NotRunning, Unreachable
+from llmgwctl.gateway.destination import choose as choose_forward
+from llmgwctl.gateway.destination import key_of, url_of
 from llmgwctl.wire import CheckState, CheckStatus, Path
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmgwctl import environment, shells
 from llmgwctl.api.client import Client
-from llmgwctl.destination import add_forward, choose, key_of, url_of
+from llmgwctl.gateway import shells
+from llmgwctl.gateway import variables as environment
+from llmgwctl.gateway.destination import add_forward, choose, key_of, url_of
 from llmgwctl.wire import Exit
 
 if TYPE_CHECKING:

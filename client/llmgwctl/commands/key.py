@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmgwctl.api.client import Client
-from llmgwctl.destination import add_forward, choose, key_of, url_of
-from llmgwctl.gateway import Gateway
+from llmgwctl.gateway.client import Gateway
+from llmgwctl.gateway.destination import add_forward, choose, key_of, url_of
 from llmgwctl.litellm import Verdict, judge_key
 from llmgwctl.wire import Exit
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from llmgwctl.api.client import Client
 from llmgwctl.cli.arguments import duration, prints_colour
-from llmgwctl.destination import add_forward, choose
 from llmgwctl.errors import Refused, Unreachable
+from llmgwctl.gateway.destination import add_forward, choose
 from llmgwctl.show.logs import Painter, is_wanted, order, request_of
 from llmgwctl.wire import Exit, Path
 

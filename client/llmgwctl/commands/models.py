@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from llmgwctl.destination import add_forward, gateway
+from llmgwctl.gateway.destination import add_forward, gateway
 from llmgwctl.nearest import nearest
 from llmgwctl.show.charts import count
 from llmgwctl.wire import Exit

@@ -8,7 +8,7 @@ import webbrowser
 from typing import TYPE_CHECKING
 
 from llmgwctl.api.client import Client
-from llmgwctl.destination import add_forward, choose, url_of
+from llmgwctl.gateway.destination import add_forward, choose, url_of
 from llmgwctl.wire import Exit
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from llmgwctl import environment
 from llmgwctl.api.client import Client
 from llmgwctl.api.waiting import wait_until_serving
 from llmgwctl.cli.arguments import duration
 from llmgwctl.commands.env import chosen, warn
-from llmgwctl.destination import add_forward, choose, key_of, url_of
 from llmgwctl.errors import ClientError, UsageError
+from llmgwctl.gateway import variables as environment
+from llmgwctl.gateway.destination import add_forward, choose, key_of, url_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,11 +7,11 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from llmgwctl import usage
 from llmgwctl.cli.arguments import duration
-from llmgwctl.destination import add_forward, gateway
 from llmgwctl.errors import ClientError, NeedsPerson
-from llmgwctl.gateway import refusal
+from llmgwctl.gateway import usage
+from llmgwctl.gateway.client import refusal
+from llmgwctl.gateway.destination import add_forward, gateway
 from llmgwctl.litellm import fault_of, has_no_database
 from llmgwctl.wire import Exit
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
-    from llmgwctl.gateway import Answer, Gateway
+    from llmgwctl.gateway.client import Answer, Gateway
 
 DESCRIPTION = """\
 Show spend, tokens and budget of the key, as the gateway's database has them; days are UTC's.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmgwctl.environment import AUDIENCES, differences, overrules, variables
+from llmgwctl.gateway.variables import AUDIENCES, differences, overrules, variables
 from llmgwctl.wire import CheckState, CheckStatus
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from llmgwctl.environment import Variable
+    from llmgwctl.gateway.variables import Variable
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, cast
 
 from llmgwctl.api.client import Client
 from llmgwctl.api.forward_choice import forward as forward_named
-from llmgwctl.environment import base_url
 from llmgwctl.errors import ClientError
-from llmgwctl.gateway import Gateway
+from llmgwctl.gateway.client import Gateway
+from llmgwctl.gateway.variables import base_url
 from llmgwctl.wire import Path, State
 
 if TYPE_CHECKING:
