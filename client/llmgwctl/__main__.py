@@ -96,7 +96,7 @@ def _propose(words: list[str]) -> int:
 
 
 def _unknown(name: str) -> UsageError:
-    from llmgwctl.nearest import nearest
+    from llmgwctl.rules.nearest import nearest
 
     if name.startswith("-"):
         return UsageError(f"unknown option {name} before a verb", "see: llmgwctl help")

@@ -6,8 +6,15 @@ from typing import Any
 
 import pytest
 
-from llmgwctl.litellm import Fault, Verdict, fault_of, has_no_database, judge_key, redact
-from llmgwctl.nearest import nearest
+from llmgwctl.rules.litellm_answers import (
+    Fault,
+    Verdict,
+    fault_of,
+    has_no_database,
+    judge_key,
+    redact,
+)
+from llmgwctl.rules.nearest import nearest
 
 
 def error(kind: str, message: str, code: str) -> Any:

@@ -26,7 +26,7 @@ def forward(status: Status, name: str | None) -> ForwardStatus:
     for each in forwards:
         if each["name"] == name:
             return each
-    from llmgwctl.nearest import nearest
+    from llmgwctl.rules.nearest import nearest
 
     near = nearest(name, [each["name"] for each in forwards], 1)
     remedy = f"did you mean {near[0]}?" if near else f"known: {_names(status) or 'none'}"

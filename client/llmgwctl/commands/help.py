@@ -8,7 +8,7 @@ from llmgwctl.cli.arguments import build, load
 from llmgwctl.cli.manual import man_page, overview
 from llmgwctl.cli.verbs import VERBS, find
 from llmgwctl.errors import UsageError
-from llmgwctl.nearest import nearest
+from llmgwctl.rules.nearest import nearest
 from llmgwctl.wire import Exit
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from llmgwctl.api.client import Client
 from llmgwctl.gateway.client import Gateway
 from llmgwctl.gateway.destination import add_forward, choose, key_of, url_of
-from llmgwctl.litellm import Verdict, judge_key
+from llmgwctl.rules.litellm_answers import Verdict, judge_key
 from llmgwctl.wire import Exit
 
 if TYPE_CHECKING:

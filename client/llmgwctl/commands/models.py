@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from llmgwctl.gateway.destination import add_forward, gateway
-from llmgwctl.nearest import nearest
+from llmgwctl.rules.nearest import nearest
 from llmgwctl.show.charts import count
 from llmgwctl.wire import Exit
 

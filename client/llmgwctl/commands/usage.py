@@ -12,7 +12,7 @@ from llmgwctl.errors import ClientError, NeedsPerson
 from llmgwctl.gateway import usage
 from llmgwctl.gateway.client import refusal
 from llmgwctl.gateway.destination import add_forward, gateway
-from llmgwctl.litellm import fault_of, has_no_database
+from llmgwctl.rules.litellm_answers import fault_of, has_no_database
 from llmgwctl.wire import Exit
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from llmgwctl.errors import ClientError, NeedsPerson
-from llmgwctl.litellm import Verdict, fault_of, judge_key, redact
+from llmgwctl.rules.litellm_answers import Verdict, fault_of, judge_key, redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from llmgwctl.doctor.report import Style, exit_status, line
-from llmgwctl.nearest import nearest
+from llmgwctl.rules.nearest import nearest
 from llmgwctl.wire import CheckState, CheckStatus, Exit
 from llmgwd.doctor.doctor import diagnose
 from llmgwd.errors import ConfigError

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from llmgwctl.nearest import nearest
+from llmgwctl.rules.nearest import nearest
 from llmgwd.config.model import (
     ClusterRoute,
     Config,

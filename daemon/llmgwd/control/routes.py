@@ -6,7 +6,7 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from llmgwctl.nearest import nearest
+from llmgwctl.rules.nearest import nearest
 from llmgwctl.wire import (
     SERVING_STATES,
     ConfigStatus,

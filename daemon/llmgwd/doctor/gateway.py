@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from llmgwctl.nearest import nearest
+from llmgwctl.rules.nearest import nearest
 from llmgwctl.wire import CheckState, Way
 from llmgwd.direct.check import check as check_address
 from llmgwd.direct.rewrite import parse_url
