@@ -107,7 +107,7 @@ def _unknown(name: str) -> UsageError:
 
 def _explained(error: NotRunning) -> NotRunning:
     """Look at the service manager, which takes a while: only once nobody answered."""
-    from llmgwctl.absence import explain, look
+    from llmgwctl.service.state import explain, look
 
     try:
         return error if error.remedy else explain(look())

@@ -11,8 +11,8 @@ import sample
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmgwctl.absence import Facts, explain, of_launchd, of_systemd
 from llmgwctl.commands.status import verdict
+from llmgwctl.service.state import Facts, explain, of_launchd, of_systemd
 from llmgwctl.show.forward import daemon_line, layers
 from llmgwctl.show.table import short, table
 from llmgwctl.show.terminal import Terminal, age, clean, seconds_of, size, span

@@ -9,8 +9,8 @@ import anyio
 import pytest
 import yaml
 
-from llmgwctl.absence import Facts
 from llmgwctl.doctor.machine import check_service
+from llmgwctl.service.state import Facts
 from llmgwctl.wire import CheckState, CheckStatus
 from llmgwd.config.model import ClusterRoute
 from llmgwd.doctor.checks import Check, Finding, Pointless, examine, failure, ok, told, warning

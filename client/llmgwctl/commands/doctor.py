@@ -7,7 +7,6 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from llmgwctl import absence
 from llmgwctl.api import forward_choice
 from llmgwctl.api.client import Client
 from llmgwctl.cli.arguments import prints_colour
@@ -19,6 +18,7 @@ from llmgwctl.doctor.standalone import examine
 from llmgwctl.errors import ClientError, NotRunning, Unreachable
 from llmgwctl.gateway.destination import choose as choose_forward
 from llmgwctl.gateway.destination import key_of, url_of
+from llmgwctl.service import state as absence
 from llmgwctl.wire import CheckState, CheckStatus, Path
 
 if TYPE_CHECKING:

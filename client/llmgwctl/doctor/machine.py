@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from llmgwctl.wire import CheckState, CheckStatus
 
 if TYPE_CHECKING:
-    from llmgwctl.absence import Facts
+    from llmgwctl.service.state import Facts
 
 _ASK_S = 1.5
 
