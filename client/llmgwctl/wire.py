@@ -1,4 +1,4 @@
-"""The contract of the control socket: routes, names and payload shapes, shared by both sides.
+"""The contract of the control socket: routes, names and payload payloads, shared by both sides.
 
 Standard library only, and little of it: `llmgwctl status` imports this on its way to an answer.
 v1 only grows: a field or a kind is added, never renamed or removed, and a client ignores what it
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> object:
-        """Give a payload's type from `shapes`, imported when the first one is asked for."""
+        """Give a payload's type from `payloads`, imported when the first one is asked for."""
         if name.startswith("_"):
             raise AttributeError(name)
         from llmgwctl import payloads
 
-        return getattr(shapes, name)
+        return getattr(payloads, name)
 
 
 API_VERSION = 1

@@ -94,7 +94,7 @@ def test_ordinary_words_are_left_alone() -> None:
 
 
 def test_a_log_file_is_private_and_rotated(tmp_path: Path) -> None:
-    path = tmp_path / "logs" / "llmgwd.telemetry.log"
+    path = tmp_path / "logs" / "llmgwd.log"
     file = RotatedFile(path, limit_bytes=10)
 
     for line in ("aaaaaa\n", "bbbbbb\n", "cccccc\n"):
@@ -102,5 +102,5 @@ def test_a_log_file_is_private_and_rotated(tmp_path: Path) -> None:
     file.flush()
 
     assert path.read_text() == "cccccc\n"
-    assert (tmp_path / "logs" / "llmgwd.telemetry.log.1").read_text() == "bbbbbb\n"
+    assert (tmp_path / "logs" / "llmgwd.log.1").read_text() == "bbbbbb\n"
     assert path.stat().st_mode & 0o777 == 0o600

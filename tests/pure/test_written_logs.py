@@ -53,7 +53,7 @@ def test_logs_and_kept_events_are_collected_and_keys_where_they_belong_are_not(
     (tmp_path / "state").mkdir()
     for name in (
         "log",
-        "llmgwd.telemetry.log",
+        "llmgwd.log",
         "state/events.jsonl",
         "state/events.jsonl.1",
         "key",

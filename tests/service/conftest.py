@@ -148,7 +148,7 @@ class Machine:
 def machine(manager: Manager, venv: Path, kubeconfig: Path) -> Iterator[Machine]:
     machine = Machine(manager, venv, 0)
     machine.configure(free_port(), kubeconfig)
-    log = manager.folder / "llmgwd.telemetry.log"
+    log = manager.folder / "llmgwd.log"
     manager.set_drop_in(
         "llmgwd.service", f"[Service]\nStandardOutput=append:{log}\nStandardError=append:{log}\n"
     )

@@ -140,7 +140,7 @@ def test_installing_again_takes_over_the_ports_of_a_changed_configuration(
 
 def test_a_stuck_loop_is_ended_by_the_watchdog_and_comes_back(installed: Machine) -> None:
     manager = installed.manager
-    log = manager.folder / "llmgwd.telemetry.log"
+    log = manager.folder / "llmgwd.log"
     manager.set_drop_in(
         "llmgwd.service",
         "[Service]\nWatchdogSec=2\nEnvironment=LLMGW_DEBUG_FAULTS=1\n"

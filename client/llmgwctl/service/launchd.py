@@ -29,7 +29,7 @@ class Launchd:
 
     def __init__(self, home: str = os.path.expanduser("~")) -> None:
         self.path = os.path.join(home, "Library", "LaunchAgents", NAME)
-        self.log_path = os.path.join(home, "Library", "Logs", "llmgw", "llmgwd.telemetry.log")
+        self.log_path = os.path.join(home, "Library", "Logs", "llmgw", "llmgwd.log")
         # Where a person sits at the machine; an agent in another domain would end with ssh.
         self._domain = f"gui/{os.getuid()}"
         self._job = f"{self._domain}/{LABEL}"
