@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from llmgwd.demo.remote import RemoteCluster, cluster_in_thread
+from llmgwsim.remote import RemoteCluster, cluster_in_thread
 from peers.kubectl import Kubectl, NoKubectl, find_kubectl
 from written_logs import LOGS
 

@@ -27,7 +27,7 @@ from data_path.loads import LOADS  # noqa: E402 - found by the path above
 from data_path.plan import PLAN, Part  # noqa: E402
 from report import Figures, chosen, show  # noqa: E402
 
-from llmgwd.demo.remote import RemoteCluster, cluster_process  # noqa: E402
+from llmgwsim.remote import RemoteCluster, cluster_process  # noqa: E402
 
 Result = dict[str, Figures]
 

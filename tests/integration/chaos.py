@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from running_daemon import RunningDaemon
     from traffic import Traffic
 
-    from llmgwd.demo.remote import FaultClient
+    from llmgwsim.remote import FaultClient
 
 # The promise: the state tells the truth within this. Samples and answers add a little.
 TRUTH_S = 2.0
@@ -137,7 +137,7 @@ def play(steps: list[Step], faults: FaultClient) -> list[tuple[float, float]]:
 
 def _quietly(act: Act, faults: FaultClient) -> None:
     """A fault that has nothing to act on (no pod is left to kill) is no fault."""
-    from llmgwd.demo.remote import FaultError
+    from llmgwsim.remote import FaultError
 
     try:
         act(faults)

@@ -23,19 +23,19 @@ from llmgwd.cluster.access import ClusterAccess, open_access
 from llmgwd.cluster.pods import Endpoint
 from llmgwd.cluster.upgrade import Upgraded, upgrade
 from llmgwd.config.model import ListenAddress
-from llmgwd.demo.server import Options, SimulatedCluster
 from llmgwd.relay.admission import Reason, Reception
 from llmgwd.relay.listener import Listener, bind
 from llmgwd.relay.splice import carry
 from llmgwd.tunnel.pool import TunnelPool
+from llmgwsim.server import Options, SimulatedCluster
 
 if TYPE_CHECKING:
     import pytest
 
-    from llmgwd.demo.pod import Pod
     from llmgwd.errors import LlmgwError
     from llmgwd.relay.connection import LocalConnection
     from llmgwd.tunnel.tunnel import Tunnel
+    from llmgwsim.pod import Pod
 
 PATIENCE_S = 15.0
 SPDY_WAYS = (Way.SPDY, Way.WEBSOCKET)

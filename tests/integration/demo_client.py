@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from llmgwd.protocol import spdy
 
 if TYPE_CHECKING:
-    from llmgwd.demo.remote import RemoteCluster
+    from llmgwsim.remote import RemoteCluster
 
 TIMEOUT_S = 10.0
 TUNNEL = "SPDY/3.1+portforward.k8s.io"

@@ -26,7 +26,7 @@ import platformdirs
 from ports import free_port
 
 if TYPE_CHECKING:
-    from llmgwd.demo.remote import RemoteCluster
+    from llmgwsim.remote import RemoteCluster
 
 FILES = Path(__file__).parent / "litellm"
 CONSTRAINTS = FILES / "constraints.txt"

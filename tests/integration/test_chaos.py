@@ -18,7 +18,7 @@ from running_daemon import DEFAULT, RunningDaemon, running
 from traffic import Traffic
 
 if TYPE_CHECKING:
-    from llmgwd.demo.remote import RemoteCluster
+    from llmgwsim.remote import RemoteCluster
 
 STORM = 50
 # In a storm an outage lasts longer than the usual number of places does at this rate.

@@ -25,8 +25,8 @@ from llmgwd.cluster.access import ClusterAccess, open_access
 from llmgwd.cluster.auth import exec_plugin
 from llmgwd.cluster.auth.credentials import Credential
 from llmgwd.cluster.auth.renewal import RETRY_FAILED_S, Renewed, RenewingLogin, Unattended
-from llmgwd.demo.tls import Authority
 from llmgwd.errors import Blocked, LlmgwError, Transient
+from llmgwsim.tls import Authority
 
 pytestmark = pytest.mark.anyio
 V1 = "client.authentication.k8s.io/v1"

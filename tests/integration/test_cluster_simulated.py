@@ -19,10 +19,10 @@ from llmgwd.cluster.access import ClusterAccess, open_access
 from llmgwd.cluster.api_errors import Action, Forbidden, Unauthorized
 from llmgwd.cluster.target_watch import TargetWatch
 from llmgwd.cluster.upgrade import WaysIn, upgrade
-from llmgwd.demo.kubeconfig import Credentials, Exec
-from llmgwd.demo.server import Options, SimulatedCluster
-from llmgwd.demo.tls import SERVER_NAME
 from llmgwd.errors import Blocked, LlmgwError, Transient
+from llmgwsim.kubeconfig import Credentials, Exec
+from llmgwsim.server import Options, SimulatedCluster
+from llmgwsim.tls import SERVER_NAME
 
 if TYPE_CHECKING:
     from llmgwd.cluster.pods import Endpoint

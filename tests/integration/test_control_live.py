@@ -20,11 +20,11 @@ from llmgwctl.wire import Event, Exit, Status
 from llmgwctl.wire import Path as Route
 from llmgwd.control.openapi import document
 from llmgwd.control.table import TABLE
-from llmgwd.demo.remote import cluster_in_thread
+from llmgwsim.remote import cluster_in_thread
 from unix_requests import UnixAdapter
 
 if TYPE_CHECKING:
-    from llmgwd.demo.remote import RemoteCluster
+    from llmgwsim.remote import RemoteCluster
 
 CONFIG = '[[forward]]\nname = "litellm"\nlisten = "localhost:PORT"\n'
 

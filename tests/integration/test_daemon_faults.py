@@ -17,12 +17,12 @@ import pytest
 from running_daemon import DEFAULT, RunningDaemon, running
 from traffic import Traffic, get
 
-from llmgwd.demo.kubeconfig import Credentials, Exec
-from llmgwd.demo.remote import cluster_in_thread
+from llmgwsim.kubeconfig import Credentials, Exec
+from llmgwsim.remote import cluster_in_thread
 from ports import free_port
 
 if TYPE_CHECKING:
-    from llmgwd.demo.remote import RemoteCluster
+    from llmgwsim.remote import RemoteCluster
 
 
 TWO_FORWARDS = """

@@ -13,7 +13,7 @@ from running_daemon import DEFAULT, RunningDaemon, running
 from traffic import Traffic, get, status_of
 
 if TYPE_CHECKING:
-    from llmgwd.demo.remote import RemoteCluster
+    from llmgwsim.remote import RemoteCluster
 
 
 def test_it_serves_with_no_more_than_a_kubeconfig(

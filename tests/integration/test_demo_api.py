@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from demo_client import Client, connected, pod_name
 
-from llmgwd.demo.remote import FaultError, RemoteCluster
+from llmgwsim.remote import FaultError, RemoteCluster
 
 PODS = "/api/v1/namespaces/litellm/pods"
 Event = dict[str, Any]

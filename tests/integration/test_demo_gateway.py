@@ -13,7 +13,7 @@ import pytest
 from demo_client import get, pod_name
 
 if TYPE_CHECKING:
-    from llmgwd.demo.remote import RemoteCluster
+    from llmgwsim.remote import RemoteCluster
 
 MASTER = "sk-demo-master-key"
 TIMEOUT_S = 10.0

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from demo_client import Client, Spdy, ask_spdy, connected, get, pod_name, spdy_to
 
-from llmgwd.demo.remote import RemoteCluster, cluster_process
 from llmgwd.protocol import spdy
+from llmgwsim.remote import RemoteCluster, cluster_process
 
 LIVELINESS = get("/health/liveliness")
 

@@ -12,7 +12,7 @@ from demo_client import Spdy, connected, get, pod_name, spdy_to
 from llmgwd.protocol import spdy
 
 if TYPE_CHECKING:
-    from llmgwd.demo.remote import RemoteCluster
+    from llmgwsim.remote import RemoteCluster
 
 LIVELINESS = get("/health/liveliness")
 

@@ -18,7 +18,7 @@ from demo_client import (
 )
 
 if TYPE_CHECKING:
-    from llmgwd.demo.remote import RemoteCluster
+    from llmgwsim.remote import RemoteCluster
 
 ALLOWED, DENIED = 101, 403
 MATRIX = {

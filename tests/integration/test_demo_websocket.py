@@ -15,7 +15,7 @@ from demo_client import CHANNELS, TUNNEL, forward_path, get, pod_name
 from llmgwd.protocol import spdy
 
 if TYPE_CHECKING:
-    from llmgwd.demo.remote import RemoteCluster
+    from llmgwsim.remote import RemoteCluster
 
 Socket = aiohttp.ClientWebSocketResponse
 PORT = (4000).to_bytes(2, "little")

@@ -18,12 +18,12 @@ import yaml
 from called import PROGRAM
 from running_daemon import RunningDaemon, running
 
-from llmgwd.demo.kubeconfig import Credentials, Exec
+from llmgwsim.kubeconfig import Credentials, Exec
 from ports import free_port
 
 if TYPE_CHECKING:
     from llmgwctl.wire import CheckStatus
-    from llmgwd.demo.remote import RemoteCluster
+    from llmgwsim.remote import RemoteCluster
 
 MASTER_KEY = "sk-demo-master-key"
 ORDER = [

@@ -13,10 +13,10 @@ import pytest
 from called import PROGRAM, call, command, environment
 from running_daemon import RunningDaemon, running
 
-from llmgwd.demo.kubeconfig import Credentials, Exec
+from llmgwsim.kubeconfig import Credentials, Exec
 
 if TYPE_CHECKING:
-    from llmgwd.demo.remote import RemoteCluster
+    from llmgwsim.remote import RemoteCluster
 
 MASTER_KEY = "sk-demo-master-key"
 

@@ -21,11 +21,11 @@ from running_daemon import DEFAULT, RunningDaemon, running
 from llmgwctl import wire
 from llmgwctl.api import transport
 from llmgwd.config.model import Probe
-from llmgwd.demo.litellm import GatewaySettings
-from llmgwd.demo.remote import RemoteCluster, cluster_in_thread
-from llmgwd.demo.server import Options
 from llmgwd.gateway.key import check
 from llmgwd.gateway.probe import probe
+from llmgwsim.litellm import GatewaySettings
+from llmgwsim.remote import RemoteCluster, cluster_in_thread
+from llmgwsim.server import Options
 
 if TYPE_CHECKING:
     from llmgwd.gateway.surface import KeyVerdict

@@ -16,7 +16,7 @@ from llmgwd.cluster.logs import serving_container
 
 if TYPE_CHECKING:
     from llmgwctl.wire import LogLine
-    from llmgwd.demo.remote import RemoteCluster
+    from llmgwsim.remote import RemoteCluster
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from running_daemon import DEFAULT, RunningDaemon, running
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from llmgwd.demo.remote import RemoteCluster
+    from llmgwsim.remote import RemoteCluster
 
 KEY = "sk-demo-master-key"
 Say = Callable[..., str]

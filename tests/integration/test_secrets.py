@@ -19,7 +19,7 @@ from llmgwctl.wire import Path as Route
 from written_logs import LOGS
 
 if TYPE_CHECKING:
-    from llmgwd.demo.remote import RemoteCluster
+    from llmgwsim.remote import RemoteCluster
 
 MASTER_KEY = "sk-demo-master-key"
 MINE = "sk-virtual-key-of-one-person"

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from running_daemon import running
 from traffic import Traffic, get
 
-from llmgwd.demo.remote import cluster_in_thread
-from llmgwd.demo.server import Options
+from llmgwsim.remote import cluster_in_thread
+from llmgwsim.server import Options
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from llmgwd.demo.remote import RemoteCluster
+    from llmgwsim.remote import RemoteCluster
 
 CONFIG = """
 [[forward]]

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from url_upstream import answer_of, front_of, head_of, upstream
 
-from llmgwd.demo.tls import SERVER_NAME, Authority, server_context
 from llmgwd.direct.route import WARM
 from llmgwd.errors import Blocked
+from llmgwsim.tls import SERVER_NAME, Authority, server_context
 from ports import free_port
 
 

@@ -12,7 +12,7 @@ from called import call
 from running_daemon import DEFAULT, RunningDaemon, running
 
 if TYPE_CHECKING:
-    from llmgwd.demo.remote import RemoteCluster
+    from llmgwsim.remote import RemoteCluster
 
 MINE = "sk-my-own-virtual-key"
 

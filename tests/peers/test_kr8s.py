@@ -13,7 +13,7 @@ import pytest
 from ports import free_port
 
 if TYPE_CHECKING:
-    from llmgwd.demo.remote import RemoteCluster
+    from llmgwsim.remote import RemoteCluster
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ import pytest
 from peers.kubectl import Kubectl
 
 if TYPE_CHECKING:
-    from llmgwd.demo.remote import RemoteCluster
+    from llmgwsim.remote import RemoteCluster
 
 TIMEOUT_S = 10
 
@@ -226,7 +226,7 @@ def test_port_forward_outlives_the_api_servers_sigterm(
 def test_a_client_certificate_logs_in(
     kubectl_program: Any, simulated_cluster: RemoteCluster, tmp_path: Any
 ) -> None:
-    from llmgwd.demo.kubeconfig import Credentials
+    from llmgwsim.kubeconfig import Credentials
 
     assert simulated_cluster.cluster is not None
     client = simulated_cluster.cluster.authority.client("demo")

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llmgwd.demo.kubeconfig import Credentials, kubeconfig, write_kubeconfig
-from llmgwd.demo.remote import RemoteCluster, cluster_in_thread
 from llmgwd.protocol import spdy
+from llmgwsim.kubeconfig import Credentials, kubeconfig, write_kubeconfig
+from llmgwsim.remote import RemoteCluster, cluster_in_thread
 from peers.kubectl import Kubectl
 from peers.recording_relay import recording_relay
 

@@ -84,7 +84,7 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The simulated cluster, for all of the tests; what leads to it."""
     folder = tmp_path_factory.mktemp("cluster")
     path, ready = folder / "kubeconfig", folder / "ready.json"
-    command = [sys.executable, "-m", "llmgwd.demo", "--kubeconfig", path, "--ready-file", ready]
+    command = [sys.executable, "-m", "llmgwsim", "--kubeconfig", path, "--ready-file", ready]
     options = ["--start", "0.1", "--master-key", MASTER_KEY]
     with subprocess.Popen([*command, *options]) as process:
         wait_until(ready.exists, "the simulated cluster is up", process)

@@ -25,13 +25,13 @@ from llmgwctl.wire import EventKind, State
 from llmgwd.app import Daemon, start
 from llmgwd.config.model import ClusterRoute, Config, ForwardConfig, localhost
 from llmgwd.control.socket import Claim, claim
-from llmgwd.demo.remote import FaultError, RemoteCluster, cluster_process
 from llmgwd.errors import Blocked
 from llmgwd.relay.sockets import ProcessSockets
 from llmgwd.service.activation import Inherited
 from llmgwd.service.notify import Notifier
 from llmgwd.system.port_owner import port_owner
 from llmgwd.telemetry import log
+from llmgwsim.remote import FaultError, RemoteCluster, cluster_process
 
 if TYPE_CHECKING:
     from llmgwctl.wire import Event

@@ -18,7 +18,7 @@ from peers.kubectl import find_kubectl
 from ports import free_port
 
 if TYPE_CHECKING:
-    from llmgwd.demo.remote import RemoteCluster
+    from llmgwsim.remote import RemoteCluster
 
 START_S = 30.0
 # What a process imports and tidies up in its first seconds is not the data path's.

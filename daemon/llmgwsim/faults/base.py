@@ -1,0 +1,50 @@
+"""What the fault calls stand on: the cluster, and how a call is found by its name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llmgwsim.pod import Pod
+    from llmgwsim.server import SimulatedCluster
+    from llmgwsim.world import Workload
+
+_NOT_CALLS = frozenset({"describe", "call"})
+
+
+class FaultCalls:
+    def __init__(self, cluster: SimulatedCluster) -> None:
+        self._cluster = cluster
+        self._world = cluster.world
+        self._behaviour = cluster.behaviour
+
+    def call(self, name: str) -> Callable[..., Any] | None:
+        method = getattr(self, name, None)
+        return None if name.startswith("_") or name in _NOT_CALLS else method
+
+    def describe(self) -> dict[str, str]:
+        """Every fault call with its parameters."""
+        calls = inspect.getmembers(self, callable)
+        names = [(name, call) for name, call in calls if self.call(name)]
+        return {name.replace("_", "-"): str(inspect.signature(call)) for name, call in names}
+
+    def _pod(self, name: str | None, namespace: str | None = None) -> Pod:
+        place = namespace or self._cluster.options.namespace
+        if name is None:
+            pods = [pod for pod in self._pods(place) if not pod.is_terminating]
+            if not pods:
+                raise LookupError("no pod")
+            return pods[0]
+        pod = self._world.pod(place, name)
+        if pod is None:
+            raise LookupError(f"no pod {name}")
+        return pod
+
+    def _pods(self, namespace: str) -> list[Pod]:
+        return [pod for pod in self._world.pods.values() if pod.namespace == namespace]
+
+    def _workload(self, name: str | None) -> Workload:
+        options = self._cluster.options
+        return self._world.workloads[options.namespace, name or options.service]

@@ -1,0 +1,207 @@
+"""The program in the simulated pods: a gateway with uvicorn's manners, and test routes.
+
+It is a real TCP server on loopback. Manners as seen of uvicorn: a client's half-close ends the
+connection without an answer; a kept-alive connection gets FIN after 5.00 s; SIGTERM closes the
+listener and idle connections at once and lets streams finish.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from llmgwsim.http1 import Connections, HttpConnection
+from llmgwsim.litellm import GatewaySettings, serve_litellm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llmgwsim.request import Request
+
+# uvicorn's own default.
+KEEP_ALIVE_S = 5.0
+_PATTERN = bytes(range(256)) * 1024
+
+
+@dataclass
+class GatewayRecord:
+    """What the pods of one cluster were asked, for tests to look at."""
+
+    seen: Counter[str] = field(default_factory=Counter)
+    requests: Counter[str] = field(default_factory=Counter)
+    paid_health_calls: int = 0
+    model_calls: int = 0
+
+
+class GatewayProgram:
+    """One process of the gateway, in one pod; ends once, a restart is a new one."""
+
+    def __init__(
+        self,
+        pod_name: str,
+        settings: GatewaySettings,
+        record: GatewayRecord,
+        log: Callable[[str], None],
+    ) -> None:
+        self._pod_name = pod_name
+        self._settings = settings
+        self._record = record
+        self._log = log
+        self._connections = Connections()
+        self._servers: dict[int, asyncio.Server] = {}
+        self._is_draining = False
+        self.exited = asyncio.Event()
+
+    async def start(self, ports: tuple[int, ...]) -> None:
+        """Listen for each of the pod's ports, on a free one of this machine."""
+        loop = asyncio.get_running_loop()
+        for port in ports:
+            self._servers[port] = await loop.create_server(
+                self._connection, "127.0.0.1", 0, backlog=4096
+            )
+        self._log("INFO:     Started server process [1]")
+        self._log(f"INFO:     Uvicorn running on http://0.0.0.0:{ports[0]} (Press CTRL+C to quit)")
+
+    def address(self, port: int) -> tuple[str, int] | None:
+        """Where a pod's port is really served; None: nobody listens."""
+        server = self._servers.get(port)
+        if server is None or not server.sockets:
+            return None
+        host, number = server.sockets[0].getsockname()[:2]
+        return host, number
+
+    @property
+    def connection_count(self) -> int:
+        return len(self._connections)
+
+    async def terminate(self) -> None:
+        """SIGTERM: take nobody new, let streams finish; `exited` is set when they have."""
+        self._log("INFO:     Shutting down")
+        self._is_draining = True
+        self._stop_listening()
+        for connection in self._connections:
+            connection.retire()
+        await self._connections.emptied()
+        self._log("INFO:     Finished server process [1]")
+        self.exited.set()
+
+    def kill(self) -> None:
+        """SIGKILL: the kernel closes everything at once."""
+        self._stop_listening()
+        for connection in self._connections:
+            connection.transport.abort()
+        self.exited.set()
+
+    async def close(self) -> None:
+        """Kill it, and wait until nothing of it runs."""
+        self.kill()
+        await self._connections.abort()
+
+    def _stop_listening(self) -> None:
+        for server in self._servers.values():
+            server.close()
+        self._servers.clear()
+
+    def _connection(self) -> HttpConnection:
+        return HttpConnection(self._serve, self._connections, KEEP_ALIVE_S, {"server": "uvicorn"})
+
+    async def _serve(self, request: Request) -> None:
+        self._record.requests[request.path.partition("?")[0]] += 1
+        name = request.headers.get("x-request-id")
+        if name:
+            self._record.seen[name] += 1
+        route = _ROUTES.get("/" + request.path.split("/")[1])
+        if route is not None:
+            await route(self, request)
+        else:
+            await serve_litellm(request, self._settings, self._record, self._is_draining)
+        if request.path not in _QUIET:
+            self._log(f'INFO:     10.0.0.1:0 - "{request.method} {request.path} HTTP/1.1"')
+
+    # Routes of the tests
+
+    async def _bytes(self, request: Request) -> None:
+        """`/bytes/N`: N bytes of a fixed pattern, as fast as they are taken."""
+        left = int(request.path.split("/")[2])
+        request.start(200, {"content-type": "application/octet-stream"}, length=left)
+        while left > 0:
+            piece = _PATTERN if left >= len(_PATTERN) else _PATTERN[:left]
+            await request.send(piece)
+            left -= len(piece)
+
+    async def _echo(self, request: Request) -> None:
+        """POST `/echo`: the body comes back as it arrives; `?sum=1` sends its SHA-256 after it."""
+        wants_sum = request.argument("sum") == "1"
+        length = request.headers.get("content-length")
+        digest = hashlib.sha256()
+        request.start(
+            200,
+            {"content-type": "application/octet-stream", "x-pod": self._pod_name},
+            length=int(length) + (64 if wants_sum else 0) if length else None,
+        )
+        async for piece in request.chunks():
+            if wants_sum:
+                digest.update(piece)
+            await request.send(piece)
+        if wants_sum:
+            await request.send(digest.hexdigest().encode())
+        request.finish()
+
+    async def _upload(self, request: Request) -> None:
+        """POST `/upload`: swallow the body; `?sum=0` spares the SHA-256."""
+        wants_sum = request.argument("sum", "1") == "1"
+        digest = hashlib.sha256()
+        size = 0
+        async for piece in request.chunks():
+            size += len(piece)
+            if wants_sum:
+                digest.update(piece)
+        answer = {"bytes": size, "sha256": digest.hexdigest() if wants_sum else None}
+        request.respond_json(200, answer | {"pod": self._pod_name})
+
+    async def _whoami(self, request: Request) -> None:
+        name = request.headers.get("x-request-id", "")
+        answer = {"pod": self._pod_name, "request_id": name or None}
+        request.respond_json(200, answer | {"count": self._record.seen.get(name, 0)})
+
+    async def _seen(self, request: Request) -> None:
+        request.respond_json(200, dict(self._record.seen))
+
+    async def _sse(self, request: Request) -> None:
+        """`/sse?n=&ms=`: n events, ms apart, each with its number and the loop's time."""
+        count, gap_s = int(request.argument("n", "10")), float(request.argument("ms", "100")) / 1000
+        loop = asyncio.get_running_loop()
+        request.start(200, {"content-type": "text/event-stream; charset=utf-8"})
+        begin = loop.time()
+        for number in range(count):
+            await asyncio.sleep(max(0.0, begin + number * gap_s - loop.time()))
+            await request.send(f"data: {number} {loop.time():.6f}\n\n".encode())
+        await request.send(b"data: [DONE]\n\n")
+        request.finish()
+
+    async def _slow(self, request: Request) -> None:
+        await asyncio.sleep(float(request.argument("ms", "1000")) / 1000)
+        request.respond_json(200, {"pod": self._pod_name})
+
+    async def _drop(self, request: Request) -> None:
+        """`/drop`: close the connection without an answer; `?reset=1` by RST."""
+        if request.argument("reset") == "1":
+            request.connection.reset()
+        else:
+            request.connection.transport.close()
+
+
+_QUIET = frozenset({"/echo", "/upload", "/sse", "/whoami"})
+_ROUTES = {
+    "/bytes": GatewayProgram._bytes,
+    "/echo": GatewayProgram._echo,
+    "/upload": GatewayProgram._upload,
+    "/whoami": GatewayProgram._whoami,
+    "/seen": GatewayProgram._seen,
+    "/sse": GatewayProgram._sse,
+    "/slow": GatewayProgram._slow,
+    "/drop": GatewayProgram._drop,
+}
