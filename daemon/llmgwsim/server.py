@@ -6,9 +6,9 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from llmgwsim.access import Access
-from llmgwsim.api import Api
-from llmgwsim.behaviour import Behaviour
+from llmgwsim.api.access import Access
+from llmgwsim.api.behaviour import Behaviour
+from llmgwsim.api.rest import Api
 from llmgwsim.control import Control
 from llmgwsim.faults import Faults
 from llmgwsim.http1 import Connections, HttpConnection

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmgwsim.access import ROLES, rule
+from llmgwsim.api.access import ROLES, rule
 from llmgwsim.faults.base import FaultCalls
 
 

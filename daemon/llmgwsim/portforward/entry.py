@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from llmgwsim import answers
+from llmgwsim.api import answers
 from llmgwsim.portforward.channels import ChannelSession
 from llmgwsim.portforward.raw import RawSpdy
 from llmgwsim.portforward.target import Target
@@ -20,7 +20,7 @@ from llmgwsim.portforward.websocket import WebSocketSpdy
 if TYPE_CHECKING:
     import asyncio
 
-    from llmgwsim.behaviour import Behaviour
+    from llmgwsim.api.behaviour import Behaviour
     from llmgwsim.pod import Pod
     from llmgwsim.request import Request
     from llmgwsim.world import World

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING
 
-from llmgwsim import answers
+from llmgwsim.api import answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

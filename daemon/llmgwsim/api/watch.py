@@ -7,15 +7,15 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from llmgwsim import answers
-from llmgwsim.discovery import Kind, table
-from llmgwsim.selectors import matches
+from llmgwsim.api import answers
+from llmgwsim.api.discovery import Kind, table
+from llmgwsim.api.selectors import matches
 from llmgwsim.store import Change, Compacted, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llmgwsim.behaviour import Behaviour
+    from llmgwsim.api.behaviour import Behaviour
     from llmgwsim.request import Request
 
 Object = dict[str, Any]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llmgwsim import answers
+from llmgwsim.api import answers
 
 if TYPE_CHECKING:
-    from llmgwsim.access import Access
+    from llmgwsim.api.access import Access
 
 Object = dict[str, Any]
 

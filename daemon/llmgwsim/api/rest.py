@@ -7,22 +7,22 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from llmgwsim import answers
-from llmgwsim.discovery import BY_PLURAL, Kind, discovery, table
-from llmgwsim.logs import serve_logs
+from llmgwsim.api import answers
+from llmgwsim.api.discovery import BY_PLURAL, Kind, discovery, table
+from llmgwsim.api.logs import serve_logs
+from llmgwsim.api.protobuf import CONTENT_TYPE as PROTOBUF
+from llmgwsim.api.protobuf import read_review
+from llmgwsim.api.reviews import review
+from llmgwsim.api.selectors import matches
+from llmgwsim.api.watch import Watch
 from llmgwsim.portforward.entry import Upgrades, refuse_by_proxy, serve_portforward, verbs_needed
-from llmgwsim.protobuf import CONTENT_TYPE as PROTOBUF
-from llmgwsim.protobuf import read_review
 from llmgwsim.request import Request, json_body
-from llmgwsim.reviews import review
-from llmgwsim.selectors import matches
-from llmgwsim.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llmgwsim.access import Access
-    from llmgwsim.behaviour import Behaviour
+    from llmgwsim.api.access import Access
+    from llmgwsim.api.behaviour import Behaviour
     from llmgwsim.world import World
 
 Object = dict[str, Any]
