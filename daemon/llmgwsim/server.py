@@ -15,9 +15,9 @@ from llmgwsim.http1 import Connections, HttpConnection
 from llmgwsim.kubeconfig import Credentials, kubeconfig, write_kubeconfig
 from llmgwsim.litellm import GatewaySettings
 from llmgwsim.network import Network, Wire
-from llmgwsim.objects import ServicePort, Template
 from llmgwsim.tls import Authority, TlsTransport, server_context
-from llmgwsim.world import World
+from llmgwsim.world.objects import ServicePort, Template
+from llmgwsim.world.world import World
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from llmgwd.errors import LlmgwError
     from llmgwd.relay.connection import LocalConnection
     from llmgwd.tunnel.tunnel import Tunnel
-    from llmgwsim.pod import Pod
+    from llmgwsim.world.pod import Pod
 
 PATIENCE_S = 15.0
 SPDY_WAYS = (Way.SPDY, Way.WEBSOCKET)

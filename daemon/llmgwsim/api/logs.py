@@ -10,8 +10,8 @@ from llmgwsim.api import answers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llmgwsim.pod import LogLine, Pod, PodLog
     from llmgwsim.request import Request
+    from llmgwsim.world.pod import LogLine, Pod, PodLog
 
 _YES = ("true", "1")
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from llmgwsim.api.access import Access
     from llmgwsim.api.behaviour import Behaviour
-    from llmgwsim.world import World
+    from llmgwsim.world.world import World
 
 Object = dict[str, Any]
 _YES = ("true", "1")

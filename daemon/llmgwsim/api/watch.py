@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from llmgwsim.api import answers
 from llmgwsim.api.discovery import Kind, table
 from llmgwsim.api.selectors import matches
-from llmgwsim.store import Change, Compacted, Store
+from llmgwsim.world.store import Change, Compacted, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from llmgwsim.pod import Pod
     from llmgwsim.server import SimulatedCluster
-    from llmgwsim.world import Workload
+    from llmgwsim.world.pod import Pod
+    from llmgwsim.world.world import Workload
 
 _NOT_CALLS = frozenset({"describe", "call"})
 

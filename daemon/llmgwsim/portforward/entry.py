@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import asyncio
 
     from llmgwsim.api.behaviour import Behaviour
-    from llmgwsim.pod import Pod
     from llmgwsim.request import Request
-    from llmgwsim.world import World
+    from llmgwsim.world.pod import Pod
+    from llmgwsim.world.world import World
 
 SPDY_PROTOCOL = "portforward.k8s.io"
 TUNNEL_PROTOCOL = "SPDY/3.1+portforward.k8s.io"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from llmgwsim.network import buffers
 
 if TYPE_CHECKING:
-    from llmgwsim.pod import Pod
+    from llmgwsim.world.pod import Pod
 
 # containerd, sandbox_portforward_linux.go: "give a chance to terminate gracefully".
 LINGER_S = 1.0

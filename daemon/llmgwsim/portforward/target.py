@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from llmgwsim.pod import Pod
+from llmgwsim.world.pod import Pod
 
 # Finds the pod as the node has it now; None: no longer there.
 Lookup = Callable[[], Pod | None]

@@ -11,16 +11,16 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from llmgwsim import objects
 from llmgwsim.gateway import GatewayProgram, GatewayRecord
-from llmgwsim.pod import Pod
-from llmgwsim.store import Store
+from llmgwsim.world import objects
+from llmgwsim.world.pod import Pod
+from llmgwsim.world.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from llmgwsim.litellm import GatewaySettings
-    from llmgwsim.objects import Object, ServicePort, Template
+    from llmgwsim.world.objects import Object, ServicePort, Template
 
 # Letters Kubernetes uses in generated names.
 _NAME_LETTERS = "bcdfghjklmnpqrstvwxz2456789"

@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from llmgwsim.objects import NODE, Object, Template, metadata, now
+from llmgwsim.world.objects import NODE, Object, Template, metadata, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
