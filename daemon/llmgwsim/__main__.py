@@ -13,7 +13,7 @@ import signal
 import sys
 from pathlib import Path
 
-from llmgwsim.litellm import GatewaySettings
+from llmgwsim.gateway.litellm import GatewaySettings
 from llmgwsim.server import Options, SimulatedCluster
 
 

@@ -23,7 +23,7 @@ from llmgwctl.api import transport
 from llmgwd.config.model import Probe
 from llmgwd.gateway.key import check
 from llmgwd.gateway.probe import probe
-from llmgwsim.litellm import GatewaySettings
+from llmgwsim.gateway.litellm import GatewaySettings
 from llmgwsim.remote import RemoteCluster, cluster_in_thread
 from llmgwsim.server import Options
 

@@ -13,7 +13,7 @@ from llmgwsim.world.objects import NODE, Object, Template, metadata, now
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llmgwsim.gateway import GatewayProgram
+    from llmgwsim.gateway.program import GatewayProgram
 
 # A container's log file is rotated at 10 MiB; here it is short, and bounded all the same.
 _LOG_LINES = 20_000

@@ -11,7 +11,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from llmgwsim.gateway import GatewayProgram, GatewayRecord
+from llmgwsim.gateway.program import GatewayProgram, GatewayRecord
 from llmgwsim.world import objects
 from llmgwsim.world.pod import Pod
 from llmgwsim.world.store import Store
@@ -19,7 +19,7 @@ from llmgwsim.world.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
-    from llmgwsim.litellm import GatewaySettings
+    from llmgwsim.gateway.litellm import GatewaySettings
     from llmgwsim.world.objects import Object, ServicePort, Template
 
 # Letters Kubernetes uses in generated names.

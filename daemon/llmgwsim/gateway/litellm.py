@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from llmgwsim.chat import serve_chat, serve_count, serve_messages
+from llmgwsim.gateway.chat import serve_chat, serve_count, serve_messages
+from llmgwsim.gateway.usage import daily_activity
 from llmgwsim.request import Request
-from llmgwsim.usage import daily_activity
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from llmgwsim.request import Request, json_body
 
 if TYPE_CHECKING:
-    from llmgwsim.litellm import GatewaySettings, Record
+    from llmgwsim.gateway.litellm import GatewaySettings, Record
 
 _TEXT = "The simulated gateway answers with words that mean nothing and arrive one by one"
 _WORDS = tuple(_TEXT.split(" "))

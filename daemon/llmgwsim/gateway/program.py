@@ -13,8 +13,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from llmgwsim.gateway.litellm import GatewaySettings, serve_litellm
 from llmgwsim.http1 import Connections, HttpConnection
-from llmgwsim.litellm import GatewaySettings, serve_litellm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
