@@ -6,8 +6,8 @@ import asyncio
 import inspect
 from typing import TYPE_CHECKING
 
-from llmgwsim.http1 import Connections, HttpConnection
-from llmgwsim.request import Request, json_body
+from llmgwsim.net.http1 import Connections, HttpConnection
+from llmgwsim.net.request import Request, json_body
 
 if TYPE_CHECKING:
     from llmgwsim.faults import Faults

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from llmgwsim.tls import Identity
+    from llmgwsim.net.tls import Identity
 
 
 @dataclass(frozen=True)

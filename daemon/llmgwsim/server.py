@@ -12,10 +12,10 @@ from llmgwsim.api.rest import Api
 from llmgwsim.control import Control
 from llmgwsim.faults import Faults
 from llmgwsim.gateway.litellm import GatewaySettings
-from llmgwsim.http1 import Connections, HttpConnection
 from llmgwsim.kubeconfig import Credentials, kubeconfig, write_kubeconfig
-from llmgwsim.network import Network, Wire
-from llmgwsim.tls import Authority, TlsTransport, server_context
+from llmgwsim.net.http1 import Connections, HttpConnection
+from llmgwsim.net.network import Network, Wire
+from llmgwsim.net.tls import Authority, TlsTransport, server_context
 from llmgwsim.world.objects import ServicePort, Template
 from llmgwsim.world.world import World
 

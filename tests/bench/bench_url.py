@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "integration"))
 
 from url_upstream import answer_of, front_of
 
-from llmgwsim.tls import Authority, server_context
+from llmgwsim.net.tls import Authority, server_context
 
 BLOCK = bytes(1 << 18)
 BLOCKS = 1024

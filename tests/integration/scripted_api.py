@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 from aiohttp import web
 
-from llmgwsim.tls import Authority
+from llmgwsim.net.tls import Authority
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PODS = "/api/v1/namespaces/litellm/pods"

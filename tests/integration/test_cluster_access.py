@@ -27,7 +27,7 @@ from llmgwctl.wire import Condition
 from llmgwd.cluster.access import open_access
 from llmgwd.cluster.api_errors import Action, Forbidden, NotFound, Unauthorized
 from llmgwd.errors import Blocked, LlmgwError, Transient
-from llmgwsim.tls import SERVER_NAME, Authority, server_context
+from llmgwsim.net.tls import SERVER_NAME, Authority, server_context
 
 pytestmark = pytest.mark.anyio
 VERSION = {"gitVersion": "v1.36.2"}

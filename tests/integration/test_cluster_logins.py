@@ -26,7 +26,7 @@ from llmgwd.cluster.auth import exec_plugin
 from llmgwd.cluster.auth.credentials import Credential
 from llmgwd.cluster.auth.renewal import RETRY_FAILED_S, Renewed, RenewingLogin, Unattended
 from llmgwd.errors import Blocked, LlmgwError, Transient
-from llmgwsim.tls import Authority
+from llmgwsim.net.tls import Authority
 
 pytestmark = pytest.mark.anyio
 V1 = "client.authentication.k8s.io/v1"

@@ -21,8 +21,8 @@ from llmgwd.cluster.target_watch import TargetWatch
 from llmgwd.cluster.upgrade import WaysIn, upgrade
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwsim.kubeconfig import Credentials, Exec
+from llmgwsim.net.tls import SERVER_NAME
 from llmgwsim.server import Options, SimulatedCluster
-from llmgwsim.tls import SERVER_NAME
 
 if TYPE_CHECKING:
     from llmgwd.cluster.pods import Endpoint

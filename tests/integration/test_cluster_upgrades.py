@@ -22,7 +22,7 @@ from llmgwd.cluster.api_errors import Forbidden, Unauthorized
 from llmgwd.cluster.pods import Endpoint
 from llmgwd.cluster.upgrade import WaysIn, upgrade
 from llmgwd.errors import LlmgwError, Transient
-from llmgwsim.tls import SERVER_NAME, Authority, server_context
+from llmgwsim.net.tls import SERVER_NAME, Authority, server_context
 
 pytestmark = pytest.mark.anyio
 POD = Endpoint("litellm", "litellm-0", "uid", 4000)

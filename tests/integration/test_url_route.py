@@ -18,7 +18,7 @@ from url_upstream import answer_of, front_of, head_of, upstream
 
 from llmgwd.direct.route import WARM
 from llmgwd.errors import Blocked
-from llmgwsim.tls import SERVER_NAME, Authority, server_context
+from llmgwsim.net.tls import SERVER_NAME, Authority, server_context
 from ports import free_port
 
 

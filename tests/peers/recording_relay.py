@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from llmgwsim.tls import Authority, server_context
+from llmgwsim.net.tls import Authority, server_context
 
 
 @dataclass

@@ -10,7 +10,7 @@ from llmgwsim.api import answers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llmgwsim.request import Request
+    from llmgwsim.net.request import Request
     from llmgwsim.world.pod import LogLine, Pod, PodLog
 
 _YES = ("true", "1")

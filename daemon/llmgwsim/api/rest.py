@@ -15,8 +15,8 @@ from llmgwsim.api.protobuf import read_review
 from llmgwsim.api.reviews import review
 from llmgwsim.api.selectors import matches
 from llmgwsim.api.watch import Watch
+from llmgwsim.net.request import Request, json_body
 from llmgwsim.portforward.entry import Upgrades, refuse_by_proxy, serve_portforward, verbs_needed
-from llmgwsim.request import Request, json_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llmgwsim.api.behaviour import Behaviour
-    from llmgwsim.request import Request
+    from llmgwsim.net.request import Request
 
 Object = dict[str, Any]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from llmgwsim.faults.base import FaultCalls
 
 if TYPE_CHECKING:
-    from llmgwsim.network import Direction
+    from llmgwsim.net.network import Direction
 
 
 class WireFaults(FaultCalls):

@@ -7,7 +7,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from llmgwsim.request import Request, json_body
+from llmgwsim.net.request import Request, json_body
 
 if TYPE_CHECKING:
     from llmgwsim.gateway.litellm import GatewaySettings, Record

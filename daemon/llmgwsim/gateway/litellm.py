@@ -13,7 +13,7 @@ from typing import Protocol
 
 from llmgwsim.gateway.chat import serve_chat, serve_count, serve_messages
 from llmgwsim.gateway.usage import daily_activity
-from llmgwsim.request import Request
+from llmgwsim.net.request import Request
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from llmgwsim.gateway.litellm import GatewaySettings, serve_litellm
-from llmgwsim.http1 import Connections, HttpConnection
+from llmgwsim.net.http1 import Connections, HttpConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llmgwsim.request import Request
+    from llmgwsim.net.request import Request
 
 # uvicorn's own default.
 KEEP_ALIVE_S = 5.0

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from llmgwsim.api.behaviour import Behaviour
-    from llmgwsim.request import Request
+    from llmgwsim.net.request import Request
     from llmgwsim.world.pod import Pod
     from llmgwsim.world.world import World
 

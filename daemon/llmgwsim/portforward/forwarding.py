@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol, cast
 
-from llmgwsim.network import buffers
+from llmgwsim.net.network import buffers
 
 if TYPE_CHECKING:
     from llmgwsim.world.pod import Pod

@@ -22,12 +22,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from llmgwsim.network import READ_BYTES, buffers
+from llmgwsim.net.network import READ_BYTES, buffers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llmgwsim.network import Wire
+    from llmgwsim.net.network import Wire
 
 # A name for `tls-server-name`: the certificate holds it, no resolver knows it.
 SERVER_NAME = "kubernetes.llmgw-demo.test"

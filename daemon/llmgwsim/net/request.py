@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 if TYPE_CHECKING:
-    from llmgwsim.http1 import HttpConnection
+    from llmgwsim.net.http1 import HttpConnection
 
 _KNOWN = {status.value for status in HTTPStatus}
 

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from typing import Any, cast
 
-from llmgwsim.request import Request
+from llmgwsim.net.request import Request
 
 _MAX_HEAD_BYTES = 64 * 1024
 _BODY_HIGH_BYTES = 256 * 1024
