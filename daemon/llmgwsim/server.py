@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 from llmgwsim.api.access import Access
 from llmgwsim.api.behaviour import Behaviour
 from llmgwsim.api.rest import Api
-from llmgwsim.control import Control
 from llmgwsim.faults import Faults
+from llmgwsim.faults.control import Control
 from llmgwsim.gateway.litellm import GatewaySettings
 from llmgwsim.kubeconfig import Credentials, kubeconfig, write_kubeconfig
 from llmgwsim.net.http1 import Connections, HttpConnection
