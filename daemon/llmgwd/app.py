@@ -21,7 +21,7 @@ import structlog
 from llmgwd.control.api import ControlServer
 from llmgwd.control.metrics_port import offer_metrics
 from llmgwd.control.table import TABLE
-from llmgwd.forwards.manager import DRAIN_S, Fleet
+from llmgwd.forwards.manager import DRAIN_S, ForwardManager
 from llmgwd.service.fault import allow_faults
 from llmgwd.service.notify import Notifier
 from llmgwd.telemetry import log
@@ -81,7 +81,7 @@ class Daemon:
         claimed: Claim,
         notifier: Notifier,
         state: Path | None,
-        beside: Callable[[Fleet], Coroutine[None, None, None]] | None = None,
+        beside: Callable[[ForwardManager], Coroutine[None, None, None]] | None = None,
     ) -> None:
         self._config = config
         self._sockets = sockets
@@ -89,30 +89,30 @@ class Daemon:
         self._notifier = notifier
         self._state = state
         self._beside = beside
-        self.fleet: Fleet
+        self.manager: ForwardManager
 
     async def run(self) -> None:
         journal = Journal(self._state)
-        self.fleet = Fleet(self._config, self._sockets, journal)
+        self.manager = ForwardManager(self._config, self._sockets, journal)
         asyncio.get_running_loop().set_exception_handler(self._loop_failed)
         signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         try:
             with anyio.open_signal_receiver(*signals) as received:
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(ControlServer(self.fleet, TABLE).run, self._claimed.listener)
-                    tasks.start_soon(self.fleet.run)
+                    tasks.start_soon(ControlServer(self.manager, TABLE).run, self._claimed.listener)
+                    tasks.start_soon(self.manager.run)
                     tasks.start_soon(self._tell_service_manager, tasks)
                     if self._config.metrics is not None:
-                        tasks.start_soon(offer_metrics, self.fleet, self._config.metrics)
+                        tasks.start_soon(offer_metrics, self.manager, self._config.metrics)
                     if self._beside is not None:
-                        tasks.start_soon(self._beside, self.fleet)
+                        tasks.start_soon(self._beside, self.manager)
                     await self._await_end(received)
                     tasks.cancel_scope.cancel()
         finally:
             journal.close()
 
     async def _tell_service_manager(self, tasks: anyio.abc.TaskGroup) -> None:
-        await self.fleet.wait_until_accepting()
+        await self.manager.wait_until_accepting()
         wanted = [address for each in self._config.forwards for address in each.listen]
         for host, port in self._sockets.unwanted(wanted):
             _log.warning(
@@ -121,8 +121,8 @@ class Daemon:
                 remedy="llmgwctl service install",
             )
         self._notifier.ready()
-        tasks.start_soon(self._notifier.feed_watchdog, self.fleet.is_healthy)
-        tasks.start_soon(self._notifier.keep_status, self.fleet.status)
+        tasks.start_soon(self._notifier.feed_watchdog, self.manager.is_healthy)
+        tasks.start_soon(self._notifier.keep_status, self.manager.status)
 
     async def _await_end(self, received: Any) -> None:
         """Reload on SIGHUP; drain on the first other signal, and end at once on the second."""
@@ -140,18 +140,18 @@ class Daemon:
 
     async def _reload(self) -> None:
         self._notifier.reloading()
-        await self.fleet.reload_quietly()
+        await self.manager.reload_quietly()
         self._notifier.ready()
 
     async def _drain(self, whole: anyio.CancelScope) -> None:
         self._notifier.stopping("finishing what is carried")
         self._notifier.extend_timeout(DRAIN_S + STOP_SLACK_S)
-        await self.fleet.drain()
+        await self.manager.drain()
         whole.cancel()
 
     def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """What fell through everywhere: accepting without descriptors, or a bug."""
         error = context.get("exception")
-        if self.fleet.descriptors.note(error):
+        if self.manager.descriptors.note(error):
             return
         _log.error("loop failed", said=context.get("message"), exc_info=error)

@@ -1,6 +1,6 @@
 """The data path as one forward has it, and its cluster, in the loop of a test.
 
-The pool, the relay and the reception are the daemon's own; what is left out is what follows the
+The pool, the relay and the admission are the daemon's own; what is left out is what follows the
 target and tells people about it.
 """
 
@@ -23,7 +23,7 @@ from llmgwd.cluster.access import ClusterAccess, open_access
 from llmgwd.cluster.pods import Endpoint
 from llmgwd.cluster.upgrade import Upgraded, upgrade
 from llmgwd.config.model import ListenAddress
-from llmgwd.relay.admission import Reason, Reception
+from llmgwd.relay.admission import AdmissionQueue, Reason
 from llmgwd.relay.listener import Listener, bind
 from llmgwd.relay.splice import carry
 from llmgwd.tunnel.pool import TunnelPool
@@ -67,7 +67,7 @@ class DataPath:
         self.way = way
         self.news: list[str] = []
         self._access = access
-        self.reception = Reception(
+        self.admission = AdmissionQueue(
             lambda: self if self.pool.is_up else None,
             lambda: Reason("down", "No route.", "Wait.", 1, needs_person=False),
             lambda kind, cause, count: None,
@@ -75,9 +75,9 @@ class DataPath:
             hold_s=30.0,
             hold_limit=1000,
         )
-        self.ledger = self.reception.ledger
+        self.counters = self.admission.counters
         self.pool = TunnelPool(self._dial, self, lambda failures: 0.1, self._has_demand, limit)
-        self.listener = Listener(self.reception, self.ledger)
+        self.listener = Listener(self.admission, self.counters)
         self.port = 0
 
     @property
@@ -85,19 +85,19 @@ class DataPath:
         return self.pool.is_up
 
     def carry(self, connection: LocalConnection) -> None:
-        carry(connection, self.pool, self.reception)
+        carry(connection, self.pool, self.admission)
 
     async def _dial(self, endpoint: Endpoint) -> Upgraded:
         return await upgrade(self._access, endpoint, self.way)
 
     def _has_demand(self) -> bool:
-        return len(self.reception.hold) > 0
+        return len(self.admission.hold) > 0
 
     # As the observer.
 
     def up(self) -> None:
         self.news.append("up")
-        self.reception.release()
+        self.admission.release()
 
     def down(self, cause: LlmgwError) -> None:
         self.news.append("down")
@@ -138,11 +138,11 @@ class DataPath:
     def buffered_bytes(self) -> int:
         """What the path itself holds for those who do not take it, either way."""
         tunnels = [tunnel._transport for tunnel in self.tunnels]
-        clients = [connection._transport for connection in self.reception._carried]
+        clients = [connection._transport for connection in self.admission._carried]
         return sum(transport.get_write_buffer_size() for transport in [*tunnels, *clients])
 
     def kept_bytes(self) -> int:
-        return sum(len(part) for each in self.reception._carried for part in each.sent)
+        return sum(len(part) for each in self.admission._carried for part in each.sent)
 
     async def serve_instead(
         self, program: Program, monkeypatch: pytest.MonkeyPatch, *pods: Pod

@@ -48,8 +48,8 @@ async def test_a_client_that_closed_ends_the_thinking_of_the_pod(tmp_path: Path,
 
         await until(lambda: path.streams == 0)
         await until(lambda: path.pod_connections() <= len(path.tunnels) * (way is Way.CHANNELS))
-        assert path.reception.streams == 0
-        assert (path.ledger.cut, path.ledger.redialed) == (0, 0)
+        assert path.admission.streams == 0
+        assert (path.counters.cut, path.counters.redialed) == (0, 0)
 
 
 @pytest.mark.parametrize("way", SPDY_WAYS)
@@ -63,7 +63,7 @@ async def test_a_client_that_resets_resets_its_stream(tmp_path: Path, way: Way) 
 
         await until(lambda: carrying.is_closed)
         await until(lambda: path.pod_connections() == 0)
-        assert path.reception.streams == 0
+        assert path.admission.streams == 0
 
 
 @pytest.mark.parametrize("way", ALL_WAYS)
@@ -77,7 +77,7 @@ async def test_the_pods_end_reaches_the_client_after_the_last_byte(
         answer = await client.read_to_end()
 
         assert len(answer.partition(b"\r\n\r\n")[2]) == 3_000_000
-        assert path.ledger.cut == 0
+        assert path.counters.cut == 0
 
 
 @pytest.mark.parametrize("way", SPDY_WAYS)
@@ -89,7 +89,7 @@ async def test_the_pods_reset_reaches_the_client_as_a_reset(tmp_path: Path, way:
         with pytest.raises(ConnectionResetError):
             await client.read()
         assert path.faults.seen() == {"once": 1}
-        assert path.ledger.cut == 1
+        assert path.counters.cut == 1
 
 
 @pytest.mark.parametrize("way", SPDY_WAYS)
@@ -135,9 +135,9 @@ async def test_clients_that_leave_a_shared_tunnel_touch_no_other(tmp_path: Path,
         for leave in ("close", "reset"):
             client = await path.client()
             await client.send(THINKING)
-            await until(lambda: path.reception.streams == 2)
+            await until(lambda: path.admission.streams == 2)
             getattr(client, leave)()
-            await until(lambda: path.reception.streams == 1)
+            await until(lambda: path.admission.streams == 1)
 
         answer = await asyncio.wait_for(neighbour.answer(), 15)
 

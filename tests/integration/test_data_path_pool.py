@@ -58,7 +58,7 @@ async def test_pods_that_all_refuse_are_asked_now_and_then(tmp_path: Path, way: 
         path.faults.refuse_dials()
         close_all(path)
         asking = asyncio.create_task(path.ask("/whoami"))
-        await until(lambda: path.reception.hold)
+        await until(lambda: path.admission.hold)
         await asyncio.sleep(0.3)
         before = path.upgrades
         await asyncio.sleep(1.0)
@@ -187,7 +187,7 @@ async def test_past_the_cap_none_is_refused_and_none_waits(tmp_path: Path, way: 
 
         # All are there at the same time, though there are more of them than tunnels allowed.
         await until(lambda: path.faults.counts()["gateway_requests"].get("/slow") == 12)
-        assert (path.ledger.cut, path.ledger.failed) == (0, 0)
+        assert (path.counters.cut, path.counters.failed) == (0, 0)
         for client in clients:
             client.close()
 
@@ -269,7 +269,7 @@ async def test_idle_tunnels_into_a_black_hole_are_condemned(tmp_path: Path, way:
         await until(lambda: all(tunnel.is_closed for tunnel in silent))
         # New connections pass: the route comes back by itself, and answers.
         assert status(await path.ask("/whoami")) == 200
-        assert path.ledger.cut == 0
+        assert path.counters.cut == 0
 
 
 @pytest.mark.usefixtures("quick_pings")
@@ -281,7 +281,7 @@ async def test_a_model_that_thinks_is_not_silence(tmp_path: Path, way: Way) -> N
         await client.send(get("/slow?ms=3000"))
 
         assert status(await client.answer()) == 200
-        assert path.ledger.cut == 0
+        assert path.counters.cut == 0
 
 
 @pytest.mark.usefixtures("quick_pings")
@@ -300,7 +300,7 @@ async def test_a_stream_outlives_a_black_hole_and_loses_nothing(tmp_path: Path, 
 
         assert b"data: [DONE]" in await client.read_until(b"data: [DONE]")
         assert status(await late) == 200
-        assert path.ledger.cut == path.ledger.redialed == 0
+        assert path.counters.cut == path.counters.redialed == 0
 
 
 @pytest.mark.usefixtures("quick_pings")
@@ -318,7 +318,7 @@ async def test_what_a_silent_tunnel_was_sent_is_not_sent_again(tmp_path: Path, w
         # Its reply may be what got lost.
         with pytest.raises(ConnectionResetError):
             await client.read()
-        assert path.ledger.redialed == 0
+        assert path.counters.redialed == 0
 
 
 @pytest.mark.usefixtures("quick_pings")
@@ -332,7 +332,7 @@ async def test_in_a_black_hole_a_stream_in_use_ends(tmp_path: Path, way: Way) ->
 
         with pytest.raises(ConnectionResetError):
             await client.read_to_end()
-        assert path.ledger.cut == 1
+        assert path.counters.cut == 1
 
 
 async def test_a_doubted_tunnel_takes_nobody_until_it_was_heard(tmp_path: Path) -> None:
@@ -342,7 +342,7 @@ async def test_a_doubted_tunnel_takes_nobody_until_it_was_heard(tmp_path: Path) 
         tunnel.doubt(asyncio.get_running_loop().time(), 60.0)
         client = await path.client()
         await client.send(get("/whoami", "once"))
-        await until(lambda: path.reception.streams == 1)
+        await until(lambda: path.admission.streams == 1)
 
         assert tunnel.load == 0
         path.faults.restore()
@@ -362,7 +362,7 @@ async def test_pods_that_leave_drain_and_take_nobody_new(tmp_path: Path) -> None
         assert leaving.pod.encode() not in await path.ask("/whoami")
         assert (await client.answer()).count(b"data: ") == 21
         await until(lambda: "drain ended" in path.news)
-        assert path.ledger.cut == 0
+        assert path.counters.cut == 0
 
 
 async def greets(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -385,4 +385,4 @@ async def test_a_program_that_speaks_first_is_heard_first(
         await client.read_until(b"220 ready\r\n")
         await client.send(b"EHLO\r\n")
         assert await client.read_to_end() == b"220 ready\r\n250 EHLO\r\n"
-        assert path.ledger.cut == 0
+        assert path.counters.cut == 0

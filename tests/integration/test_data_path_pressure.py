@@ -37,8 +37,8 @@ async def has_come_to_rest(path: DataPath) -> None:
     """Nothing has moved towards the clients for twenty looks in a row."""
     looks, before = 0, -1
     while looks < 20:
-        looks = looks + 1 if path.ledger.received_bytes == before else 0
-        before = path.ledger.received_bytes
+        looks = looks + 1 if path.counters.received_bytes == before else 0
+        before = path.counters.received_bytes
         await asyncio.sleep(0.01)
 
 
@@ -53,8 +53,8 @@ async def test_stalled_readers_on_tunnels_of_their_own_stall_nobody(
         for _ in range(8):
             assert status(await path.ask("/whoami")) == 200
         assert path.buffered_bytes() <= len(clients) * MIB
-        assert path.reception.streams >= len(clients)
-        assert path.ledger.cut == 0
+        assert path.admission.streams >= len(clients)
+        assert path.counters.cut == 0
 
 
 @pytest.mark.parametrize("way", SPDY_WAYS)
@@ -66,12 +66,12 @@ async def test_on_a_shared_tunnel_the_laggard_is_cut_and_it_alone(tmp_path: Path
         laggard = await stalled_reader(path)
         assert path.upgrades == 1
 
-        await until(lambda: path.ledger.cut == 1)
+        await until(lambda: path.counters.cut == 1)
         assert path.buffered_bytes() <= 2 * MIB
         assert (await neighbour.answer()).count(b"data: ") == 61
         with pytest.raises(ConnectionResetError):
             await laggard.read_to_end()
-        assert path.ledger.cut == 1
+        assert path.counters.cut == 1
 
 
 @pytest.mark.parametrize("way", ALL_WAYS)
@@ -108,7 +108,7 @@ async def test_a_slow_reader_on_a_shared_tunnel_gets_every_byte(tmp_path: Path) 
 
         assert body_bytes == size
         assert digest.digest() == hashlib.sha256(bytes(range(256)) * (size // 256)).digest()
-        assert path.ledger.cut == 0
+        assert path.counters.cut == 0
 
 
 async def never_reads(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -137,20 +137,20 @@ async def test_an_upload_that_no_pod_reads_is_bounded_and_stalls_nobody(
         client = await path.client()
         await client.send(post("/upload", b"", length=PLENTY))
         upload = asyncio.create_task(push(client))
-        await until(lambda: path.ledger.sent_bytes > MIB)
+        await until(lambda: path.counters.sent_bytes > MIB)
         looks, before = 0, -1
         while looks < 20:
-            looks = looks + 1 if path.ledger.sent_bytes == before else 0
-            before = path.ledger.sent_bytes
+            looks = looks + 1 if path.counters.sent_bytes == before else 0
+            before = path.counters.sent_bytes
             await asyncio.sleep(0.01)
         path.pool.set_endpoints(path.endpoints())
         path.pool.set_endpoints([each for each in path.endpoints() if each.pod != deaf.name])
 
-        assert path.ledger.sent_bytes < PLENTY // 4
+        assert path.counters.sent_bytes < PLENTY // 4
         assert path.buffered_bytes() + path.kept_bytes() <= MIB
         for _ in range(8):
             assert status(await path.ask("/whoami")) == 200
-        assert path.reception.streams >= 1
+        assert path.admission.streams >= 1
         upload.cancel()
 
 

@@ -27,7 +27,7 @@ def answering_pod(answer: bytes) -> str:
 async def ask_until_refused(path: DataPath) -> dict[str, bytes]:
     """Requests, each by its name, until one of them was refused by a pod."""
     answers: dict[str, bytes] = {}
-    while not path.ledger.redialed:
+    while not path.counters.redialed:
         assert len(answers) < 20, "no request met the pod that refuses"
         name = f"request-{len(answers)}"
         answers[name] = await path.ask("/whoami", name)
@@ -46,8 +46,8 @@ async def test_a_dial_refused_by_one_pod_is_answered_by_the_other_and_seen_once(
 
         assert {answering_pod(answer) for answer in answers.values()} == {other}
         assert path.faults.seen() == dict.fromkeys(answers, 1)
-        assert path.ledger.redialed >= 1
-        assert path.ledger.cut == 0
+        assert path.counters.redialed >= 1
+        assert path.counters.cut == 0
 
 
 async def test_a_dial_error_on_the_v4_way_leads_to_the_other_pod(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ async def test_a_dial_error_on_the_v4_way_leads_to_the_other_pod(tmp_path: Path)
 
         assert {answering_pod(answer) for answer in answers.values()} == {other}
         assert path.faults.seen() == dict.fromkeys(answers, 1)
-        assert path.ledger.cut == 0
+        assert path.counters.cut == 0
 
 
 async def test_bytes_sent_before_a_v4_dial_error_came_are_sent_to_another_pod(
@@ -76,17 +76,17 @@ async def test_bytes_sent_before_a_v4_dial_error_came_are_sent_to_another_pod(
         path.faults.refuse_dials(pod=refusing.pod)
         client = await path.client()
         await client.send(get("/whoami", "once"))
-        await until(lambda: path.reception.hold)
+        await until(lambda: path.admission.hold)
 
         # Held until the first tunnel stands, sent on it before its pod's refusal is here.
         path.pool.set_endpoints((refusing,))
-        await until(lambda: path.ledger.redialed)
+        await until(lambda: path.counters.redialed)
         path.pool.set_endpoints((refusing, other))
         answer = await client.answer()
 
         assert answering_pod(answer) == other.pod
         assert path.faults.seen() == {"once": 1}
-        assert path.ledger.cut == 0
+        assert path.counters.cut == 0
 
 
 @pytest.mark.parametrize("way", ALL_WAYS)
@@ -104,8 +104,8 @@ async def test_a_cut_before_the_answer_closes_the_client_and_sends_nothing_twice
         # The path carries again, and what it carried since is all that the pods have seen.
         assert status(await path.ask("/whoami", "after")) == 200
         assert path.faults.seen() == {"once": 1, "after": 1}
-        assert path.ledger.cut == 1
-        assert path.ledger.redialed == 0
+        assert path.counters.cut == 1
+        assert path.counters.redialed == 0
 
 
 @pytest.mark.parametrize("way", ALL_WAYS)
@@ -121,7 +121,7 @@ async def test_a_cut_in_the_middle_of_an_answer_reaches_the_client_as_a_reset(
         with pytest.raises(ConnectionResetError):
             await client.read_to_end()
         assert path.faults.seen() == {"once": 1}
-        assert path.ledger.cut == 1
+        assert path.counters.cut == 1
 
 
 async def test_a_cut_before_the_syn_reply_is_sent_again_and_seen_once(tmp_path: Path) -> None:
@@ -136,8 +136,8 @@ async def test_a_cut_before_the_syn_reply_is_sent_again_and_seen_once(tmp_path: 
 
         assert status(answer) == 200
         assert path.faults.seen() == {"once": 1}
-        assert path.ledger.redialed >= 1
-        assert path.ledger.cut == 0
+        assert path.counters.redialed >= 1
+        assert path.counters.cut == 0
 
 
 @pytest.mark.parametrize("way", ALL_WAYS)
@@ -152,12 +152,12 @@ async def test_while_the_api_server_is_down_a_request_is_held_and_then_seen_once
         client = await path.client()
         await client.send(get("/whoami", "once"))
         await until(lambda: not path.is_up)
-        await until(lambda: path.ledger.held == 1)
+        await until(lambda: path.counters.held == 1)
         await path.faults.api_up()
 
         assert status(await client.answer()) == 200
         assert path.faults.seen() == {"once": 1}
-        assert path.ledger.cut == 0
+        assert path.counters.cut == 0
 
 
 async def test_while_upgrades_are_refused_a_request_is_held_and_then_seen_once(
@@ -169,7 +169,7 @@ async def test_while_upgrades_are_refused_a_request_is_held_and_then_seen_once(
         await until(lambda: "dial failed" in path.news)
         client = await path.client()
         await client.send(get("/whoami", "once"))
-        await until(lambda: path.ledger.held == 1)
+        await until(lambda: path.counters.held == 1)
         path.faults.refuse_upgrades()
 
         assert status(await client.answer()) == 200
@@ -181,7 +181,7 @@ async def test_a_body_above_what_is_kept_is_not_sent_again(tmp_path: Path) -> No
         path.faults.black_hole(direction="in")
         client = await path.client()
         sending = asyncio.create_task(client.send(post("/upload", bytes(4 * KEPT_BYTES), "once")))
-        await until(lambda: path.ledger.sent_bytes > KEPT_BYTES)
+        await until(lambda: path.counters.sent_bytes > KEPT_BYTES)
         assert path.kept_bytes() <= KEPT_BYTES
         path.faults.restore(cut=True)
 
@@ -189,7 +189,7 @@ async def test_a_body_above_what_is_kept_is_not_sent_again(tmp_path: Path) -> No
             await asyncio.gather(sending, client.read())
         assert status(await path.ask("/whoami", "after")) == 200
         assert path.faults.seen() == {"after": 1}
-        assert (path.ledger.redialed, path.ledger.cut) == (0, 1)
+        assert (path.counters.redialed, path.counters.cut) == (0, 1)
 
 
 async def test_a_body_within_what_is_kept_is_sent_again_whole(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ async def test_a_body_within_what_is_kept_is_sent_again_whole(tmp_path: Path) ->
         body = bytes(range(256)) * (KEPT_BYTES // 2 // 256)
         client = await path.client()
         sending = asyncio.create_task(client.send(post("/echo", body, "once")))
-        await until(lambda: path.ledger.sent_bytes > len(body))
+        await until(lambda: path.counters.sent_bytes > len(body))
         path.faults.restore(cut=True)
 
         await sending
@@ -207,4 +207,4 @@ async def test_a_body_within_what_is_kept_is_sent_again_whole(tmp_path: Path) ->
         assert answer.partition(b"\r\n\r\n")[2] == body
         assert path.faults.seen() == {"once": 1}
         # All tunnels were cut: the second try may meet one whose end had not been read yet.
-        assert path.ledger.redialed >= 1
+        assert path.counters.redialed >= 1

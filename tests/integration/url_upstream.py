@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmgwd.config.model import ListenAddress
 from llmgwd.direct.route import UrlRoute
-from llmgwd.relay.counters import Ledger
+from llmgwd.relay.counters import ForwardCounters
 from llmgwd.relay.listener import Listener, bind
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ async def front_of(url: str, *, is_up: bool = True) -> AsyncIterator[Front]:
     """Run a route to the URL behind a local port; wait until it is up (or has failed once)."""
     front = Front(0, None)  # type: ignore[arg-type]
     front.route = UrlRoute(url, front)
-    listener = Listener(front, Ledger())
+    listener = Listener(front, ForwardCounters())
     sock = bind(ListenAddress("127.0.0.1", 0))
     front.port = sock.getsockname()[1]
     await listener.serve(sock)

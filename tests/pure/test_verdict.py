@@ -51,10 +51,10 @@ def _happened(facts: Facts, state: State) -> Happening | None:
             State.RECONNECTING,
             Happening.BLOCKED,
         ),
-        (_facts(is_listening=False, door_problems=(TAKEN,)), State.READY, Happening.BLOCKED),
+        (_facts(is_listening=False, listener_problems=(TAKEN,)), State.READY, Happening.BLOCKED),
         (_facts(is_listening=False), State.STARTING, None),
         # One of two addresses is enough to serve.
-        (_facts(door_problems=(TAKEN,)), State.READY, Happening.IMPAIRED),
+        (_facts(listener_problems=(TAKEN,)), State.READY, Happening.IMPAIRED),
     ],
 )
 def test_what_happened(facts: Facts, state: State, happened: Happening | None) -> None:

@@ -35,7 +35,7 @@ from llmgwsim.remote import FaultError, RemoteCluster, cluster_process
 
 if TYPE_CHECKING:
     from llmgwctl.wire import Event
-    from llmgwd.forwards.manager import Fleet
+    from llmgwd.forwards.manager import ForwardManager
 
 PORTS_TRIED: Final = 50
 REQUESTS_EVERY_S: Final = 0.2
@@ -158,13 +158,13 @@ Five requests a second are made all the time; below is what happens to them. {en
 """
         )
 
-    async def run(self, fleet: Fleet) -> None:
+    async def run(self, manager: ForwardManager) -> None:
         with contextlib.suppress(anyio.get_cancelled_exc_class()):
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._tell_events, fleet)
+                tasks.start_soon(self._tell_events, manager)
                 tasks.start_soon(self._ask_for_ever)
                 tasks.start_soon(self._sum_up_for_ever)
-                tasks.start_soon(self._act, fleet)
+                tasks.start_soon(self._act, manager)
                 if self._for_s is not None:
                     await anyio.sleep(self._for_s)
                     self._sum_up()
@@ -174,9 +174,9 @@ Five requests a second are made all the time; below is what happens to them. {en
 
     # What happens.
 
-    async def _tell_events(self, fleet: Fleet) -> None:
-        async with fleet.subscribe() as events:
-            for event in fleet.events_since(None):
+    async def _tell_events(self, manager: ForwardManager) -> None:
+        async with manager.subscribe() as events:
+            for event in manager.events_since(None):
                 self._tell(event)
             async for event in events:
                 self._tell(event)
@@ -228,13 +228,13 @@ Five requests a second are made all the time; below is what happens to them. {en
 
     # Losing pods.
 
-    async def _act(self, fleet: Fleet) -> None:
+    async def _act(self, manager: ForwardManager) -> None:
         await anyio.sleep(FIRST_ACT_S)
         if not self._has_lost_pod:
             _line("The demo kills one of the two pods.", "✂")
             await self._fault("delete_pod", graceful=False)
         await anyio.sleep(BETWEEN_ACTS_S)
-        await _until_ready(fleet)
+        await _until_ready(manager)
         _line(f"The demo kills both pods; no new one comes for {ALL_GONE_S:g} s.", "✂")
         await self._fault("delete_all_pods", hold_s=ALL_GONE_S)
 
@@ -245,8 +245,8 @@ Five requests a second are made all the time; below is what happens to them. {en
             _line(f"The simulated cluster did not do it: {error}", "!")
 
 
-async def _until_ready(fleet: Fleet) -> None:
-    while fleet.status()["state"] != State.READY:  # noqa: ASYNC110 - a demo may look now and then
+async def _until_ready(manager: ForwardManager) -> None:
+    while manager.status()["state"] != State.READY:  # noqa: ASYNC110 - a demo may look now and then
         await anyio.sleep(0.1)
 
 

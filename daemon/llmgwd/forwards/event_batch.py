@@ -17,7 +17,7 @@ TOGETHER_S: Final = 0.25
 Flush = Callable[["EventKind", "LlmgwError | None", int], None]
 
 
-class Tally:
+class EventBatch:
     """`flush` is called with a kind, a cause and how many connections met it."""
 
     def __init__(self, flush: Flush) -> None:

@@ -26,7 +26,7 @@ _CONNECTIONS: Final = {
 }
 
 
-class Teller:
+class ForwardEvents:
     """Keeps what spans two events: when an outage began, and how often it was tried since."""
 
     def __init__(

@@ -1,6 +1,6 @@
-"""One forward: its doors, its routes, who is carried by which, and what to tell about it.
+"""One forward: its listeners, its routes, who is carried by which, and what to tell about it.
 
-Routes, doors and health only say that something changed. What that means is worked out in one
+Routes, listeners and health only say that something changed. What that means is worked out in one
 place, `_settle`, from what is so at that moment: nothing can be told twice or in a wrong order.
 """
 
@@ -19,12 +19,12 @@ from llmgwd.config import model
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.forwards import selection, verdict
 from llmgwd.forwards.conditions import Conditions
-from llmgwd.forwards.events import Teller
+from llmgwd.forwards.events import ForwardEvents
 from llmgwd.forwards.health import Health
 from llmgwd.forwards.state import Happening, step
-from llmgwd.relay.admission import Reason, Reception
+from llmgwd.relay.admission import AdmissionQueue, Reason
 from llmgwd.relay.listener import BACKLOG
-from llmgwd.relay.listeners import Doors, Sockets
+from llmgwd.relay.listeners import Listeners, Sockets
 from llmgwd.routes.kubernetes import KubernetesRoute
 from llmgwd.routes.url import UrlWay
 from llmgwd.telemetry import timestamps
@@ -68,7 +68,7 @@ class Forward:
         self.conditions = Conditions()
         self.routes: list[SupervisedRoute] = []
         self.active = 0
-        self.reception = Reception(
+        self.admission = AdmissionQueue(
             self._usable_route,
             self._reason,
             self._flush,
@@ -76,13 +76,13 @@ class Forward:
             forward.hold_s,
             self._hold_limit(forward),
         )
-        self.doors = Doors(
-            forward.listen, sockets, self.reception, self.reception.ledger, self.changed
+        self.listeners = Listeners(
+            forward.listen, sockets, self.admission, self.admission.counters, self.changed
         )
         self.health = Health(forward.probe, self._askable_route, self.changed, self._time)
         self._files = files
         self._timings = timings
-        self._teller = Teller(forward.name, journal, self._time)
+        self._teller = ForwardEvents(forward.name, journal, self._time)
         self._tasks: TaskGroup | None = None
         self._scopes: dict[SupervisedRoute, anyio.CancelScope] = {}
         self._crashed: dict[SupervisedRoute, LlmgwError] = {}
@@ -96,10 +96,10 @@ class Forward:
     # Life.
 
     async def run(self) -> None:
-        """Serve until cancelled; then doors and routes are closed, and connections with them."""
+        """Serve until cancelled; then listeners and routes are closed, and connections with them."""
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
-            tasks.start_soon(self.doors.run)
+            tasks.start_soon(self.listeners.run)
             tasks.start_soon(self.health.run)
             tasks.start_soon(self._tick)
             self._use_routes(self.config)
@@ -131,10 +131,10 @@ class Forward:
         route: SupervisedRoute
         owner = _Ear(self)
         if isinstance(wanted, model.UrlRoute):
-            route = UrlWay(wanted, owner, self.reception)
+            route = UrlWay(wanted, owner, self.admission)
         else:
             route = KubernetesRoute(
-                wanted, owner, self.reception, self._files, forward.tunnel_limit
+                wanted, owner, self.admission, self._files, forward.tunnel_limit
             )
         owner.route = route
         self._scopes[route] = anyio.CancelScope()
@@ -169,14 +169,14 @@ class Forward:
 
     async def reconfigure(self, forward: ForwardConfig) -> None:
         """Become what the configuration says now; what stays the same is not touched."""
-        self.doors.want(forward.listen)
-        self.reception.hold.hold_s = forward.hold_s
-        self.reception.hold.limit = self._hold_limit(forward)
+        self.listeners.want(forward.listen)
+        self.admission.hold.hold_s = forward.hold_s
+        self.admission.hold.limit = self._hold_limit(forward)
         is_other_question = forward.probe != self.health.how
         self.health.how = forward.probe
         if self.state is not State.STOPPED:
             self._use_routes(forward)
-            await self.doors.open()
+            await self.listeners.open()
         self.config = forward
         if is_other_question:
             self.health.ask_now(afresh=self._usable_route() is not None)
@@ -198,9 +198,9 @@ class Forward:
         if self.state is State.STOPPED:
             return
         self._happen(Happening.STOPPED)
-        self.doors.shut(keep_handed_over=True)
-        self.reception.is_refusing = True
-        self.reception.refuse_held()
+        self.listeners.shut(keep_handed_over=True)
+        self.admission.is_refusing = True
+        self.admission.refuse_held()
         before, self.routes = self.routes, []
         for route in before:
             self._retire(route, linger_s=0.0)
@@ -212,8 +212,8 @@ class Forward:
         if self.state is not State.STOPPED:
             return
         self._happen(Happening.STARTED)
-        self.reception.is_refusing = False
-        await self.doors.open()
+        self.admission.is_refusing = False
+        await self.listeners.open()
         self._use_routes(self.config)
 
     async def woke(self) -> None:
@@ -225,13 +225,13 @@ class Forward:
 
     async def drain(self) -> None:
         """Accept no more and return when nothing is carried; the caller bounds the time."""
-        self.doors.shut(keep_handed_over=False)
-        self.reception.is_refusing = True
-        self.reception.refuse_held()
+        self.listeners.shut(keep_handed_over=False)
+        self.admission.is_refusing = True
+        self.admission.refuse_held()
         for route in self.routes:
             if isinstance(route, UrlWay):
                 route.finish()
-        while self.reception.is_carrying():  # noqa: ASYNC110 - the byte path tells nobody each time
+        while self.admission.is_carrying():  # noqa: ASYNC110 - the byte path tells nobody each time
             await anyio.sleep(0.02)
 
     # Settling.
@@ -253,7 +253,7 @@ class Forward:
         what = verdict.happening(facts, self.conditions, self.state)
         if what is not None:
             self._happen(what)
-        self.reception.release()
+        self.admission.release()
 
     def _choose(self) -> None:
         standings = [selection.Standing(each.is_up, each.since) for each in self.routes]
@@ -275,15 +275,15 @@ class Forward:
                 self.health.forget()
         elif serving is not before or self._teller.is_out:
             self.health.ask_now(afresh=True)
-            self._teller.up(serving, len(self.reception.hold))
+            self._teller.up(serving, len(self.admission.hold))
 
     def _facts(self) -> verdict.Facts:
         active = self.routes[self.active]
         problems = [error for route in self.routes for error in route.problems()]
         return verdict.Facts(
-            is_listening=bool(self.doors.bound),
+            is_listening=bool(self.listeners.bound),
             is_route_up=active.is_up,
-            door_problems=self.doors.problems,
+            listener_problems=self.listeners.problems,
             route_problems=(*self._crashed.values(), *problems),
             health_problem=self.health.problem,
             is_answer_open=self.health.is_open,
@@ -299,8 +299,8 @@ class Forward:
         before, self.state = self.state, step(self.state, what)
         self.since = timestamps.now()
         if before in SERVING_STATES and self.state not in (*SERVING_STATES, State.STOPPED):
-            self.reception.ledger.outages += 1
-        self.reception.hold.limit = self._hold_limit(self.config)
+            self.admission.counters.outages += 1
+        self.admission.hold.limit = self._hold_limit(self.config)
         self._teller.state(before, self.state, self.conditions.worst())
 
     def _hold_limit(self, forward: ForwardConfig) -> int:
@@ -309,7 +309,7 @@ class Forward:
             return max(forward.hold_limit, BACKLOG)
         return forward.hold_limit
 
-    # For the reception and the health.
+    # For the admission and the health.
 
     def _usable_route(self) -> SupervisedRoute | None:
         if not self.routes:
@@ -330,7 +330,7 @@ class Forward:
         if self.state is State.STOPPED:
             return _stopped(self.name)
         worst = self.conditions.worst()
-        if self.reception.is_refusing:
+        if self.admission.is_refusing:
             return Reason("stopping", "llmgwd is being stopped.", "", 1, needs_person=False)
         if worst is None:
             message = "The way to the gateway is not there yet."
@@ -355,7 +355,7 @@ class Forward:
         """A route carries nothing any more."""
         if route in self.routes:
             is_active = route is self.routes[self.active]
-            self._teller.lost(route, cause, self.reception.streams, is_active=is_active)
+            self._teller.lost(route, cause, self.admission.streams, is_active=is_active)
         self.changed()
 
 
@@ -366,7 +366,7 @@ class _Ear:
 
     def __init__(self, forward: Forward) -> None:
         self._forward = forward
-        self._teller: Teller = forward._teller
+        self._teller: ForwardEvents = forward._teller
 
     def changed(self) -> None:
         self._forward.changed()
@@ -392,7 +392,7 @@ class _Ear:
         self._forward._time(Timing.DIAL, seconds)
 
     def is_waited_for(self) -> bool:
-        return len(self._forward.reception.hold) > 0
+        return len(self._forward.admission.hold) > 0
 
 
 def _bug(bug: Exception) -> Transient:

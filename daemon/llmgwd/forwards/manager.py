@@ -42,7 +42,7 @@ class UnknownForward(LookupError):
     """No forward has that name."""
 
 
-class Fleet:
+class ForwardManager:
     """Runs the forwards of a configuration; implements the `Daemon` that the control API sees.
 
     `config_error` is the mistake that the file held at the start; `config` is then what is served
@@ -103,7 +103,7 @@ class Fleet:
         """Return when every port that could be had is served."""
         await self.started.wait()
         for forward in tuple(self.forwards.values()):
-            await forward.doors.tried.wait()
+            await forward.listeners.tried.wait()
 
     async def _run_forward(self, forward: Forward, scope: anyio.CancelScope) -> None:
         with scope:
@@ -120,7 +120,7 @@ class Fleet:
 
     async def drain(self) -> None:
         """Let what is carried end by itself, for a bounded time."""
-        streams = sum(forward.reception.streams for forward in self.forwards.values())
+        streams = sum(forward.admission.streams for forward in self.forwards.values())
         message = "llmgwd ends" + (f" when {streams} connections have ended." if streams else ".")
         self.journal.record(EventKind.DAEMON_STOPPING, message, cause="signal", streams=streams)
         with anyio.move_on_after(DRAIN_S):

@@ -20,13 +20,13 @@ def forward_status(forward: Forward) -> ForwardStatus:
         "name": forward.name,
         "state": forward.state.value,
         "since": forward.since,
-        "listen": [str(address) for address in forward.doors.bound],
-        "listen_wanted": [str(address) for address in forward.doors.wanted],
+        "listen": [str(address) for address in forward.listeners.bound],
+        "listen_wanted": [str(address) for address in forward.listeners.wanted],
         "routes": [_route(forward, route) for route in forward.routes],
-        "streams": forward.reception.streams,
-        "held": len(forward.reception.hold),
+        "streams": forward.admission.streams,
+        "held": len(forward.admission.hold),
         "gateway": forward.health.status(),
-        "counters": cast("Counters", forward.reception.ledger.as_counters()),
+        "counters": cast("Counters", forward.admission.counters.as_counters()),
         "conditions": condition_statuses(forward.conditions),
     }
 

@@ -18,7 +18,7 @@ class Facts:
 
     is_listening: bool
     is_route_up: bool
-    door_problems: tuple[LlmgwError, ...] = ()
+    listener_problems: tuple[LlmgwError, ...] = ()
     route_problems: tuple[LlmgwError, ...] = ()  # the preferred route's first
     health_problem: LlmgwError | None = None
     notices: tuple[LlmgwError, ...] = ()
@@ -52,7 +52,7 @@ def happening(facts: Facts, standing: Conditions, state: State) -> Happening | N
 
 def _found(facts: Facts, standing: Conditions, state: State) -> Happening | None:
     if not facts.is_listening:
-        is_blocked = any(isinstance(error, Blocked) for error in facts.door_problems)
+        is_blocked = any(isinstance(error, Blocked) for error in facts.listener_problems)
         return Happening.BLOCKED if is_blocked else None
     if not facts.is_route_up:
         return _without_route(facts, standing, state)
@@ -75,7 +75,7 @@ def _without_route(facts: Facts, standing: Conditions, state: State) -> Happenin
 
 
 def _errors(facts: Facts) -> Iterable[LlmgwError]:
-    yield from facts.door_problems
+    yield from facts.listener_problems
     yield from facts.route_problems
     yield from facts.notices
     if facts.is_route_up and facts.fallback is not None:

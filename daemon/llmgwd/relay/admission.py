@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from llmgwctl.wire import EventKind
-from llmgwd.forwards.event_batch import Flush, Tally
+from llmgwd.forwards.event_batch import Flush, EventBatch
 from llmgwd.gateway.unavailable import refusal
-from llmgwd.relay.counters import Ledger
+from llmgwd.relay.counters import ForwardCounters
 from llmgwd.relay.hold import HoldQueue
 from llmgwd.telemetry.timings import Timing
 
@@ -34,7 +34,7 @@ class Reason:
     needs_person: bool
 
 
-class Reception:
+class AdmissionQueue:
     """The `Admission` of one forward. `route` gives who carries now, or None: hold."""
 
     def __init__(
@@ -46,13 +46,13 @@ class Reception:
         hold_s: float,
         hold_limit: int,
     ) -> None:
-        self.ledger = Ledger()
+        self.counters = ForwardCounters()
         self.hold = HoldQueue(hold_s, hold_limit, self._expire)
         self.is_refusing = False  # stopped, or about to end: nobody is held
         self._route = route
         self._reason = reason
         self._time = time
-        self._tally = Tally(flush)
+        self._batch = EventBatch(flush)
         self._carried: set[LocalConnection] = set()
         self._is_breathing = False
 
@@ -74,7 +74,7 @@ class Reception:
         elif self.is_refusing or not self.hold.add(connection):
             self._refuse(connection)
         else:
-            self.ledger.held += 1
+            self.counters.held += 1
             if route is not None:
                 self._release_soon()
 
@@ -83,12 +83,12 @@ class Reception:
         self.hold.remove(connection)
 
     def redialed(self, connection: LocalConnection, cause: LlmgwError) -> None:
-        self.ledger.redialed += 1
-        self._tally.add(EventKind.CONNECTION_REDIALED, cause)
+        self.counters.redialed += 1
+        self._batch.add(EventKind.CONNECTION_REDIALED, cause)
 
     def cut(self, connection: LocalConnection, cause: LlmgwError) -> None:
-        self.ledger.cut += 1
-        self._tally.add(EventKind.CONNECTION_CUT, cause)
+        self.counters.cut += 1
+        self._batch.add(EventKind.CONNECTION_CUT, cause)
 
     # As the forward's.
 
@@ -110,7 +110,7 @@ class Reception:
 
     def tell(self) -> None:
         """Let no count wait for its event."""
-        self._tally.tell()
+        self._batch.tell()
 
     # Inside.
 
@@ -128,12 +128,12 @@ class Reception:
         self.release()
 
     def _expire(self, connection: LocalConnection) -> None:
-        self.ledger.hold_expired += 1
-        self._tally.add(EventKind.HOLD_EXPIRED, None)
+        self.counters.hold_expired += 1
+        self._batch.add(EventKind.HOLD_EXPIRED, None)
         self._refuse(connection)
 
     def _refuse(self, connection: LocalConnection) -> None:
-        self.ledger.failed += 1
+        self.counters.failed += 1
         reason = self._reason()
         connection.answer(
             refusal(

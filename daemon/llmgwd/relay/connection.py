@@ -20,7 +20,7 @@ from llmgwd.relay.peer import is_peer_gone
 
 if TYPE_CHECKING:
     from llmgwd.errors import LlmgwError
-    from llmgwd.relay.counters import Ledger
+    from llmgwd.relay.counters import ForwardCounters
     from llmgwd.relay.route import Admission
 
 # HTTP clients speak first, within microseconds of the connection; a protocol whose server greets
@@ -60,13 +60,13 @@ class LocalConnection(asyncio.Protocol):
 
     is_probe = False
 
-    def __init__(self, admission: Admission, ledger: Ledger) -> None:
+    def __init__(self, admission: Admission, counters: ForwardCounters) -> None:
         self.sent: list[bytes] = []  # by the client, and carried by nobody yet
         self.has_finished = False  # the client said its last byte
         self.is_closed = False
         self.opened_at = 0.0
         self._admission = admission
-        self._ledger = ledger
+        self._counters = counters
         self._loop = asyncio.get_running_loop()
         self._carrier: Carrier | None = None
         self._transport: asyncio.Transport
@@ -100,7 +100,7 @@ class LocalConnection(asyncio.Protocol):
         self._admission.admit(self, cause)
 
     def write(self, payload: bytes) -> None:
-        self._ledger.received_bytes += len(payload)
+        self._counters.received_bytes += len(payload)
         self._transport.write(payload)
 
     def unread_bytes(self) -> int:
@@ -158,13 +158,13 @@ class LocalConnection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
         self.opened_at = self._loop.time()
-        self._ledger.connections += 1
+        self._counters.connections += 1
         self._timer = self._loop.call_later(FIRST_BYTES_S, self._admit)
 
     def data_received(self, data: bytes) -> None:
         if self._is_ending:
             return
-        self._ledger.sent_bytes += len(data)
+        self._counters.sent_bytes += len(data)
         if self._carrier is not None:
             self._carrier.client_sent(data)
             return

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 
 @dataclass(slots=True)
-class Ledger:
+class ForwardCounters:
     """Counts that only rise, and how many connections are open now; the fields of `Counters`."""
 
     connections: int = 0

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from llmgwd.config.model import ListenAddress
-    from llmgwd.relay.counters import Ledger
+    from llmgwd.relay.counters import ForwardCounters
     from llmgwd.relay.route import Admission
 
 # What the kernel may queue while the loop is busy; Linux caps it at net.core.somaxconn (4,096).
@@ -54,9 +54,9 @@ class Listener:
     of accepts, each of which reports and schedules a retry, and stops the loop for minutes.
     """
 
-    def __init__(self, admission: Admission, ledger: Ledger) -> None:
+    def __init__(self, admission: Admission, counters: ForwardCounters) -> None:
         self._admission = admission
-        self._ledger = ledger
+        self._counters = counters
         self._sockets: dict[socket.socket, asyncio.TimerHandle | None] = {}
         self._welcomes: set[asyncio.Task[None]] = set()
 
@@ -121,7 +121,7 @@ class Listener:
         from llmgwd.relay.connection import LocalConnection
 
         def connection() -> LocalConnection:
-            return LocalConnection(self._admission, self._ledger)
+            return LocalConnection(self._admission, self._counters)
 
         try:
             await asyncio.get_running_loop().connect_accepted_socket(connection, accepted)

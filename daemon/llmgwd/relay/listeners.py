@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import socket
 
     from llmgwd.config.model import ListenAddress
-    from llmgwd.relay.counters import Ledger
+    from llmgwd.relay.counters import ForwardCounters
     from llmgwd.relay.route import Admission
 
 RETRY_S: Final = 1.0
@@ -38,7 +38,7 @@ class Sockets(Protocol):
         """Say that the system listens there whatever we do: somebody has to answer."""
 
 
-class Doors:
+class Listeners:
     """Accepts on every wanted address that can be had; `changed` is told when that changes."""
 
     def __init__(
@@ -46,13 +46,13 @@ class Doors:
         wanted: Iterable[ListenAddress],
         sockets: Sockets,
         admission: Admission,
-        ledger: Ledger,
+        counters: ForwardCounters,
         changed: Callable[[], None],
     ) -> None:
         self.tried = anyio.Event()  # everything was tried once
         self._wanted = tuple(wanted)
         self._sockets = sockets
-        self._listener = Listener(admission, ledger)
+        self._listener = Listener(admission, counters)
         self._changed = changed
         self._open: dict[ListenAddress, socket.socket] = {}
         self._problems: dict[ListenAddress, LlmgwError] = {}
