@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from llmgwctl.wire import EventKind
-from llmgwd.forwards.event_batch import Flush, EventBatch
 from llmgwd.gateway.unavailable import refusal
 from llmgwd.relay.counters import ForwardCounters
 from llmgwd.relay.hold import HoldQueue
+from llmgwd.telemetry.event_batch import EventBatch, Flush
 from llmgwd.telemetry.timings import Timing
 
 if TYPE_CHECKING:
