@@ -19,10 +19,10 @@ from llmgwd.cluster.upgrade import (
     request_head,
 )
 from llmgwd.errors import LlmgwError, Transient
-from llmgwd.net.dial import Line, Server
+from llmgwd.net.dial import Dialer, Server
 from llmgwd.net.http_head import parse_head
 
-LINE = Line(Server("api.example.com", 6443, "/k8s/clusters/c-1", True), None, None, "")
+LINE = Dialer(Server("api.example.com", 6443, "/k8s/clusters/c-1", True), None, None, "")
 POD = Endpoint("litellm", "litellm-0", "uid", 4000)
 # RFC 6455, 1.3.
 KEY, ACCEPT = "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="

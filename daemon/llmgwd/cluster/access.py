@@ -22,7 +22,7 @@ from llmgwd.cluster.api_errors import Action, check_room, parse_action, refusal
 from llmgwd.cluster.auth.credentials import Credential, impersonation
 from llmgwd.cluster.auth.logins import login_for, plugin_command
 from llmgwd.errors import Blocked, Transient
-from llmgwd.net.dial import Line
+from llmgwd.net.dial import Dialer
 from llmgwd.net.proxy import choose_proxy
 from llmgwd.net.tls import ClientCertificate, ResumingContext, Trust, client_context
 
@@ -77,7 +77,7 @@ class ClusterAccess:
             *self._login.files,
         )
         origin = f"{cluster.where}: proxy-url"
-        self._line = Line(
+        self._dialer = Dialer(
             server=server,
             proxy=choose_proxy(server, cluster.text("proxy-url"), origin, os.environ),
             tls=None,
@@ -86,7 +86,7 @@ class ClusterAccess:
         self._tls_made_of: object = None
         self._tls: ResumingContext | None = None
         self._tls_for(Credential())  # so that an unreadable certificate is told at once
-        self._rest: Rest = Rest(self._line)
+        self._rest: Rest = Rest(self._dialer)
 
     def __repr__(self) -> str:
         return f"<ClusterAccess {self.context}>"
@@ -163,10 +163,10 @@ class ClusterAccess:
     def login_remedy(self) -> str:
         return self._login.remedy
 
-    def line(self, credential: Credential) -> Line:
+    def dialer(self, credential: Credential) -> Dialer:
         """How to dial the API server for an upgrade."""
-        line = self._line
-        return Line(line.server, line.proxy, self._tls_for(credential), line.tls_name)
+        dialer = self._dialer
+        return Dialer(dialer.server, dialer.proxy, self._tls_for(credential), dialer.tls_name)
 
     def upgrade_headers(self, credential: Credential) -> Mapping[str, str]:
         return self._headers(credential)
@@ -232,7 +232,7 @@ class ClusterAccess:
 
     def _tls_for(self, credential: Credential) -> ResumingContext | None:
         """The context for a credential, made anew only when what it is made of changed."""
-        if not self._line.server.is_tls:
+        if not self._dialer.server.is_tls:
             return None
         pems = (self._authorities, self._chain, self._key)
         made_of = (credential.certificate, *(pem and pem.stamp() for pem in pems))

@@ -40,7 +40,7 @@ _DEFAULT_CONTAINER: Final = "kubectl.kubernetes.io/default-container"
 
 
 @dataclass(frozen=True, slots=True)
-class Extent:
+class LogQuery:
     """Which lines: from how long ago, how many at most of each pod, and whether those to come."""
 
     since_s: float | None = None
@@ -61,7 +61,7 @@ class _Source:
     has_room: anyio.Event = field(default_factory=anyio.Event)
 
 
-async def open_logs(access: ClusterAccess, route: ClusterRoute, extent: Extent) -> PodLogs:
+async def open_logs(access: ClusterAccess, route: ClusterRoute, extent: LogQuery) -> PodLogs:
     """Start to read; close what is returned.
 
     Raises:
@@ -82,7 +82,7 @@ class PodLogs(AsyncIterator[LogLine]):
     """Lines as they come. What reads them runs until the iterator is closed or ends."""
 
     def __init__(
-        self, access: ClusterAccess, route: ClusterRoute, extent: Extent, view: TargetView
+        self, access: ClusterAccess, route: ClusterRoute, extent: LogQuery, view: TargetView
     ) -> None:
         self._access = access
         self._route = route

@@ -1,6 +1,6 @@
 """HTTP requests to the API server: the only importer of aiohttp here, and of its errors.
 
-Connections come from `Line.dial`, not from aiohttp's own connector, and are not limited in
+Connections come from `Dialer.dial`, not from aiohttp's own connector, and are not limited in
 number: a watch or a followed log can never starve a request.
 """
 
@@ -18,7 +18,7 @@ from yarl import URL
 from llmgwctl import __version__
 from llmgwctl.wire import Condition
 from llmgwd.errors import LlmgwError, Transient
-from llmgwd.net.dial import Line, reason
+from llmgwd.net.dial import Dialer, reason
 from llmgwd.net.tls import ResumingContext
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ class Answer:
 class Rest:
     """A session with one API server. `tls` of a request is the context its connection needs."""
 
-    def __init__(self, line: Line) -> None:
-        self._line = line
+    def __init__(self, dialer: Dialer) -> None:
+        self._dialer = dialer
         self._session = aiohttp.ClientSession(
-            connector=_Connector(line),
+            connector=_Connector(dialer),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"Accept": "application/json", "User-Agent": f"llmgwd/{__version__}"},
         )
@@ -104,7 +104,7 @@ class Rest:
             raise Transient(
                 Condition.API_SERVER_UNREACHABLE, "the kubeconfig was read anew meanwhile"
             )
-        url = URL(f"{self._line.server}{path}").update_query(query)
+        url = URL(f"{self._dialer.server}{path}").update_query(query)
         try:
             async with self._session.request(
                 method,
@@ -119,7 +119,7 @@ class Rest:
             ) as response:
                 yield response
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _unreachable(self._line, error) from error
+            raise _unreachable(self._dialer, error) from error
 
     async def _lines(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         """Cut the body into lines; aiohttp's own readline has a limit below an object's size."""
@@ -134,17 +134,17 @@ class Rest:
             elif len(rest) > _MAX_LINE_BYTES:
                 raise Transient(
                     Condition.API_SERVER_FAILING,
-                    f"{self._line.server.authority} sent a line above {_MAX_LINE_BYTES} bytes",
+                    f"{self._dialer.server.authority} sent a line above {_MAX_LINE_BYTES} bytes",
                 )
         if rest:
             yield bytes(rest)
 
 
 class _Connector(aiohttp.BaseConnector):
-    """Lets aiohttp keep connections that `Line.dial` made."""
+    """Lets aiohttp keep connections that `Dialer.dial` made."""
 
-    def __init__(self, line: Line) -> None:
-        self._line = line
+    def __init__(self, dialer: Dialer) -> None:
+        self._dialer = dialer
         super().__init__(limit=0, keepalive_timeout=30)
 
     async def _create_connection(
@@ -152,14 +152,14 @@ class _Connector(aiohttp.BaseConnector):
     ) -> ResponseHandler:
         tls = req.ssl if isinstance(req.ssl, ResumingContext) else None
         async with asyncio.timeout(DIAL_S):
-            _, protocol = await replace(self._line, tls=tls).dial(self._factory, _SHUTDOWN_S)
+            _, protocol = await replace(self._dialer, tls=tls).dial(self._factory, _SHUTDOWN_S)
         return protocol
 
 
-def _unreachable(line: Line, error: Exception) -> LlmgwError:
+def _unreachable(dialer: Dialer, error: Exception) -> LlmgwError:
     words = "no answer in time" if isinstance(error, TimeoutError) else reason(error)
     return Transient(
         Condition.API_SERVER_UNREACHABLE,
-        f"the API server {line.server.authority} went away: {words}",
+        f"the API server {dialer.server.authority} went away: {words}",
         "is the network (VPN) up?",
     )

@@ -36,7 +36,7 @@ from llmgwd.net.tls import ResumingContext
 if TYPE_CHECKING:
     from llmgwd.cluster.access import ClusterAccess
     from llmgwd.cluster.pods import Endpoint
-    from llmgwd.net.dial import Line
+    from llmgwd.net.dial import Dialer
 
 # RFC 6455, 1.3.
 _WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -78,16 +78,16 @@ async def upgrade(access: ClusterAccess, endpoint: Endpoint, way: Way) -> Upgrad
     """
     credential = await access.credential()
     for may_renew in (True, False):
-        line = access.line(credential)
+        dialer = access.dialer(credential)
         key = base64.b64encode(os.urandom(16)).decode()
-        head = request_head(line, endpoint, way, key, access.upgrade_headers(credential))
-        transport, reader = await line.dial(HeadReader)
+        head = request_head(dialer, endpoint, way, key, access.upgrade_headers(credential))
+        transport, reader = await dialer.dial(HeadReader)
         try:
             transport.write(head)
             async with asyncio.timeout(_ANSWER_S):
                 status, headers = await reader.read_head()
                 body = b"" if status == 101 else await reader.read_body(headers)
-            _remember_session(line, transport)
+            _remember_session(dialer, transport)
             if status == 101:
                 check_acceptance(headers, way, key)
                 access.accepted(credential)
@@ -97,7 +97,7 @@ async def upgrade(access: ClusterAccess, endpoint: Endpoint, way: Way) -> Upgrad
             raise _refusal(way, f"silence for {_ANSWER_S:.0f} s") from error
         except (OSError, EOFError) as error:
             transport.abort()
-            raise dial_error(line, error) from error
+            raise dial_error(dialer, error) from error
         except BaseException:
             transport.abort()
             raise
@@ -153,11 +153,11 @@ class WaysIn:
 
 
 def request_head(
-    line: Line, endpoint: Endpoint, way: Way, key: str, authorization: Mapping[str, str]
+    dialer: Dialer, endpoint: Endpoint, way: Way, key: str, authorization: Mapping[str, str]
 ) -> bytes:
     """The request that asks for an upgrade, in bytes. `key` is the WebSocket's."""
     namespace, pod = quote(endpoint.namespace, safe=""), quote(endpoint.pod, safe="")
-    path = f"{line.server.prefix}/api/v1/namespaces/{namespace}/pods/{pod}/portforward"
+    path = f"{dialer.server.prefix}/api/v1/namespaces/{namespace}/pods/{pod}/portforward"
     if way is Way.SPDY:
         method = "POST"
         headers = {
@@ -176,7 +176,7 @@ def request_head(
             "Sec-WebSocket-Key": key,
             "Sec-WebSocket-Protocol": _SUBPROTOCOLS[way],
         }
-    headers |= {"Host": line.server.authority, "User-Agent": f"llmgwd/{__version__}"}
+    headers |= {"Host": dialer.server.authority, "User-Agent": f"llmgwd/{__version__}"}
     headers |= authorization
     lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
@@ -229,10 +229,10 @@ def _refusal(way: Way, answer: str) -> Transient:
     )
 
 
-def _remember_session(line: Line, transport: asyncio.Transport) -> None:
+def _remember_session(dialer: Dialer, transport: asyncio.Transport) -> None:
     tls = transport.get_extra_info("ssl_object")
-    if isinstance(line.tls, ResumingContext) and isinstance(tls, ssl.SSLObject):
-        line.tls.remember(tls)
+    if isinstance(dialer.tls, ResumingContext) and isinstance(tls, ssl.SSLObject):
+        dialer.tls.remember(tls)
 
 
 def order(refused_at: Mapping[Way, float], now: float) -> Sequence[Way]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from llmgwctl.wire import LogLine, Path
 from llmgwd.cluster.access import ClusterAccess, open_access
-from llmgwd.cluster.logs import Extent, PodLogs, open_logs
+from llmgwd.cluster.logs import LogQuery, PodLogs, open_logs
 from llmgwd.config.model import ClusterRoute
 from llmgwd.control.endpoint import JSON_LINES, ApiError, Call, Endpoint, Lines, Parameter
 from llmgwd.control.routes import find_forward
@@ -37,7 +37,7 @@ async def _logs(daemon: Daemon, call: Call) -> Lines:
     name = call.query["forward"]
     find_forward(daemon.status(), name)
     route = _cluster_route(daemon, name)
-    extent = Extent(
+    extent = LogQuery(
         since_s=call.query.get("since_s"),
         tail=call.query.get("tail"),
         is_followed=call.query.get("follow", False),

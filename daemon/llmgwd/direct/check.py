@@ -18,7 +18,7 @@ from llmgwd.net.http1 import (
 
 if TYPE_CHECKING:
     from llmgwd.direct.rewrite import Address
-    from llmgwd.direct.upstream import Dialer, Upstream
+    from llmgwd.direct.upstream import Upstream, UpstreamDialer
 
 ANSWER_S: Final = 5.0
 # Free of charge and of a key in every LiteLLM; any answer to it proves the way, even a 404.
@@ -27,7 +27,7 @@ _PATH: Final = "/health/liveliness"
 _NOBODY_THERE: Final = (502, 503, 504)
 
 
-async def check(dialer: Dialer, address: Address) -> LlmgwError | None:
+async def check(dialer: UpstreamDialer, address: Address) -> LlmgwError | None:
     """Ask once; give what is wrong, or None. Ends within the dial's and the answer's bounds."""
     try:
         upstream = await dialer.dial()

@@ -12,7 +12,7 @@ from llmgwctl.wire import Condition, RouteKind
 from llmgwd.direct.check import check
 from llmgwd.direct.exchange import Client, Exchange
 from llmgwd.direct.rewrite import parse_url
-from llmgwd.direct.upstream import Dialer, Upstream
+from llmgwd.direct.upstream import Upstream, UpstreamDialer
 from llmgwd.errors import LlmgwError, Transient
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class UrlRoute:
 
     def __init__(self, url: str, observer: RouteObserver) -> None:
         self._address = parse_url(url)
-        self._dialer = Dialer(self._address)
+        self._dialer = UpstreamDialer(self._address)
         self._observer = observer
         self._is_up = False
         self._failures = 0

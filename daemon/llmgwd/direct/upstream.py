@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from llmgwctl.wire import Condition
 from llmgwd.errors import Blocked, LlmgwError, Transient
-from llmgwd.net.dial import Line, Server, reason
+from llmgwd.net.dial import Dialer, Server, reason
 from llmgwd.net.proxy import choose_proxy
 from llmgwd.net.tls import ResumingContext, Trust, client_context
 
@@ -120,7 +120,7 @@ class Upstream(asyncio.Protocol):
             self._user.upstream_reads_again()
 
 
-class Dialer:
+class UpstreamDialer:
     """Makes upstream connections to one address, through the environment's proxy if it has one."""
 
     def __init__(self, address: Address) -> None:
@@ -136,7 +136,7 @@ class Dialer:
         """
         try:
             async with asyncio.timeout(DIAL_S):
-                _, upstream = await self._line().dial(lambda: Upstream(self._tls))
+                _, upstream = await self._dialer().dial(lambda: Upstream(self._tls))
         except TimeoutError as error:
             message = f"{self._address} cannot be reached: no answer within {DIAL_S:g} s."
             raise Transient(Condition.URL_UNREACHABLE, message, _REMEDY) from error
@@ -144,14 +144,14 @@ class Dialer:
             raise _explained(self._address, error) from error.__cause__ or error
         return upstream
 
-    def _line(self) -> Line:
+    def _dialer(self) -> Dialer:
         address = self._address
         if address.is_tls and self._tls is None:
             # Reading the system's authorities takes some 20 ms, so it waits until it is needed.
             self._tls = client_context(Trust(None, "system"), None)
         server = Server(address.host, address.port, address.prefix, address.is_tls)
         proxy = choose_proxy(server, "", "", os.environ)
-        return Line(server, proxy, self._tls, address.host)
+        return Dialer(server, proxy, self._tls, address.host)
 
 
 _REMEDY: Final = "Is the network (VPN, Tailscale) up? Is the URL right?"

@@ -68,13 +68,13 @@ async def check_plugin(case: Case) -> Finding:
 
 async def check_server(case: Case) -> Finding:
     """Connect and do the handshake, without a login: whose fault the rest is follows from it."""
-    line = case.cluster.line(Credential())
+    dialer = case.cluster.dialer(Credential())
     with Clock() as clock:
-        transport, _ = await line.dial(asyncio.Protocol)
+        transport, _ = await dialer.dial(asyncio.Protocol)
     handshake = transport.get_extra_info("ssl_object")
     transport.abort()
     tls = f"{handshake.version()}, certificate trusted" if handshake else "no TLS"
-    via = f" through {line.proxy}" if line.proxy else ""
+    via = f" through {dialer.proxy}" if dialer.proxy else ""
     return ok(f"{case.cluster.server} reached{via}, {tls}", clock.took_s)
 
 

@@ -13,7 +13,7 @@ from llmgwctl.rules.nearest import nearest
 from llmgwctl.wire import CheckState, Way
 from llmgwd.direct.check import check as check_address
 from llmgwd.direct.rewrite import parse_url
-from llmgwd.direct.upstream import Dialer
+from llmgwd.direct.upstream import UpstreamDialer
 from llmgwd.doctor.checks import Clock, Finding, Pointless, failure, from_error, ok, told, warning
 from llmgwd.doctor.tunnel_stream import converse, open_tunnel
 from llmgwd.errors import LlmgwError
@@ -68,7 +68,7 @@ async def check_urls(case: Case) -> list[Finding]:
     for url in case.urls:
         address = parse_url(url)
         with Clock() as clock:
-            problem = await check_address(Dialer(address), address)
+            problem = await check_address(UpstreamDialer(address), address)
         if problem is None:
             findings.append(ok(f"{address} answers", clock.took_s))
         elif case.has_cluster:

@@ -58,7 +58,7 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Dialer:
     """How to reach a server: all that a dial needs to know. `tls_name` is checked and sent."""
 
     server: Server
@@ -95,21 +95,21 @@ class Line:
         return await _made_of(sock, factory, self.tls, self.tls_name, shutdown_s)
 
 
-def dial_error(line: Line, error: Exception) -> LlmgwError:
+def dial_error(dialer: Dialer, error: Exception) -> LlmgwError:
     """Say what a failed connection means.
 
     Raises:
         Transient: it means nothing about the server; we have no descriptor left.
     """
     check_room(error)
-    where = line.server.authority
+    where = dialer.server.authority
     if isinstance(error, ssl.SSLCertVerificationError):
         return Blocked(
             Condition.TLS_UNTRUSTED,
             f"the certificate of {where} is not trusted: {error.verify_message}",
             "check certificate-authority and tls-server-name of the cluster in the kubeconfig",
         )
-    via = f" through {line.proxy}" if line.proxy else ""
+    via = f" through {dialer.proxy}" if dialer.proxy else ""
     return Transient(
         Condition.API_SERVER_UNREACHABLE,
         f"cannot reach {where}{via}: {reason(error)}",
@@ -160,7 +160,7 @@ async def _made_of(
 
 
 async def _through_http_proxy(
-    line: Line, proxy: Proxy, factory: Callable[[], P], shutdown_s: float | None
+    dialer: Dialer, proxy: Proxy, factory: Callable[[], P], shutdown_s: float | None
 ) -> tuple[asyncio.Transport, P]:
     """Ask for a tunnel by CONNECT; TLS to the server then runs in it (in TLS to the proxy, for
     an https proxy, which is trusted by the system's authorities).
@@ -170,12 +170,12 @@ async def _through_http_proxy(
     sock = await _connect(proxy.host, proxy.port)
     transport, reader = await _made_of(sock, HeadReader, to_proxy, proxy.host, shutdown_s)
     try:
-        transport.write(_connect_request(line.server, proxy))
+        transport.write(_connect_request(dialer.server, proxy))
         status, _ = await reader.read_head()
         if status != 200:
             raise _proxy_refusal(proxy, status)
         protocol = factory()
-        if line.tls is None:
+        if dialer.tls is None:
             transport.set_protocol(protocol)
             protocol.connection_made(transport)
             transport.resume_reading()
@@ -183,8 +183,8 @@ async def _through_http_proxy(
         inner = await loop.start_tls(
             transport,
             protocol,
-            line.tls,
-            server_hostname=line.tls_name,
+            dialer.tls,
+            server_hostname=dialer.tls_name,
             ssl_shutdown_timeout=shutdown_s,
         )
         assert inner is not None

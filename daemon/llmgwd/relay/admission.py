@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from llmgwd.relay.route import Route
 
 # A connection that a route gave back although it is up is not thrown at it again at once.
-BREATHER_S: Final = 0.1
+RELEASE_DELAY_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +121,9 @@ class AdmissionQueue:
     def _release_soon(self) -> None:
         if not self._is_breathing:
             self._is_breathing = True
-            asyncio.get_running_loop().call_later(BREATHER_S, self._breathe)
+            asyncio.get_running_loop().call_later(RELEASE_DELAY_S, self._release_later)
 
-    def _breathe(self) -> None:
+    def _release_later(self) -> None:
         self._is_breathing = False
         self.release()
 

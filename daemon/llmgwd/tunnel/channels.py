@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmgwd.protocol import channels, websocket
-from llmgwd.tunnel.framing import WebSocketLink
+from llmgwd.tunnel.framing import WebSocketFraming
 from llmgwd.tunnel.spdy import MAX_ERROR_TEXT_BYTES
 from llmgwd.tunnel.stream import StreamOwner, failure_from_text
 from llmgwd.tunnel.tunnel import Tunnel
@@ -55,7 +55,7 @@ class ChannelsStream:
 
 class ChannelsTunnel(Tunnel):
     def _attach(self, transport: asyncio.Transport) -> None:
-        self._link = WebSocketLink(transport)
+        self._framing = WebSocketFraming(transport)
         self._decoder = channels.Decoder(self.endpoint.port)
         self._write = transport.write
         self._owner: StreamOwner | None = None
@@ -112,7 +112,7 @@ class ChannelsTunnel(Tunnel):
         self._set_read_paused(is_paused)
 
     def _feed(self, chunk: memoryview) -> None:
-        for piece in self._link.pieces(chunk):
+        for piece in self._framing.pieces(chunk):
             received = self._decoder.feed(piece)
             if received is None:
                 continue
@@ -121,8 +121,8 @@ class ChannelsTunnel(Tunnel):
                 self._error_text = text[:MAX_ERROR_TEXT_BYTES]
             else:
                 self._take_data(received.payload)
-        if self._link.goodbye is not None:
-            self._take_goodbye(self._link.goodbye)
+        if self._framing.goodbye is not None:
+            self._take_goodbye(self._framing.goodbye)
 
     def _take_data(self, payload: bytes) -> None:
         if self._owner is not None:
@@ -137,7 +137,7 @@ class ChannelsTunnel(Tunnel):
         owner = self._owner
         if self._error_text:
             self._fail_with_text()
-        elif self._link.close_code == _PORT_CLOSED and owner is not None:
+        elif self._framing.close_code == _PORT_CLOSED and owner is not None:
             self._owner = None
             owner.stream_ended()
             self.close()
@@ -153,10 +153,10 @@ class ChannelsTunnel(Tunnel):
             owner.stream_failed(cause, is_unreceived)
 
     def _send_ping(self) -> None:
-        self._link.ping()
+        self._framing.ping()
 
     def _goodbye(self) -> None:
-        self._link.close()
+        self._framing.close()
 
     def _lost(self, cause: LlmgwError) -> None:
         """No way to prove what the pod has read: nothing is accepted in words here."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 RECORD_BYTES: Final = 16 * 1024
 
 
-class Link(Protocol):
+class Framing(Protocol):
     """Carries the bytes of SPDY both ways."""
 
     @property
@@ -71,7 +71,7 @@ class _Gatherer:
         return b"".join(chunks)
 
 
-class RawLink(_Gatherer):
+class RawFraming(_Gatherer):
     """SPDY straight on the upgraded connection."""
 
     goodbye: LlmgwError | None = None
@@ -84,7 +84,7 @@ class RawLink(_Gatherer):
         self.flush()
 
 
-class WebSocketLink(_Gatherer):
+class WebSocketFraming(_Gatherer):
     """SPDY in binary messages, cut anywhere; a message boundary means nothing."""
 
     def __init__(self, transport: asyncio.WriteTransport) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from llmgwctl.wire import Condition, Way
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.protocol import spdy
-from llmgwd.tunnel.framing import Link, RawLink, WebSocketLink
+from llmgwd.tunnel.framing import Framing, RawFraming, WebSocketFraming
 from llmgwd.tunnel.stream import StreamOwner, failure_from_text
 from llmgwd.tunnel.tunnel import FAREWELL_S, Tunnel
 
@@ -108,10 +108,12 @@ class SpdyStream:
 
 
 class SpdyTunnel(Tunnel):
-    _link: Link
+    _framing: Framing
 
     def _attach(self, transport: asyncio.Transport) -> None:
-        self._link = RawLink(transport) if self.way is Way.SPDY else WebSocketLink(transport)
+        self._framing = (
+            RawFraming(transport) if self.way is Way.SPDY else WebSocketFraming(transport)
+        )
         self._encoder = spdy.Encoder()
         self._decoder = spdy.Decoder()
         self._streams: dict[int, SpdyStream] = {}  # by both ids
@@ -154,7 +156,7 @@ class SpdyTunnel(Tunnel):
         payload = owner.unsent()
         self._sent_since_heard_bytes += len(payload)
         self._expect_reply()
-        self._link.write(error, data, *_data_frames(stream.data_id, payload))
+        self._framing.write(error, data, *_data_frames(stream.data_id, payload))
         owner.stream_opened(stream)
         if self._is_write_paused:
             owner.pause_sending()
@@ -165,13 +167,13 @@ class SpdyTunnel(Tunnel):
         if self.is_closed or stream.is_finished or stream.owner is None:
             return
         self._sent_since_heard_bytes += len(payload)
-        self._link.write(*_data_frames(stream.data_id, payload))
+        self._framing.write(*_data_frames(stream.data_id, payload))
 
     def finish(self, stream: SpdyStream) -> None:
         if self.is_closed or stream.is_finished or stream.data_id not in self._streams:
             return
         stream.is_finished = True
-        self._link.write(spdy.data_frame(stream.data_id, b"", fin=True))
+        self._framing.write(spdy.data_frame(stream.data_id, b"", fin=True))
         if stream.pod_finished:
             stream.closing_since = self._loop.time()
         self._settle(stream)
@@ -189,7 +191,7 @@ class SpdyTunnel(Tunnel):
     def reset(self, stream: SpdyStream) -> None:
         if self.is_closed or stream.data_id not in self._streams:
             return
-        self._link.write(
+        self._framing.write(
             self._encoder.rst_stream(stream.data_id, spdy.STATUS_CANCEL),
             self._encoder.rst_stream(stream.error_id, spdy.STATUS_CANCEL),
         )
@@ -199,10 +201,10 @@ class SpdyTunnel(Tunnel):
     # Frames.
 
     def _feed(self, chunk: memoryview) -> None:
-        for payload in self._link.feed(chunk):
+        for payload in self._framing.feed(chunk):
             self._take_frames(self._decoder.feed(payload))
-        if self._link.goodbye is not None:
-            self.fail(self._link.goodbye)
+        if self._framing.goodbye is not None:
+            self.fail(self._framing.goodbye)
 
     def _take_frames(self, frames: list[spdy.Frame]) -> None:
         """Act on frames in order; neighbouring pieces of one stream go on as one."""
@@ -267,12 +269,14 @@ class SpdyTunnel(Tunnel):
             self._take_reset(frame.stream_id)
         elif isinstance(frame, spdy.Ping):
             if not frame.ping_id % 2:
-                self._link.write(self._encoder.ping(frame.ping_id))
+                self._framing.write(self._encoder.ping(frame.ping_id))
         elif isinstance(frame, spdy.GoAway):
             self._take_goaway(frame)
         elif isinstance(frame, spdy.SynStream):
             # The peer opens none in this protocol; refuse it as spdystream does.
-            self._link.write(self._encoder.rst_stream(frame.stream_id, spdy.STATUS_REFUSED_STREAM))
+            self._framing.write(
+                self._encoder.rst_stream(frame.stream_id, spdy.STATUS_REFUSED_STREAM)
+            )
 
     def _take_reset(self, stream_id: int) -> None:
         stream = self._streams.get(stream_id)
@@ -417,11 +421,11 @@ class SpdyTunnel(Tunnel):
     # The tunnel's own.
 
     def _send_ping(self) -> None:
-        self._link.write(self._encoder.ping(self._next_ping_id))
+        self._framing.write(self._encoder.ping(self._next_ping_id))
         self._next_ping_id += 2
 
     def _goodbye(self) -> None:
-        self._link.close()
+        self._framing.close()
 
     def _lost(self, cause: LlmgwError) -> None:
         """Fail all streams. Before the SYN_REPLY the peer has dialled nobody, unless it fell
