@@ -10,7 +10,7 @@ import schemathesis
 import urllib3
 from urllib3.connection import HTTPConnection
 
-from llmgwctl.wire import Path as Route
+from llmgwctl.wire import ApiPath as Route
 
 
 class UnixConnection(HTTPConnection):

@@ -28,7 +28,7 @@ else:
 API_VERSION = 1
 
 
-class Path:
+class ApiPath:
     """Routes of the control API. `{name}` is a forward's name."""
 
     STATUS = "/v1/status"
@@ -64,7 +64,7 @@ class Severity(StrEnum):
     INFO = "info"
 
 
-class Condition(StrEnum):
+class ConditionKind(StrEnum):
     """Kinds of condition, and the codes of the errors that become one."""
 
     CONFIG_INVALID = "config-invalid"

@@ -12,7 +12,7 @@ from __future__ import annotations
 class LlmgwError(Exception):
     """Base of every error with a stable code, a sentence and, where there is one, a remedy.
 
-    `code` is a value of `llmgwctl.wire.Condition` wherever the error can end as a condition.
+    `code` is a value of `llmgwctl.wire.ConditionKind` wherever the error can end as a condition.
     """
 
     def __init__(self, code: str, message: str, remedy: str = "") -> None:

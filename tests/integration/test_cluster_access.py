@@ -23,7 +23,7 @@ from scripted_api import (
     status,
 )
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.access import open_access
 from llmgwd.cluster.api_errors import Action, Forbidden, NotFound, Unauthorized
 from llmgwd.errors import Blocked, LlmgwError, Transient
@@ -107,7 +107,7 @@ async def test_a_login_that_the_cluster_refuses_is_told_once(tmp_path: Path) -> 
         error = await problem_by(kubeconfig(tmp_path, api))
 
         assert isinstance(error, Unauthorized)
-        assert error.code == Condition.LOGIN_EXPIRED
+        assert error.code == ConditionKind.LOGIN_EXPIRED
         assert len(api.requests) == 1
 
 
@@ -179,7 +179,7 @@ async def test_a_server_name_the_certificate_does_not_hold_is_not_trusted(tmp_pa
         )
 
         assert isinstance(error, Blocked)
-        assert error.code == Condition.TLS_UNTRUSTED
+        assert error.code == ConditionKind.TLS_UNTRUSTED
 
 
 async def test_an_unknown_authority_is_not_trusted_and_can_be_waived(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ async def test_an_unknown_authority_is_not_trusted_and_can_be_waived(tmp_path: P
         error = await problem_by(kubeconfig(tmp_path, api, **{"certificate-authority-data": None}))
 
         assert isinstance(error, Blocked)
-        assert error.code == Condition.TLS_UNTRUSTED
+        assert error.code == ConditionKind.TLS_UNTRUSTED
         waived = {"certificate-authority-data": None, "insecure-skip-tls-verify": True}
         assert await version_by(kubeconfig(tmp_path, api, **waived)) == "v1.36.2"
 
@@ -207,7 +207,7 @@ async def test_an_unreadable_certificate_is_told_when_the_access_is_opened(
     with pytest.raises(Blocked) as caught:
         await open_access(kubeconfig(tmp_path, ScriptedApi(Authority()), user), None)
 
-    assert caught.value.code == Condition.CERTIFICATE_UNREADABLE
+    assert caught.value.code == ConditionKind.CERTIFICATE_UNREADABLE
     assert "user test: client-certificate" in caught.value.message
     assert words in caught.value.message
 
@@ -219,7 +219,7 @@ async def test_a_server_that_is_away_is_tried_again(tmp_path: Path) -> None:
     error = await problem_by(path)
 
     assert isinstance(error, Transient)
-    assert error.code == Condition.API_SERVER_UNREACHABLE
+    assert error.code == ConditionKind.API_SERVER_UNREACHABLE
     assert "Connection refused" in error.message
 
 
@@ -233,7 +233,7 @@ async def test_a_page_where_an_object_belongs_is_tried_again(tmp_path: Path) -> 
         error = await problem_by(kubeconfig(tmp_path, api))
 
         assert isinstance(error, Transient)
-        assert error.code == Condition.API_SERVER_FAILING
+        assert error.code == ConditionKind.API_SERVER_FAILING
 
 
 async def test_a_redirect_never_takes_the_credential_elsewhere(tmp_path: Path) -> None:
@@ -428,7 +428,7 @@ async def test_the_environments_proxy_is_used_unless_no_proxy_names_the_server(
         error = await problem_by(path)
 
         assert isinstance(error, Blocked)
-        assert error.code == Condition.TLS_UNTRUSTED
+        assert error.code == ConditionKind.TLS_UNTRUSTED
         assert proxy.targets == [f"0.0.0.0:{api.port}"]
         monkeypatch.setenv("NO_PROXY", "0.0.0.0")
         await problem_by(path)
@@ -491,7 +491,7 @@ async def test_a_machine_out_of_descriptors_blames_nobody_else(tmp_path: Path) -
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
         assert [type(error) for error in seen] == [Transient, Transient]
-        assert {error.code for error in seen} == {Condition.DESCRIPTORS_EXHAUSTED}
+        assert {error.code for error in seen} == {ConditionKind.DESCRIPTORS_EXHAUSTED}
         assert await access.version() == "v1.36.2"
         await access.close()
 

@@ -20,7 +20,7 @@ import yaml
 from aiohttp import web
 from scripted_api import kubeconfig, serving
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.access import ClusterAccess, open_access
 from llmgwd.cluster.auth import exec_plugin
 from llmgwd.cluster.auth.credentials import Credential
@@ -133,7 +133,7 @@ async def test_a_token_that_was_never_accepted_is_not_renewed_in_a_loop(tmp_path
 
         errors = [await problem_of(access) for _ in range(20)]
 
-        assert {error.code for error in errors} == {Condition.LOGIN_EXPIRED}
+        assert {error.code for error in errors} == {ConditionKind.LOGIN_EXPIRED}
         assert script.runs == 1
         assert api.refused == 1
         await access.close()
@@ -154,7 +154,7 @@ async def test_a_failed_login_shows_the_plugins_last_word_and_the_command(tmp_pa
         error = await problem_of(access)
 
         assert isinstance(error, Blocked)
-        assert error.code == Condition.LOGIN_EXPIRED
+        assert error.code == ConditionKind.LOGIN_EXPIRED
         assert error.message.endswith("failed: Your session has expired, please log in")
         assert "kubectl --context test" in error.remedy
         assert "\n" not in error.message
@@ -268,7 +268,7 @@ async def test_a_plugin_that_does_not_end_is_ended_with_all_it_started(
 
         error = await problem_of(access)
 
-        assert error.code == Condition.LOGIN_EXPIRED
+        assert error.code == ConditionKind.LOGIN_EXPIRED
         assert "did not end within 1 s" in error.message
         await _gone(int((tmp_path / "child").read_text()))
         await access.close()
@@ -342,7 +342,7 @@ async def test_a_plugin_that_is_not_installed_shows_the_hint_to_install_it(tmp_p
 
         error = await problem_of(access)
 
-        assert error.code == Condition.LOGIN_PLUGIN_FAILED
+        assert error.code == ConditionKind.LOGIN_PLUGIN_FAILED
         assert "corp-login-7: No such file" in error.message
         assert error.remedy == "brew install corp"
         await access.close()
@@ -354,7 +354,7 @@ async def test_a_login_that_waits_for_somebody_opens_no_window_every_half_minute
     async def renew() -> Renewed:
         nonlocal runs
         runs += 1
-        raise Unattended(Condition.LOGIN_EXPIRED, "nobody there")
+        raise Unattended(ConditionKind.LOGIN_EXPIRED, "nobody there")
 
     login = RenewingLogin(renew, files=(), remedy="", wall_clock=clock, clock=clock)
     for _ in range(600):
@@ -458,7 +458,7 @@ async def test_a_failed_login_is_tried_again_after_thirty_seconds_exactly() -> N
     async def renew() -> Renewed:
         nonlocal runs
         runs += 1
-        raise Blocked(Condition.LOGIN_EXPIRED, "no")
+        raise Blocked(ConditionKind.LOGIN_EXPIRED, "no")
 
     login = RenewingLogin(renew, files=(), remedy="", wall_clock=clock, clock=clock)
     seen = []
@@ -477,7 +477,7 @@ async def test_a_watched_file_that_is_written_all_the_time_makes_no_storm(tmp_pa
     async def renew() -> Renewed:
         nonlocal runs
         runs += 1
-        raise Blocked(Condition.LOGIN_EXPIRED, "no")
+        raise Blocked(ConditionKind.LOGIN_EXPIRED, "no")
 
     login = RenewingLogin(renew, files=[str(file)], remedy="", wall_clock=clock, clock=clock)
     for second in range(60):
@@ -599,7 +599,7 @@ async def test_an_openid_login_that_is_over_says_so(tmp_path: Path) -> None:
         error = await problem_of(access)
 
         assert isinstance(error, Blocked)
-        assert error.code == Condition.LOGIN_EXPIRED
+        assert error.code == ConditionKind.LOGIN_EXPIRED
         assert "invalid_grant" in error.message
         await access.close()
 

@@ -12,7 +12,7 @@ import anyio
 import pytest
 from views import Views
 
-from llmgwctl.wire import Condition, Way
+from llmgwctl.wire import ConditionKind, Way
 from llmgwd.cluster import target_watch
 from llmgwd.cluster import upgrade as upgrades
 from llmgwd.cluster.access import ClusterAccess, open_access
@@ -173,7 +173,7 @@ async def test_a_role_that_may_get_one_pod_follows_that_pod(
         upgraded = await WaysIn().dial(access, view.endpoints[0])
         upgraded.transport.abort()
         cluster.faults.delete_pod(pod=name, graceful=False)
-        await views.problem(Condition.NO_PODS)
+        await views.problem(ConditionKind.NO_PODS)
 
 
 async def test_a_service_that_is_removed_is_told_from_a_namespace_that_is(
@@ -185,9 +185,9 @@ async def test_a_service_that_is_removed_is_told_from_a_namespace_that_is(
     async with following(access) as views:
         await views.names(*pod_names(cluster))
         cluster.faults.remove_service()
-        await views.problem(Condition.TARGET_MISSING)
+        await views.problem(ConditionKind.TARGET_MISSING)
         cluster.faults.remove_namespace()
-        await views.problem(Condition.NAMESPACE_MISSING)
+        await views.problem(ConditionKind.NAMESPACE_MISSING)
 
 
 async def test_a_renamed_port_of_the_pods_is_told_or_followed(
@@ -266,7 +266,7 @@ async def test_behind_a_proxy_without_upgrades_the_proxy_is_blamed(
     error = await refusal_of(access, endpoint)
 
     assert isinstance(error, Transient)
-    assert error.code == Condition.UPGRADE_REFUSED
+    assert error.code == ConditionKind.UPGRADE_REFUSED
     assert "502" in error.message
 
 
@@ -279,7 +279,7 @@ async def test_a_pod_that_is_gone_sends_the_dial_elsewhere(
     error = await refusal_of(access, endpoint)
 
     assert isinstance(error, Transient)
-    assert error.code == Condition.NO_PODS
+    assert error.code == ConditionKind.NO_PODS
 
 
 async def test_upgrades_that_are_never_answered_are_given_up(
@@ -350,7 +350,7 @@ async def test_a_revoked_token_is_a_login_that_has_expired(
     assert isinstance(await refusal_of(access, endpoint), Unauthorized)
     with pytest.raises(Blocked) as caught:
         await access.version()
-    assert caught.value.code == Condition.LOGIN_EXPIRED
+    assert caught.value.code == ConditionKind.LOGIN_EXPIRED
 
 
 async def test_an_api_server_that_is_down_is_tried_again(
@@ -361,7 +361,7 @@ async def test_an_api_server_that_is_down_is_tried_again(
 
     error = await refusal_of(access, endpoint)
     assert isinstance(error, Transient)
-    assert error.code == Condition.API_SERVER_UNREACHABLE
+    assert error.code == ConditionKind.API_SERVER_UNREACHABLE
     await cluster.faults.api_up()
 
     (await WaysIn().dial(access, endpoint)).transport.abort()

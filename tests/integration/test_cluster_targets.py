@@ -26,7 +26,7 @@ from scripted_api import (
 )
 from views import Views
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.cluster import target_watch
 from llmgwd.cluster.access import open_access
 from llmgwd.cluster.api_errors import Forbidden, Unauthorized
@@ -187,7 +187,7 @@ async def test_without_the_verb_list_one_pod_is_asked_for_by_name(
         async with following(tmp_path, api, "pod/litellm-0") as (views, _):
             await views.names("litellm-0")
             del api.answers[f"{PODS}/litellm-0"]
-            await views.problem(Condition.NO_PODS)
+            await views.problem(ConditionKind.NO_PODS)
             api.answers[f"{PODS}/litellm-0"] = pod("litellm-0")
             await views.names("litellm-0")
 
@@ -255,7 +255,7 @@ async def test_pods_that_vanish_have_the_service_read_again_at_once(tmp_path: Pa
             del api.answers[SERVICE]
             api.answers[SERVICES] = {"items": []}
             vanish.set()
-            await views.problem(Condition.TARGET_MISSING)
+            await views.problem(ConditionKind.TARGET_MISSING)
 
 
 async def test_a_port_the_service_no_longer_declares_is_told_and_heals(
@@ -265,7 +265,7 @@ async def test_a_port_the_service_no_longer_declares_is_told_and_heals(
     async with serving() as api:
         api.answers |= {SERVICE: service(port=80), PODS: listed(pod("a"))}
         async with following(tmp_path, api) as (views, _):
-            view = await views.problem(Condition.TARGET_PORT_MISSING)
+            view = await views.problem(ConditionKind.TARGET_PORT_MISSING)
             assert "declares 80" in str(view.problem)
             api.answers[SERVICE] = service()
             await views.names("a")
@@ -283,7 +283,7 @@ async def test_a_missing_service_is_told_with_the_nearest_and_heals(
             PODS: listed(pod("a")),
         }
         async with following(tmp_path, api) as (views, _):
-            view = await views.problem(Condition.TARGET_MISSING)
+            view = await views.problem(ConditionKind.TARGET_MISSING)
             assert view.problem is not None
             assert "no service/litellm in namespace litellm" in view.problem.message
             assert view.problem.remedy == "there is litellm-svc, db"
@@ -297,7 +297,7 @@ async def test_a_missing_namespace_is_told_with_the_nearest(tmp_path: Path, targ
     async with serving() as api:
         api.answers |= {"/api/v1/namespaces": near, PODS: listed()}
         async with following(tmp_path, api, target) as (views, _):
-            view = await views.problem(Condition.NAMESPACE_MISSING)
+            view = await views.problem(ConditionKind.NAMESPACE_MISSING)
 
             assert view.problem is not None
             assert "no namespace litellm in cluster test (context test)" in view.problem.message
@@ -313,7 +313,7 @@ async def test_where_the_namespace_may_not_be_looked_at_the_service_is_what_is_m
             SERVICES: answering(403),
         }
         async with following(tmp_path, api) as (views, _):
-            view = await views.problem(Condition.TARGET_MISSING)
+            view = await views.problem(ConditionKind.TARGET_MISSING)
 
             assert view.problem is not None
             assert view.problem.remedy == "kubectl -n litellm get services"

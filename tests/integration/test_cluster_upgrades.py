@@ -15,7 +15,7 @@ import anyio
 import pytest
 from scripted_api import http_proxy, kubeconfig, serving, socks_proxy
 
-from llmgwctl.wire import Condition, Way
+from llmgwctl.wire import ConditionKind, Way
 from llmgwd.cluster import upgrade as subject
 from llmgwd.cluster.access import ClusterAccess, open_access
 from llmgwd.cluster.api_errors import Forbidden, Unauthorized
@@ -230,7 +230,7 @@ async def test_upgrades_go_through_the_proxy_and_check_the_servers_name(
         cluster["tls-server-name"] = "other.example.com"
         async with access_to(tmp_path, scripted, None, **cluster) as access:
             error = await error_of(upgrade(access, POD, Way.SPDY))
-            assert error.code == Condition.TLS_UNTRUSTED
+            assert error.code == ConditionKind.TLS_UNTRUSTED
 
 
 async def test_a_dial_that_is_given_up_closes_its_connection(tmp_path: Path) -> None:
@@ -365,7 +365,7 @@ async def test_a_server_that_went_away_is_met_from_the_top_when_it_is_back(tmp_p
         (await ways.dial(access, POD)).transport.abort()
         scripted.answers[Way.WEBSOCKET] = b"junk\r\n\r\n"
         error = await error_of(ways.dial(access, POD))
-        assert error.code == Condition.API_SERVER_UNREACHABLE
+        assert error.code == ConditionKind.API_SERVER_UNREACHABLE
         scripted.answers.clear()
 
         upgraded = await ways.dial(access, POD)
@@ -380,7 +380,7 @@ async def test_a_pod_that_is_gone_tries_no_other_way(tmp_path: Path) -> None:
 
         error = await error_of(WaysIn().dial(access, POD))
 
-        assert error.code == Condition.NO_PODS
+        assert error.code == ConditionKind.NO_PODS
         assert scripted.tried == [Way.SPDY]
 
 

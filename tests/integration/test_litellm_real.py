@@ -238,7 +238,7 @@ def test_after_all_that_the_key_is_nowhere_to_be_read(world: World) -> None:
         told = world.ctl(*arguments)
         assert told.returncode == 0, told
         shown.append(told.stdout)
-    metrics = transport.request(world.daemon.socket, "GET", wire.Path.METRICS, b"", 10)
+    metrics = transport.request(world.daemon.socket, "GET", wire.ApiPath.METRICS, b"", 10)
     assert metrics.status == 200
     shown.append(metrics.body.decode())
     processes = ["ps", "axww", "-o", "args"]

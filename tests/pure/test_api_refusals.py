@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.api_errors import (
     Action,
     Forbidden,
@@ -66,7 +66,7 @@ def test_a_403_names_verb_resource_namespace_and_the_rule_to_add() -> None:
     error = refused(403, status(403, words))
 
     assert isinstance(error, Forbidden)
-    assert error.code == Condition.PERMISSION_DENIED
+    assert error.code == ConditionKind.PERMISSION_DENIED
     assert error.message == '"jane" may not list pods in namespace litellm'
     assert error.remedy == (
         "add this rule to a Role bound to it: "
@@ -84,7 +84,7 @@ def test_a_401_shows_how_to_log_in_again() -> None:
     error = refused(401, status(401, "Unauthorized"))
 
     assert isinstance(error, Unauthorized)
-    assert error.code == Condition.LOGIN_EXPIRED
+    assert error.code == ConditionKind.LOGIN_EXPIRED
     assert error.remedy == "log in again: tsh login"
 
 
@@ -111,7 +111,7 @@ def test_an_overloaded_server_is_tried_again_when_it_says(code: int) -> None:
     error = refused(code, status(code, "busy"), {"Retry-After": "7"})
 
     assert isinstance(error, Transient)
-    assert error.code == Condition.API_SERVER_FAILING
+    assert error.code == ConditionKind.API_SERVER_FAILING
     assert error.retry_after_s == 7.0
     assert f"{code}" in error.message
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.cluster import access as subject
 from llmgwd.cluster.kubeconfig import Entry, Kubeconfig, parse_server, read_pem
 from llmgwd.errors import Blocked
@@ -83,7 +83,7 @@ def test_relative_paths_count_from_the_kubeconfigs_folder(tmp_path: Path) -> Non
 def test_no_file_at_all_names_the_places_looked_at(tmp_path: Path) -> None:
     error = mistake(str(tmp_path / "a"), str(tmp_path / "b"))
 
-    assert error.code == Condition.KUBECONFIG_MISSING
+    assert error.code == ConditionKind.KUBECONFIG_MISSING
     assert f"{tmp_path / 'a'}, {tmp_path / 'b'}" in error.message
 
 
@@ -100,7 +100,7 @@ def test_a_file_that_is_not_yaml_is_told_with_line_and_column(tmp_path: Path) ->
 
     error = mistake(path)
 
-    assert error.code == Condition.KUBECONFIG_INVALID
+    assert error.code == ConditionKind.KUBECONFIG_INVALID
     assert error.message.startswith(f"{path}:4:")
 
 
@@ -120,7 +120,7 @@ def test_a_frame_that_is_wrong_says_what_is_allowed(
 ) -> None:
     error = mistake(write(tmp_path / "config", content))
 
-    assert error.code == Condition.KUBECONFIG_INVALID
+    assert error.code == ConditionKind.KUBECONFIG_INVALID
     assert words in error.message
 
 
@@ -130,7 +130,7 @@ def test_a_context_that_does_not_exist_names_those_that_do_nearest_first(tmp_pat
 
     error = mistake(path, context="homelb")
 
-    assert error.code == Condition.CONTEXT_MISSING
+    assert error.code == ConditionKind.CONTEXT_MISSING
     assert '"homelb"' in error.message
     assert "contexts are homelab, home, work" in error.message
 
@@ -138,7 +138,7 @@ def test_a_context_that_does_not_exist_names_those_that_do_nearest_first(tmp_pat
 def test_no_current_context_names_the_contexts(tmp_path: Path) -> None:
     error = mistake(write(tmp_path / "config", document("a", **{"current-context": ""})))
 
-    assert error.code == Condition.CONTEXT_MISSING
+    assert error.code == ConditionKind.CONTEXT_MISSING
     assert "contexts are a" in error.message
 
 
@@ -201,7 +201,7 @@ def test_a_file_that_cannot_be_read_is_named() -> None:
     assert pem is not None
     with pytest.raises(Blocked) as caught:
         pem.read()
-    assert caught.value.code == Condition.CERTIFICATE_UNREADABLE
+    assert caught.value.code == ConditionKind.CERTIFICATE_UNREADABLE
     assert "certificate-authority: cannot read /home/jane/.kube/absent.crt" in caught.value.message
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.auth.exec_plugin import Plugin, last_word, understand
 from llmgwd.cluster.auth.known_plugins import login_command
 from llmgwd.cluster.auth.login_files import login_files, paths_in
@@ -60,7 +60,7 @@ def test_anything_else_is_a_broken_plugin(stdout: bytes) -> None:
     with pytest.raises(Blocked) as caught:
         understand(PLUGIN, stdout)
 
-    assert caught.value.code == Condition.LOGIN_PLUGIN_FAILED
+    assert caught.value.code == ConditionKind.LOGIN_PLUGIN_FAILED
 
 
 def test_nothing_secret_is_in_a_plugins_text_forms() -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmgwctl.wire import Condition as Kind
-from llmgwctl.wire import Severity, State
+from llmgwctl.wire import ConditionKind, Severity, State
 from llmgwd.forwards.conditions import Condition, Conditions, severity_of
 from llmgwd.forwards.state import Happening, ImpossibleStep, found, step
 
@@ -54,54 +53,63 @@ def test_no_step_leads_to_where_one_is_already(state: State, happening: Happenin
     assert found(after, happening) or happening is Happening.STARTED
 
 
-def _condition(kind: Kind, since: str = "t0", summary: str = "s") -> Condition:
+def _condition(kind: ConditionKind, since: str = "t0", summary: str = "s") -> Condition:
     return Condition(kind, severity_of(kind, is_serving=False), since, summary)
 
 
 def test_a_condition_keeps_its_since_when_its_words_change() -> None:
-    first = Conditions().raising(_condition(Kind.LOGIN_EXPIRED, "t1", "one"))
+    first = Conditions().raising(_condition(ConditionKind.LOGIN_EXPIRED, "t1", "one"))
 
-    renewed = first.raising(_condition(Kind.LOGIN_EXPIRED, "t2", "two")).get(Kind.LOGIN_EXPIRED)
+    renewed = first.raising(_condition(ConditionKind.LOGIN_EXPIRED, "t2", "two")).get(
+        ConditionKind.LOGIN_EXPIRED
+    )
 
-    assert renewed == Condition(Kind.LOGIN_EXPIRED, Severity.ERROR, "t1", "two")
-    assert first.get(Kind.LOGIN_EXPIRED) == Condition(
-        Kind.LOGIN_EXPIRED, Severity.ERROR, "t1", "one"
+    assert renewed == Condition(ConditionKind.LOGIN_EXPIRED, Severity.ERROR, "t1", "two")
+    assert first.get(ConditionKind.LOGIN_EXPIRED) == Condition(
+        ConditionKind.LOGIN_EXPIRED, Severity.ERROR, "t1", "one"
     )
 
 
 def test_a_consequence_hides_behind_its_cause_until_the_cause_is_gone() -> None:
     conditions = Conditions()
-    for kind in (Kind.GATEWAY_SILENT, Kind.TUNNEL_LOST, Kind.ON_FALLBACK, Kind.LOGIN_EXPIRED):
+    for kind in (
+        ConditionKind.GATEWAY_SILENT,
+        ConditionKind.TUNNEL_LOST,
+        ConditionKind.ON_FALLBACK,
+        ConditionKind.LOGIN_EXPIRED,
+    ):
         conditions = conditions.raising(_condition(kind))
 
-    assert conditions.hidden_by(Kind.LOGIN_EXPIRED) is None
-    assert conditions.hidden_by(Kind.TUNNEL_LOST) is Kind.LOGIN_EXPIRED
-    assert conditions.hidden_by(Kind.ON_FALLBACK) is Kind.LOGIN_EXPIRED
-    assert conditions.clearing(Kind.LOGIN_EXPIRED).hidden_by(Kind.GATEWAY_SILENT) is (
-        Kind.TUNNEL_LOST
-    )
+    assert conditions.hidden_by(ConditionKind.LOGIN_EXPIRED) is None
+    assert conditions.hidden_by(ConditionKind.TUNNEL_LOST) is ConditionKind.LOGIN_EXPIRED
+    assert conditions.hidden_by(ConditionKind.ON_FALLBACK) is ConditionKind.LOGIN_EXPIRED
+    assert conditions.clearing(ConditionKind.LOGIN_EXPIRED).hidden_by(
+        ConditionKind.GATEWAY_SILENT
+    ) is (ConditionKind.TUNNEL_LOST)
 
 
 def test_a_taken_port_and_a_lost_login_are_told_side_by_side() -> None:
     conditions = (
-        Conditions().raising(_condition(Kind.LOGIN_EXPIRED)).raising(_condition(Kind.PORT_TAKEN))
+        Conditions()
+        .raising(_condition(ConditionKind.LOGIN_EXPIRED))
+        .raising(_condition(ConditionKind.PORT_TAKEN))
     )
 
     assert [conditions.hidden_by(each.kind) for each in conditions] == [None, None]
 
 
 def test_the_worst_condition_is_the_gravest_that_hides_behind_no_other() -> None:
-    conditions = Conditions().raising(_condition(Kind.KEY_MISSING))
-    assert conditions.worst() == _condition(Kind.KEY_MISSING)
+    conditions = Conditions().raising(_condition(ConditionKind.KEY_MISSING))
+    assert conditions.worst() == _condition(ConditionKind.KEY_MISSING)
 
-    conditions = conditions.raising(_condition(Kind.DIAL_REFUSED))
-    conditions = conditions.raising(_condition(Kind.NO_PODS))
+    conditions = conditions.raising(_condition(ConditionKind.DIAL_REFUSED))
+    conditions = conditions.raising(_condition(ConditionKind.NO_PODS))
 
-    assert conditions.worst() == _condition(Kind.NO_PODS)
+    assert conditions.worst() == _condition(ConditionKind.NO_PODS)
     assert Conditions().worst() is None
 
 
 def test_what_keeps_from_serving_is_a_warning_while_something_serves() -> None:
-    assert severity_of(Kind.LOGIN_EXPIRED, is_serving=False) is Severity.ERROR
-    assert severity_of(Kind.LOGIN_EXPIRED, is_serving=True) is Severity.WARNING
-    assert severity_of(Kind.DRAINING, is_serving=True) is Severity.INFO
+    assert severity_of(ConditionKind.LOGIN_EXPIRED, is_serving=False) is Severity.ERROR
+    assert severity_of(ConditionKind.LOGIN_EXPIRED, is_serving=True) is Severity.WARNING
+    assert severity_of(ConditionKind.DRAINING, is_serving=True) is Severity.INFO

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.pods import Endpoint, Pod, parse_pod
 from llmgwd.cluster.resolve import (
     Selection,
@@ -124,7 +124,7 @@ def test_a_named_port_that_no_pod_has_is_told_with_those_they_have() -> None:
     told = view(SERVICE, selection, "litellm", [pod("a")])
 
     assert isinstance(told.problem, Blocked)
-    assert told.problem.code == Condition.TARGET_PORT_MISSING
+    assert told.problem.code == ConditionKind.TARGET_PORT_MISSING
     assert '"api"' in told.problem.message
     assert "http=4000" in told.problem.message
 
@@ -147,7 +147,7 @@ def test_a_port_the_service_does_not_declare_is_refused_naming_those_it_does() -
     with pytest.raises(Blocked) as caught:
         select_by_service(declared, "4000")
 
-    assert caught.value.code == Condition.TARGET_PORT_MISSING
+    assert caught.value.code == ConditionKind.TARGET_PORT_MISSING
     assert caught.value.message == "service/litellm has no port 4000; it declares 80 (http), 8080"
 
 
@@ -164,7 +164,7 @@ def test_a_service_that_selects_no_pods_is_blocked(spec: dict[str, Any]) -> None
     with pytest.raises(Blocked) as caught:
         select_by_service(service({"port": 80}, **spec), "80")
 
-    assert caught.value.code == Condition.TARGET_HAS_NO_SELECTOR
+    assert caught.value.code == ConditionKind.TARGET_HAS_NO_SELECTOR
 
 
 def test_a_workloads_labels_and_expressions_become_one_selector() -> None:
@@ -238,7 +238,7 @@ def test_no_pods_at_all_is_told_as_such() -> None:
     told = view(SERVICE, SELECTION, "litellm", [])
 
     assert isinstance(told.problem, Transient)
-    assert told.problem.code == Condition.NO_PODS
+    assert told.problem.code == ConditionKind.NO_PODS
     assert "app=litellm" in told.problem.message
 
 
@@ -248,7 +248,7 @@ def test_pods_that_cannot_be_used_are_told_with_their_plight() -> None:
     told = view(SERVICE, SELECTION, "litellm", pods)
 
     assert told.problem is not None
-    assert told.problem.code == Condition.NO_READY_POD
+    assert told.problem.code == ConditionKind.NO_READY_POD
     assert "a (terminating)" in told.problem.message
     assert "b (pending)" in told.problem.message
 

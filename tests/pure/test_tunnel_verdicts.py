@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from llmgwctl.wire import Condition, Way
+from llmgwctl.wire import ConditionKind, Way
 from llmgwd.cluster.pods import Endpoint
 from llmgwd.cluster.upgrade import Upgraded
 from llmgwd.protocol import spdy
@@ -180,7 +180,7 @@ async def test_a_dial_error_is_believed_in_whatever_order_it_comes(is_reset_firs
 
     assert owner.fate == "unreceived"
     assert owner.cause is not None
-    assert owner.cause.code == Condition.DIAL_REFUSED
+    assert owner.cause.code == ConditionKind.DIAL_REFUSED
 
 
 async def test_a_pod_that_ends_without_a_verdict_has_ended_after_a_grace() -> None:

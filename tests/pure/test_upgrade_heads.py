@@ -7,7 +7,7 @@ from email.message import Message
 
 import pytest
 
-from llmgwctl.wire import Condition, Way
+from llmgwctl.wire import ConditionKind, Way
 from llmgwd.cluster.api_errors import Forbidden, Unauthorized
 from llmgwd.cluster.pods import Endpoint
 from llmgwd.cluster.upgrade import (
@@ -98,7 +98,7 @@ def test_a_101_that_does_not_agree_is_no_upgrade(way: Way, headers: Message) -> 
     with pytest.raises(Transient) as caught:
         check_acceptance(headers, way, KEY)
 
-    assert caught.value.code == Condition.UPGRADE_REFUSED
+    assert caught.value.code == ConditionKind.UPGRADE_REFUSED
 
 
 def status(message: str) -> bytes:
@@ -131,7 +131,7 @@ def test_a_pod_that_is_gone_sends_the_caller_to_another(body: bytes) -> None:
     error = refused(POD, Way.SPDY, 404, body, "")
 
     assert isinstance(error, Transient)
-    assert error.code == Condition.NO_PODS
+    assert error.code == ConditionKind.NO_PODS
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_what_a_proxy_answers_lets_another_way_be_tried(code: int, body: bytes) 
     error = refused(POD, Way.SPDY, code, body, "")
 
     assert isinstance(error, Transient)
-    assert error.code == Condition.UPGRADE_REFUSED
+    assert error.code == ConditionKind.UPGRADE_REFUSED
     assert str(code) in error.message
 
 
@@ -166,8 +166,8 @@ def test_what_was_refused_is_tried_last_until_ten_minutes_have_gone() -> None:
 
 
 def test_a_missing_permission_says_more_than_a_proxys_refusal() -> None:
-    missing = Forbidden(Condition.PERMISSION_DENIED, "get is missing")
-    by_proxy = Transient(Condition.UPGRADE_REFUSED, "502")
+    missing = Forbidden(ConditionKind.PERMISSION_DENIED, "get is missing")
+    by_proxy = Transient(ConditionKind.UPGRADE_REFUSED, "502")
     errors: dict[Way, LlmgwError] = {Way.SPDY: by_proxy, Way.WEBSOCKET: missing}
 
     assert most_useful(errors) is missing

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from llmgwctl.wire import Condition as Kind
-from llmgwctl.wire import Severity, State
+from llmgwctl.wire import ConditionKind, Severity, State
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.forwards.conditions import Conditions
 from llmgwd.forwards.state import Happening
 from llmgwd.forwards.verdict import Facts, conditions, happening, sentence
 
-EXPIRED = Blocked(Kind.LOGIN_EXPIRED, "the login expired", "log in")
-LOST = Transient(Kind.TUNNEL_LOST, "The tunnel broke.")
-TAKEN = Blocked(Kind.PORT_TAKEN, "127.0.0.1:4000 is taken by nginx (pid 7).")
-SILENT = Transient(Kind.GATEWAY_SILENT, "No answer.")
+EXPIRED = Blocked(ConditionKind.LOGIN_EXPIRED, "the login expired", "log in")
+LOST = Transient(ConditionKind.TUNNEL_LOST, "The tunnel broke.")
+TAKEN = Blocked(ConditionKind.PORT_TAKEN, "127.0.0.1:4000 is taken by nginx (pid 7).")
+SILENT = Transient(ConditionKind.GATEWAY_SILENT, "No answer.")
 SERVING = Facts(is_listening=True, is_route_up=True)
 
 
@@ -74,13 +73,15 @@ def test_a_cured_fact_goes_and_the_others_stay_as_they_were() -> None:
 
     one = conditions(_facts(health_problem=SILENT), both, "u")
 
-    assert [(each.kind, each.since) for each in one] == [(Kind.GATEWAY_SILENT, "t")]
+    assert [(each.kind, each.since) for each in one] == [(ConditionKind.GATEWAY_SILENT, "t")]
 
 
 def test_health_says_nothing_while_there_is_no_route() -> None:
     facts = _facts(is_route_up=False, route_problems=(LOST,), health_problem=SILENT)
 
-    assert [each.kind for each in conditions(facts, Conditions(), "t")] == [Kind.TUNNEL_LOST]
+    assert [each.kind for each in conditions(facts, Conditions(), "t")] == [
+        ConditionKind.TUNNEL_LOST
+    ]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ def test_a_message_becomes_a_sentence_and_names_stay_as_they_are(text: str, want
 
 
 def test_an_error_of_a_kind_without_a_class_is_told_as_well() -> None:
-    bug = LlmgwError(Kind.INTERNAL, "a mistake")
+    bug = LlmgwError(ConditionKind.INTERNAL, "a mistake")
 
     assert _happened(_facts(is_route_up=False, route_problems=(bug,)), State.READY) is (
         Happening.LOST

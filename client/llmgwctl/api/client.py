@@ -7,7 +7,7 @@ import json
 from llmgwctl.api import transport
 from llmgwctl.errors import Refused, Unreachable
 from llmgwctl.paths import socket_path
-from llmgwctl.wire import API_VERSION, Path
+from llmgwctl.wire import API_VERSION, ApiPath
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,14 +25,14 @@ class Client:
         self.timeout_s = timeout_s
 
     def status(self) -> Status:
-        status: Status = self.get(Path.STATUS)
+        status: Status = self.get(ApiPath.STATUS)
         _check_api(status)
         return status
 
     def health(self, forward: str | None = None) -> Health:
         """Ask whether the forwards serve; that they do not is an answer, no error."""
         answer = transport.request(
-            self.path, "GET", with_query(Path.HEALTH, {"forward": forward}), b"", self.timeout_s
+            self.path, "GET", with_query(ApiPath.HEALTH, {"forward": forward}), b"", self.timeout_s
         )
         if answer.status not in (200, 503):
             raise refusal(answer)
@@ -49,24 +49,24 @@ class Client:
                 clock) has come.
         """
         query = {"since_s": since_s, "follow": follow}
-        for line in self.lines(Path.EVENTS, query, until=until):
+        for line in self.lines(ApiPath.EVENTS, query, until=until):
             event: Event = line
             yield event
 
     def restart(self, forward: str) -> ForwardStatus:
-        answered: ForwardStatus = self.post(Path.FORWARD_RESTART, forward)
+        answered: ForwardStatus = self.post(ApiPath.FORWARD_RESTART, forward)
         return answered
 
     def stop(self, forward: str) -> ForwardStatus:
-        answered: ForwardStatus = self.post(Path.FORWARD_STOP, forward)
+        answered: ForwardStatus = self.post(ApiPath.FORWARD_STOP, forward)
         return answered
 
     def start(self, forward: str) -> ForwardStatus:
-        answered: ForwardStatus = self.post(Path.FORWARD_START, forward)
+        answered: ForwardStatus = self.post(ApiPath.FORWARD_START, forward)
         return answered
 
     def reload(self) -> ConfigStatus:
-        answered: ConfigStatus = self.post(Path.RELOAD)
+        answered: ConfigStatus = self.post(ApiPath.RELOAD)
         return answered
 
     def get(self, path: str, query: Mapping[str, object] | None = None) -> Any:

@@ -19,7 +19,7 @@ from llmgwctl.errors import ClientError, NotRunning, Unreachable
 from llmgwctl.gateway.destination import choose as choose_forward
 from llmgwctl.gateway.destination import key_of, url_of
 from llmgwctl.service import state as absence
-from llmgwctl.wire import CheckState, CheckStatus, Path
+from llmgwctl.wire import ApiPath, CheckState, CheckStatus
 
 if TYPE_CHECKING:
     import argparse
@@ -118,7 +118,7 @@ def _daemon(error: Unreachable) -> CheckStatus:
 
 def _of_daemon(client: Client, query: Mapping[str, object]) -> Iterator[CheckStatus]:
     try:
-        yield from client.lines(Path.DOCTOR, query, timeout_s=_LINE_S)
+        yield from client.lines(ApiPath.DOCTOR, query, timeout_s=_LINE_S)
     except TimeoutError:
         raise Unreachable(
             "daemon-hangs",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from llmgwctl.api import forward_choice
 from llmgwctl.api.client import Client
 from llmgwctl.errors import UsageError
-from llmgwctl.wire import Exit, Path
+from llmgwctl.wire import ApiPath, Exit
 
 if TYPE_CHECKING:
     import argparse
@@ -18,9 +18,9 @@ EXAMPLES = (
     ("llmgwctl restart litellm", "drop its tunnels and connect anew"),
 )
 _PATHS = {
-    "start": Path.FORWARD_START,
-    "stop": Path.FORWARD_STOP,
-    "restart": Path.FORWARD_RESTART,
+    "start": ApiPath.FORWARD_START,
+    "stop": ApiPath.FORWARD_STOP,
+    "restart": ApiPath.FORWARD_RESTART,
 }
 # To stop may mean to let streams end first.
 _PATIENCE_S = 40.0

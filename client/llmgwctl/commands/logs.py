@@ -14,7 +14,7 @@ from llmgwctl.cli.arguments import duration, prints_colour
 from llmgwctl.errors import Refused, Unreachable
 from llmgwctl.gateway.destination import add_forward, choose
 from llmgwctl.show.logs import Painter, is_wanted, order, request_of
-from llmgwctl.wire import Exit, Path
+from llmgwctl.wire import ApiPath, Exit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     pattern = arguments.grep
     if pattern is not None and arguments.ignore_case:
         pattern = re.compile(pattern.pattern, re.IGNORECASE)
-    entries = _followed(client, query) if arguments.follow else client.lines(Path.LOGS, query)
+    entries = _followed(client, query) if arguments.follow else client.lines(ApiPath.LOGS, query)
     for entry in entries:
         if is_wanted(entry, pattern, requests_only=arguments.requests):
             # A reader at the other end of a pipe wants each line when it comes.
@@ -79,7 +79,7 @@ def _followed(client: Client, query: Mapping[str, object]) -> Iterator[LogLine]:
     heard_at: float | None = None
     while True:
         try:
-            for entry in client.lines(Path.LOGS, query):
+            for entry in client.lines(ApiPath.LOGS, query):
                 heard_at = time.time()
                 if entry["note"] is None:
                     if order(entry["time"]) <= seen.get(entry["pod"], ""):

@@ -9,7 +9,7 @@ from llmgwctl.api.forward_choice import forward as forward_named
 from llmgwctl.errors import ClientError
 from llmgwctl.gateway.client import Gateway
 from llmgwctl.gateway.variables import base_url
-from llmgwctl.wire import Path, State
+from llmgwctl.wire import ApiPath, State
 
 if TYPE_CHECKING:
     import argparse
@@ -60,7 +60,7 @@ def url_of(forward: ForwardStatus) -> str:
 
 def key_of(client: Client, forward: ForwardStatus) -> KeyStatus:
     patient = Client(client.path, max(client.timeout_s, KEY_S))
-    return cast("KeyStatus", patient.get(Path.KEY, {"forward": forward["name"]}))
+    return cast("KeyStatus", patient.get(ApiPath.KEY, {"forward": forward["name"]}))
 
 
 def gateway(arguments: argparse.Namespace) -> Gateway:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from llmgwctl.api.client import Client
 from llmgwctl.errors import ClientError
-from llmgwctl.wire import Path, Severity, State
+from llmgwctl.wire import ApiPath, Severity, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,7 +54,7 @@ def _is_starting(status: Status) -> bool:
 def _await_event(client: Client, within_s: float) -> None:
     """Return at the first change of state, or after the time."""
     try:
-        for event in client.lines(Path.EVENTS, timeout_s=within_s):
+        for event in client.lines(ApiPath.EVENTS, timeout_s=within_s):
             if "status" in event and not _is_starting(event["status"]):
                 return
             if event["kind"] == "state-changed":

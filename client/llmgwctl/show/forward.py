@@ -22,7 +22,7 @@ from llmgwctl.show.terminal import (
     plural,
     size,
 )
-from llmgwctl.wire import Condition, RouteKind, Severity, State
+from llmgwctl.wire import ConditionKind, RouteKind, Severity, State
 
 if TYPE_CHECKING:
     from llmgwctl.wire import ConditionStatus, ForwardStatus, PodStatus, RouteStatus, Status
@@ -36,61 +36,62 @@ class _Layer(NamedTuple):
 
 
 _PORT = _Layer(
-    "port", (Condition.PORT_TAKEN, Condition.PORT_FORBIDDEN, Condition.DESCRIPTORS_EXHAUSTED)
+    "port",
+    (ConditionKind.PORT_TAKEN, ConditionKind.PORT_FORBIDDEN, ConditionKind.DESCRIPTORS_EXHAUSTED),
 )
 _LOGIN = _Layer(
     "login",
     (
-        Condition.KUBECONFIG_MISSING,
-        Condition.KUBECONFIG_INVALID,
-        Condition.CONTEXT_MISSING,
-        Condition.CERTIFICATE_UNREADABLE,
-        Condition.LOGIN_EXPIRED,
-        Condition.LOGIN_PLUGIN_FAILED,
+        ConditionKind.KUBECONFIG_MISSING,
+        ConditionKind.KUBECONFIG_INVALID,
+        ConditionKind.CONTEXT_MISSING,
+        ConditionKind.CERTIFICATE_UNREADABLE,
+        ConditionKind.LOGIN_EXPIRED,
+        ConditionKind.LOGIN_PLUGIN_FAILED,
     ),
 )
 _API_SERVER = _Layer(
     "API server",
     (
-        Condition.API_SERVER_UNREACHABLE,
-        Condition.API_SERVER_FAILING,
-        Condition.TLS_UNTRUSTED,
-        Condition.PERMISSION_DENIED,
+        ConditionKind.API_SERVER_UNREACHABLE,
+        ConditionKind.API_SERVER_FAILING,
+        ConditionKind.TLS_UNTRUSTED,
+        ConditionKind.PERMISSION_DENIED,
     ),
 )
 _POD = _Layer(
     "pod",
     (
-        Condition.NAMESPACE_MISSING,
-        Condition.TARGET_MISSING,
-        Condition.TARGET_HAS_NO_SELECTOR,
-        Condition.TARGET_PORT_MISSING,
-        Condition.NO_PODS,
-        Condition.NO_READY_POD,
-        Condition.UNREADY_POD_USED,
-        Condition.DRAINING,
+        ConditionKind.NAMESPACE_MISSING,
+        ConditionKind.TARGET_MISSING,
+        ConditionKind.TARGET_HAS_NO_SELECTOR,
+        ConditionKind.TARGET_PORT_MISSING,
+        ConditionKind.NO_PODS,
+        ConditionKind.NO_READY_POD,
+        ConditionKind.UNREADY_POD_USED,
+        ConditionKind.DRAINING,
     ),
 )
 _TUNNEL = _Layer(
     "tunnel",
     (
-        Condition.UPGRADE_REFUSED,
-        Condition.DIAL_REFUSED,
-        Condition.TUNNEL_LOST,
-        Condition.TUNNEL_SILENT,
-        Condition.PROTOCOL_ERROR,
+        ConditionKind.UPGRADE_REFUSED,
+        ConditionKind.DIAL_REFUSED,
+        ConditionKind.TUNNEL_LOST,
+        ConditionKind.TUNNEL_SILENT,
+        ConditionKind.PROTOCOL_ERROR,
     ),
 )
-_URL = _Layer("URL", (Condition.URL_UNREACHABLE,))
+_URL = _Layer("URL", (ConditionKind.URL_UNREACHABLE,))
 _GATEWAY = _Layer(
     "gateway",
     (
-        Condition.GATEWAY_UNHEALTHY,
-        Condition.GATEWAY_SILENT,
-        Condition.NOT_LITELLM,
-        Condition.DATABASE_DOWN,
-        Condition.KEY_MISSING,
-        Condition.KEY_REJECTED,
+        ConditionKind.GATEWAY_UNHEALTHY,
+        ConditionKind.GATEWAY_SILENT,
+        ConditionKind.NOT_LITELLM,
+        ConditionKind.DATABASE_DOWN,
+        ConditionKind.KEY_MISSING,
+        ConditionKind.KEY_REJECTED,
     ),
 )
 _CLUSTER_LAYERS = (_LOGIN, _API_SERVER, _POD, _TUNNEL)

@@ -19,7 +19,7 @@ from llmgwctl.api.transport import LineStream
 from llmgwctl.errors import NotRunning, Unreachable, UsageError
 from llmgwctl.show.live_frame import RECENT_EVENTS, Flow, frame
 from llmgwctl.show.terminal import detect
-from llmgwctl.wire import EventKind, Exit, Path
+from llmgwctl.wire import ApiPath, EventKind, Exit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +91,7 @@ class _View:
         return status
 
     def _connect(self) -> None:
-        stream = LineStream(self._client.path, with_query(Path.EVENTS, {"since_s": _PAST_S}))
+        stream = LineStream(self._client.path, with_query(ApiPath.EVENTS, {"since_s": _PAST_S}))
         if stream.refusal is not None:
             raise refusal(stream.refusal)
         # The past comes along each time: after a restart of the daemon, too.

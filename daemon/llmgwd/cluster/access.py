@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 import yaml
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.cluster import kubeconfig as kube
 from llmgwd.cluster.api_errors import Action, check_room, parse_action, refusal
 from llmgwd.cluster.auth.credentials import Credential, impersonation
@@ -269,7 +269,7 @@ def _parsed(action: Action, answer: Answer) -> dict[str, Any]:
     if not isinstance(parsed, dict):
         # A captive portal answers everything with 200 and a page of its own.
         raise Transient(
-            Condition.API_SERVER_FAILING,
+            ConditionKind.API_SERVER_FAILING,
             f"the answer to {action} is not JSON: something else than an API server gave it",
             "is a network login page in the way?",
         )
@@ -281,7 +281,7 @@ def _load(paths: tuple[str, ...], context: str | None) -> kube.Kubeconfig:
     present = tuple(path for path in paths if os.path.exists(path))
     if not present:
         raise Blocked(
-            Condition.KUBECONFIG_MISSING,
+            ConditionKind.KUBECONFIG_MISSING,
             f"there is no kubeconfig: looked at {', '.join(paths)}",
             "log in to the cluster as its people say, or set KUBECONFIG",
         )
@@ -302,7 +302,7 @@ def _read(path: str) -> Mapping[str, Any]:
         check_room(error)
         words = error.strerror if isinstance(error, OSError) else "it is not text"
         raise Blocked(
-            Condition.KUBECONFIG_INVALID, f"{path}: cannot read: {words}", "correct the file"
+            ConditionKind.KUBECONFIG_INVALID, f"{path}: cannot read: {words}", "correct the file"
         ) from error
     except yaml.YAMLError as error:
         # Not chained: the parser quotes the lines around a mistake, and those hold secrets.
@@ -310,7 +310,7 @@ def _read(path: str) -> Mapping[str, Any]:
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else path
         problem = getattr(error, "problem", None) or "cannot be parsed"
         raise Blocked(
-            Condition.KUBECONFIG_INVALID, f"{where}: not YAML: {problem}", "correct the file"
+            ConditionKind.KUBECONFIG_INVALID, f"{where}: not YAML: {problem}", "correct the file"
         ) from None
 
 
@@ -324,7 +324,7 @@ def _merged(paths: tuple[str, ...]) -> dict[str, dict[str, kube.Entry]]:
         # Each file was fine a moment ago, and the library reads them for itself. Not chained:
         # its words may hold what is in them.
         raise Blocked(
-            Condition.KUBECONFIG_INVALID,
+            ConditionKind.KUBECONFIG_INVALID,
             f"{', '.join(paths)}: changed while it was read",
             "it is read again as soon as it changes again",
         ) from None

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
 
 _NAMESPACED = re.compile(
@@ -108,9 +108,9 @@ def refusal(
     if status == 404:
         return _not_found(action, said, words)
     if status == 410:
-        return Gone(Condition.API_SERVER_FAILING, "the watch is too old to go on")
+        return Gone(ConditionKind.API_SERVER_FAILING, "the watch is too old to go on")
     return Transient(
-        Condition.API_SERVER_FAILING,
+        ConditionKind.API_SERVER_FAILING,
         f"the API server answered {status} to {action}" + (f": {words}" if words else ""),
         retry_after_s=_retry_after_s(headers),
     )
@@ -118,7 +118,7 @@ def refusal(
 
 def unauthorized(login_remedy: str) -> Unauthorized:
     return Unauthorized(
-        Condition.LOGIN_EXPIRED, "the cluster does not accept the login (401)", login_remedy
+        ConditionKind.LOGIN_EXPIRED, "the cluster does not accept the login (401)", login_remedy
     )
 
 
@@ -128,7 +128,7 @@ def forbidden(action: Action, words: str = "") -> Forbidden:
     who = f'"{user[1]}"' if user else "this login"
     kind = "Role" if action.namespace else "ClusterRole"
     return Forbidden(
-        Condition.PERMISSION_DENIED,
+        ConditionKind.PERMISSION_DENIED,
         f"{who} may not {action}",
         f"add this rule to a {kind} bound to it: {action.rule}",
     )
@@ -138,13 +138,13 @@ def _not_found(action: Action, said: Mapping[str, Any] | None, words: str) -> Ll
     if said is None:
         # An API server always says it in a Status; this came from something in between.
         return Transient(
-            Condition.API_SERVER_FAILING,
+            ConditionKind.API_SERVER_FAILING,
             f"something that is no API server answered 404 to {action}"
             + (f": {words}" if words else ""),
             "check the server's address in the kubeconfig, and the proxy",
         )
-    kind = Condition.NAMESPACE_MISSING if action.resource == "namespaces" else None
-    return NotFound(kind or Condition.TARGET_MISSING, words or f"{action}: not found")
+    kind = ConditionKind.NAMESPACE_MISSING if action.resource == "namespaces" else None
+    return NotFound(kind or ConditionKind.TARGET_MISSING, words or f"{action}: not found")
 
 
 def check_room(error: Exception) -> None:
@@ -155,7 +155,7 @@ def check_room(error: Exception) -> None:
     """
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
         raise Transient(
-            Condition.DESCRIPTORS_EXHAUSTED,
+            ConditionKind.DESCRIPTORS_EXHAUSTED,
             "no file or connection can be opened any more",
             "raise the limit on open files (ulimit -n)",
         ) from error

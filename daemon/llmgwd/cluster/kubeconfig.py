@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.api_errors import check_room
 from llmgwd.cluster.resolve import nearest
 from llmgwd.errors import Blocked
@@ -58,7 +58,7 @@ class Entry:
         return os.path.join(os.path.dirname(os.path.abspath(self.file)), text) if text else ""
 
     def mistake(self, key: str, problem: str, remedy: str = "") -> Blocked:
-        return Blocked(Condition.KUBECONFIG_INVALID, f"{self.where}: {key} {problem}", remedy)
+        return Blocked(ConditionKind.KUBECONFIG_INVALID, f"{self.where}: {key} {problem}", remedy)
 
     def _typed(self, key: str, kind: type[T], default: T) -> T:
         value = self.values.get(key)
@@ -91,7 +91,7 @@ class Pem:
         except OSError as error:
             check_room(error)
             raise Blocked(
-                Condition.CERTIFICATE_UNREADABLE,
+                ConditionKind.CERTIFICATE_UNREADABLE,
                 f"{self.origin}: cannot read {self.path}: {error.strerror}",
                 f"make {self.path} readable, or correct the kubeconfig",
             ) from error
@@ -136,13 +136,13 @@ def choose(
     name = wanted or current
     if not name:
         raise Blocked(
-            Condition.CONTEXT_MISSING,
+            ConditionKind.CONTEXT_MISSING,
             f"{shown}: current-context is not set; contexts are {_listed('', contexts)}",
             "kubectl config use-context NAME, or set context in the configuration",
         )
     if name not in contexts:
         raise Blocked(
-            Condition.CONTEXT_MISSING,
+            ConditionKind.CONTEXT_MISSING,
             f'{shown}: there is no context "{name}"; contexts are {_listed(name, contexts)}',
             "set context to one of them, or: kubectl config use-context NAME",
         )
@@ -177,7 +177,7 @@ def check_document(path: str, document: object) -> Mapping[str, Any]:
     if not isinstance(document, dict):
         found = type(document).__name__
         raise Blocked(
-            Condition.KUBECONFIG_INVALID,
+            ConditionKind.KUBECONFIG_INVALID,
             f"{path}: holds a value of type {found}; a mapping with clusters, contexts and users "
             "is allowed",
             "is it a kubeconfig?",
@@ -223,7 +223,7 @@ def read_pem(entry: Entry, key: str) -> Pem | None:
             return Pem(f"{origin}-data", "", base64.b64decode(data, validate=False))
         except binascii.Error as error:
             raise Blocked(
-                Condition.CERTIFICATE_UNREADABLE,
+                ConditionKind.CERTIFICATE_UNREADABLE,
                 f"{origin}-data is not base64; PEM in base64 is allowed",
             ) from error
     return Pem(origin, path, b"") if path else None

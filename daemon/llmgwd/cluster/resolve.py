@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.pods import Endpoint, Pod, TargetView
 from llmgwd.errors import Blocked, ConfigError, LlmgwError, Transient
 
@@ -108,7 +108,7 @@ def select_by_workload(target: Target, workload: Mapping[str, Any], port: str) -
     text = format_selector(selector)
     if not text:
         raise Blocked(
-            Condition.TARGET_HAS_NO_SELECTOR,
+            ConditionKind.TARGET_HAS_NO_SELECTOR,
             f"{target} selects no pods",
             "forward to a service or a label selector instead",
         )
@@ -194,7 +194,7 @@ def _choose_port(service: str, declared: Sequence[ServicePort], wanted: str) -> 
             return port
     listed = ", ".join(f"{p.port} ({p.name})" if p.name else str(p.port) for p in declared)
     raise Blocked(
-        Condition.TARGET_PORT_MISSING,
+        ConditionKind.TARGET_PORT_MISSING,
         f"service/{service} has no port {wanted}; it declares {listed or 'none'}",
         f"set port to one of: {listed}" if listed else "declare a port in the service",
     )
@@ -202,7 +202,7 @@ def _choose_port(service: str, declared: Sequence[ServicePort], wanted: str) -> 
 
 def _no_selector(service: str, cause: str) -> Blocked:
     return Blocked(
-        Condition.TARGET_HAS_NO_SELECTOR,
+        ConditionKind.TARGET_HAS_NO_SELECTOR,
         f"service/{service} {cause}: there is nothing to forward to",
         "forward to the pods themselves: deployment/NAME, pod/NAME or a label selector",
     )
@@ -225,7 +225,7 @@ def _why_none(
     if chosen:
         named = sorted({f"{name}={number}" for pod in chosen for name, number in pod.ports.items()})
         return Blocked(
-            Condition.TARGET_PORT_MISSING,
+            ConditionKind.TARGET_PORT_MISSING,
             f'no pod of {target} names a port "{selection.port}"; '
             f"named are {', '.join(named) or 'none'}",
             "name the container port, or use a number",
@@ -234,18 +234,18 @@ def _why_none(
         shown = ", ".join(f"{pod.name} ({_plight(pod)})" for pod in known[:3])
         more = f" and {len(known) - 3} more" if len(known) > 3 else ""
         return Transient(
-            Condition.NO_READY_POD,
+            ConditionKind.NO_READY_POD,
             f"no pod of {target} can be used: {shown}{more}",
             f"kubectl -n {namespace} describe pod {known[0].name}",
         )
     if selection.pod_name:
         return Transient(
-            Condition.NO_PODS,
+            ConditionKind.NO_PODS,
             f"there is no {target} in namespace {namespace}",
             f"kubectl -n {namespace} get pods; or forward to the service instead of one pod",
         )
     return Transient(
-        Condition.NO_PODS,
+        ConditionKind.NO_PODS,
         f"{target} has no pods (selector {selection.selector})",
         f"kubectl -n {namespace} get pods -l '{selection.selector}'; is it scaled to 0?",
     )

@@ -16,7 +16,7 @@ import aiohttp
 from yarl import URL
 
 from llmgwctl import __version__
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.net.dial import Dialer, reason
 from llmgwd.net.tls import ResumingContext
@@ -102,7 +102,7 @@ class Rest:
         if self._session.closed:
             # Whoever still holds this access will be given the one that replaced it.
             raise Transient(
-                Condition.API_SERVER_UNREACHABLE, "the kubeconfig was read anew meanwhile"
+                ConditionKind.API_SERVER_UNREACHABLE, "the kubeconfig was read anew meanwhile"
             )
         url = URL(f"{self._dialer.server}{path}").update_query(query)
         try:
@@ -133,7 +133,7 @@ class Rest:
                     yield bytes(text)
             elif len(rest) > _MAX_LINE_BYTES:
                 raise Transient(
-                    Condition.API_SERVER_FAILING,
+                    ConditionKind.API_SERVER_FAILING,
                     f"{self._dialer.server.authority} sent a line above {_MAX_LINE_BYTES} bytes",
                 )
         if rest:
@@ -159,7 +159,7 @@ class _Connector(aiohttp.BaseConnector):
 def _unreachable(dialer: Dialer, error: Exception) -> LlmgwError:
     words = "no answer in time" if isinstance(error, TimeoutError) else reason(error)
     return Transient(
-        Condition.API_SERVER_UNREACHABLE,
+        ConditionKind.API_SERVER_UNREACHABLE,
         f"the API server {dialer.server.authority} went away: {words}",
         "is the network (VPN) up?",
     )

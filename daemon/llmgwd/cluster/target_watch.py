@@ -14,7 +14,7 @@ from urllib.parse import quote
 import anyio
 import msgspec
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.cluster import resolve
 from llmgwd.cluster.api_errors import Forbidden, Gone, NotFound, parse_action, refusal
 from llmgwd.cluster.pods import Pod, TargetView, parse_pod
@@ -194,7 +194,7 @@ class TargetWatch:
             kind, item = event["type"], event["object"]
         except (msgspec.DecodeError, KeyError, TypeError) as error:
             raise Transient(
-                Condition.API_SERVER_FAILING, "a watch sent what is no event"
+                ConditionKind.API_SERVER_FAILING, "a watch sent what is no event"
             ) from error
         if kind == "ERROR":
             action = parse_action("GET", self._collection("pods"), {"watch": "1"})
@@ -239,7 +239,7 @@ class TargetWatch:
             pass  # a role in a namespace seldom grants to look at the namespace itself
         near = await self._nearest(self._collection(self._target.kind), self._target.name)
         return Blocked(
-            Condition.TARGET_MISSING,
+            ConditionKind.TARGET_MISSING,
             f"there is no {self._target} in namespace {self._namespace} "
             f"of cluster {self._access.cluster}",
             f"there is {near}" if near else f"kubectl -n {self._namespace} get {self._target.kind}",
@@ -252,7 +252,7 @@ class TargetWatch:
         except NotFound as missing:
             near = await self._nearest("/api/v1/namespaces", self._namespace)
             raise NotFound(
-                Condition.NAMESPACE_MISSING,
+                ConditionKind.NAMESPACE_MISSING,
                 f"there is no namespace {self._namespace} in cluster {self._access.cluster} "
                 f"(context {self._access.context})",
                 f"there is {near}" if near else "kubectl get namespaces; is it another context?",

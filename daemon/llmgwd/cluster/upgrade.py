@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from llmgwctl import __version__
-from llmgwctl.wire import Condition, Way
+from llmgwctl.wire import ConditionKind, Way
 from llmgwd.cluster.api_errors import (
     Action,
     Forbidden,
@@ -50,7 +50,7 @@ _ANSWER_S = 5.0
 # A role or a proxy is seldom changed, and a refusal costs one round trip.
 RETRY_BETTER_S = 600.0
 # A way's own refusal, not the pod's or the network's: another way may pass.
-_OTHER_WAY_MAY_PASS = frozenset({Condition.UPGRADE_REFUSED, Condition.PERMISSION_DENIED})
+_OTHER_WAY_MAY_PASS = frozenset({ConditionKind.UPGRADE_REFUSED, ConditionKind.PERMISSION_DENIED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ class WaysIn:
     def _learn(self, way: Way, error: LlmgwError) -> None:
         if error.code in _OTHER_WAY_MAY_PASS:
             self._refused_at[way] = self._clock()
-        elif error.code == Condition.API_SERVER_UNREACHABLE:
+        elif error.code == ConditionKind.API_SERVER_UNREACHABLE:
             # What comes back may be another version, behind another proxy.
             self.forget()
 
@@ -217,13 +217,13 @@ def refused(
         return forbidden(action, str(said.get("message", "")))
     words = str(said.get("message", "")) if said else excerpt(body)
     if status == 404 and (said is not None or words == "pod does not exist"):
-        return Transient(Condition.NO_PODS, f"pod {endpoint.pod} is gone: {words}")
+        return Transient(ConditionKind.NO_PODS, f"pod {endpoint.pod} is gone: {words}")
     return _refusal(way, f"{status}" + (f": {words}" if words else ""))
 
 
 def _refusal(way: Way, answer: str) -> Transient:
     return Transient(
-        Condition.UPGRADE_REFUSED,
+        ConditionKind.UPGRADE_REFUSED,
         f"the {way} upgrade was answered by {answer}",
         "a proxy between here and the API server may not let upgrades pass",
     )

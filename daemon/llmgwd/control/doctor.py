@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmgwctl.wire import CheckStatus, Path
+from llmgwctl.wire import ApiPath, CheckStatus
 from llmgwd.control.endpoint import JSON_LINES, Call, Endpoint, Lines, Parameter
 from llmgwd.control.routes import find_forward
 from llmgwd.doctor.context import Request
@@ -31,7 +31,7 @@ async def _doctor(daemon: Daemon, call: Call) -> Lines:
 ENDPOINTS = (
     Endpoint(
         "GET",
-        Path.DOCTOR,
+        ApiPath.DOCTOR,
         "Every check from the kubeconfig to the gateway's answer, one a line",
         CheckStatus,
         _doctor,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmgwctl.wire import KeyStatus, Path
+from llmgwctl.wire import ApiPath, KeyStatus
 from llmgwd.control.endpoint import Call, Endpoint, Parameter, Reply
 from llmgwd.control.routes import find_forward
 
@@ -22,7 +22,7 @@ async def _key(daemon: Daemon, call: Call) -> Reply:
 ENDPOINTS = (
     Endpoint(
         "GET",
-        Path.KEY,
+        ApiPath.KEY,
         "The gateway's key, for the same user only",
         KeyStatus,
         _key,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from llmgwctl.wire import LogLine, Path
+from llmgwctl.wire import ApiPath, LogLine
 from llmgwd.cluster.access import ClusterAccess, open_access
 from llmgwd.cluster.logs import LogQuery, PodLogs, open_logs
 from llmgwd.config.model import ClusterRoute
@@ -64,7 +64,7 @@ def _cluster_route(daemon: Daemon, name: str) -> ClusterRoute:
 ENDPOINTS = (
     Endpoint(
         "GET",
-        Path.LOGS,
+        ApiPath.LOGS,
         "Lines of all pods behind a forward, merged by time",
         LogLine,
         _logs,

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from llmgwctl.wire import Path, State
+from llmgwctl.wire import ApiPath, State
 from llmgwd.control.endpoint import PROMETHEUS_TEXT, Call, Endpoint, Reply
 from llmgwd.telemetry.timings import BOUNDS_S, Timing
 
@@ -205,5 +205,5 @@ async def _answer(daemon: Daemon, call: Call) -> Reply:
 
 
 ENDPOINTS = (
-    Endpoint("GET", Path.METRICS, "Metrics for Prometheus", str, _answer, media=PROMETHEUS_TEXT),
+    Endpoint("GET", ApiPath.METRICS, "Metrics for Prometheus", str, _answer, media=PROMETHEUS_TEXT),
 )

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from llmgwctl.rules.nearest import nearest
 from llmgwctl.wire import (
     SERVING_STATES,
+    ApiPath,
     ConfigStatus,
     Event,
     EventKind,
     ForwardHealth,
     ForwardStatus,
     Health,
-    Path,
     State,
     Status,
 )
@@ -128,10 +128,10 @@ async def _reload(daemon: Daemon, call: Call) -> Reply:
 
 
 ENDPOINTS = (
-    Endpoint("GET", Path.STATUS, "Everything known right now", Status, _status),
+    Endpoint("GET", ApiPath.STATUS, "Everything known right now", Status, _status),
     Endpoint(
         "GET",
-        Path.HEALTH,
+        ApiPath.HEALTH,
         "Whether the forwards serve: 200, or 503",
         Health,
         _health,
@@ -141,7 +141,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         "GET",
-        Path.EVENTS,
+        ApiPath.EVENTS,
         "What happens, one event a line: a snapshot first, then events with a rising seq",
         Event,
         _events,
@@ -155,7 +155,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         "POST",
-        Path.FORWARD_RESTART,
+        ApiPath.FORWARD_RESTART,
         "Connect it anew, its port kept",
         ForwardStatus,
         _restart,
@@ -163,7 +163,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         "POST",
-        Path.FORWARD_STOP,
+        ApiPath.FORWARD_STOP,
         "Stop it and give its port back",
         ForwardStatus,
         _stop,
@@ -171,7 +171,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         "POST",
-        Path.FORWARD_START,
+        ApiPath.FORWARD_START,
         "Start it where it was stopped",
         ForwardStatus,
         _start,
@@ -179,7 +179,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         "POST",
-        Path.RELOAD,
+        ApiPath.RELOAD,
         "Read the configuration again; a mistake changes nothing",
         ConfigStatus,
         _reload,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmgwctl.wire import Path
+from llmgwctl.wire import ApiPath
 from llmgwd.control import doctor, key, logs, metrics, routes
 from llmgwd.control.endpoint import Call, Endpoint, Reply
 
@@ -24,5 +24,5 @@ TABLE: tuple[Endpoint, ...] = (
     *logs.ENDPOINTS,
     *doctor.ENDPOINTS,
     *metrics.ENDPOINTS,
-    Endpoint("GET", Path.OPENAPI, "This API, described", dict, _document),
+    Endpoint("GET", ApiPath.OPENAPI, "This API, described", dict, _document),
 )

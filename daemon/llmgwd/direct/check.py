@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.net.http1 import (
     RESPONSE_START,
@@ -85,4 +85,4 @@ class _Question:
 
 
 def _failed(message: str) -> Transient:
-    return Transient(Condition.URL_UNREACHABLE, message, "Is the gateway running there?")
+    return Transient(ConditionKind.URL_UNREACHABLE, message, "Is the gateway running there?")

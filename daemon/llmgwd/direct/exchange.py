@@ -11,7 +11,7 @@ import json
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.direct.rewrite import method_of, rewrite_request, rewrite_response
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.net.http1 import (
@@ -228,7 +228,9 @@ class Exchange:
     def _break(self, how: str) -> None:
         """Reset the client: it must not take what it has for the whole."""
         self._end(self._upstream.abort)
-        cause = Transient(Condition.URL_UNREACHABLE, f"{self._address} failed a request: {how}.")
+        cause = Transient(
+            ConditionKind.URL_UNREACHABLE, f"{self._address} failed a request: {how}."
+        )
         self._cut(self._client, cause)
         self._client.abort()
 

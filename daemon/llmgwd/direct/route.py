@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
-from llmgwctl.wire import Condition, RouteKind
+from llmgwctl.wire import ConditionKind, RouteKind
 from llmgwd.direct.check import check
 from llmgwd.direct.exchange import Client, Exchange
 from llmgwd.direct.rewrite import parse_url
@@ -88,7 +88,9 @@ class UrlRoute:
     def carry(self, connection: Client) -> None:
         """Carry a connection, over a new connection to the URL that nobody else uses."""
         if self._group is None:
-            connection.give_back(Transient(Condition.URL_UNREACHABLE, "The route is not running."))
+            connection.give_back(
+                Transient(ConditionKind.URL_UNREACHABLE, "The route is not running.")
+            )
             return
         is_own = any(_OWN_QUESTION in sent for sent in connection.sent)
         upstream = self._take_warm()

@@ -12,7 +12,7 @@ import os
 import ssl
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.net.dial import Dialer, Server, reason
 from llmgwd.net.proxy import choose_proxy
@@ -139,7 +139,7 @@ class UpstreamDialer:
                 _, upstream = await self._dialer().dial(lambda: Upstream(self._tls))
         except TimeoutError as error:
             message = f"{self._address} cannot be reached: no answer within {DIAL_S:g} s."
-            raise Transient(Condition.URL_UNREACHABLE, message, _REMEDY) from error
+            raise Transient(ConditionKind.URL_UNREACHABLE, message, _REMEDY) from error
         except LlmgwError as error:
             raise _explained(self._address, error) from error.__cause__ or error
         return upstream
@@ -162,12 +162,14 @@ def _explained(address: Address, error: LlmgwError) -> LlmgwError:
     cause = error.__cause__
     if isinstance(cause, ssl.SSLCertVerificationError):
         return Blocked(
-            Condition.TLS_UNTRUSTED,
+            ConditionKind.TLS_UNTRUSTED,
             f"The certificate of {address} is not trusted: {cause.verify_message}.",
             "If it is signed by an authority of your own, name its PEM file in SSL_CERT_FILE for"
             " llmgwd; otherwise check the URL.",
         )
     if isinstance(error, Blocked):
-        return Blocked(Condition.URL_UNREACHABLE, f"{address}: {error.message}", error.remedy)
+        return Blocked(ConditionKind.URL_UNREACHABLE, f"{address}: {error.message}", error.remedy)
     found = reason(cause) if isinstance(cause, Exception) else error.message
-    return Transient(Condition.URL_UNREACHABLE, f"{address} cannot be reached: {found}.", _REMEDY)
+    return Transient(
+        ConditionKind.URL_UNREACHABLE, f"{address} cannot be reached: {found}.", _REMEDY
+    )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio.to_thread
 
-from llmgwctl.wire import CheckState, Condition
+from llmgwctl.wire import CheckState, ConditionKind
 from llmgwd.cluster.access import kubeconfig_paths, open_access
 from llmgwd.cluster.api_errors import Forbidden, NotFound, Unauthorized
 from llmgwd.cluster.auth.credentials import Credential
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 _REVIEW: Final = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 # Which check a problem of the target belongs to.
 _BLAMED: Final = {
-    Condition.NAMESPACE_MISSING: "namespace",
-    Condition.TARGET_MISSING: "target",
-    Condition.TARGET_HAS_NO_SELECTOR: "target",
-    Condition.TARGET_PORT_MISSING: "port",
+    ConditionKind.NAMESPACE_MISSING: "namespace",
+    ConditionKind.TARGET_MISSING: "target",
+    ConditionKind.TARGET_HAS_NO_SELECTOR: "target",
+    ConditionKind.TARGET_PORT_MISSING: "port",
 }
 
 
@@ -39,7 +39,7 @@ async def check_kubeconfig(case: Case) -> Finding:
     try:
         case.access = await open_access(route.kubeconfig, route.context)
     except Blocked as error:
-        if error.code in (Condition.KUBECONFIG_MISSING, Condition.KUBECONFIG_INVALID):
+        if error.code in (ConditionKind.KUBECONFIG_MISSING, ConditionKind.KUBECONFIG_INVALID):
             raise
         case.access_problem = error
     paths = kubeconfig_paths(route.kubeconfig, os.environ)
@@ -156,7 +156,7 @@ def _blame(case: Case, check: str) -> None:
     """Raise what is wrong with the target where it is this check's to tell."""
     assert case.view is not None
     problem = case.view.problem
-    if problem is not None and _BLAMED.get(Condition(problem.code), "pods") == check:
+    if problem is not None and _BLAMED.get(ConditionKind(problem.code), "pods") == check:
         raise problem
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.config.model import ClusterRoute, ForwardConfig, KeySource, UrlRoute
 from llmgwd.errors import Transient
 
@@ -72,7 +72,7 @@ class Case:
         """
         if self.access is None:
             raise Transient(
-                Condition.API_SERVER_UNREACHABLE,
+                ConditionKind.API_SERVER_UNREACHABLE,
                 "there is no cluster to read a Secret from",
                 "take the key from elsewhere: [gateway] key = { file = … } or { command = […] }",
             )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from llmgwctl.wire import Condition, State
+from llmgwctl.wire import ConditionKind, State
 from llmgwd.doctor.checks import Finding, failure, ok
 from llmgwd.system.port_owner import port_owner
 
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from llmgwd.config.model import ListenAddress
     from llmgwd.doctor.context import Case
 
-_UNBOUND = (Condition.PORT_TAKEN, Condition.PORT_FORBIDDEN, Condition.DESCRIPTORS_EXHAUSTED)
+_UNBOUND = (
+    ConditionKind.PORT_TAKEN,
+    ConditionKind.PORT_FORBIDDEN,
+    ConditionKind.DESCRIPTORS_EXHAUSTED,
+)
 _START = "llmgwctl service install"
 
 

@@ -9,59 +9,58 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from llmgwctl.wire import Condition as Kind
-from llmgwctl.wire import Severity
+from llmgwctl.wire import ConditionKind, Severity
 
 # From cause to consequence: the way of a connection from the kubeconfig to the answer. Behind the
 # first of these that stands, the ones after it say nothing new.
 CHAIN: Final = (
-    Kind.DESCRIPTORS_EXHAUSTED,
-    Kind.KUBECONFIG_MISSING,
-    Kind.KUBECONFIG_INVALID,
-    Kind.CONTEXT_MISSING,
-    Kind.CERTIFICATE_UNREADABLE,
-    Kind.LOGIN_PLUGIN_FAILED,
-    Kind.LOGIN_EXPIRED,
-    Kind.TLS_UNTRUSTED,
-    Kind.API_SERVER_UNREACHABLE,
-    Kind.API_SERVER_FAILING,
-    Kind.PERMISSION_DENIED,
-    Kind.NAMESPACE_MISSING,
-    Kind.TARGET_MISSING,
-    Kind.TARGET_HAS_NO_SELECTOR,
-    Kind.TARGET_PORT_MISSING,
-    Kind.NO_PODS,
-    Kind.NO_READY_POD,
-    Kind.UPGRADE_REFUSED,
-    Kind.PROTOCOL_ERROR,
-    Kind.TUNNEL_SILENT,
-    Kind.TUNNEL_LOST,
-    Kind.DIAL_REFUSED,
-    Kind.UNREADY_POD_USED,
-    Kind.GATEWAY_SILENT,
-    Kind.GATEWAY_UNHEALTHY,
-    Kind.NOT_LITELLM,
-    Kind.DATABASE_DOWN,
-    Kind.KEY_REJECTED,
+    ConditionKind.DESCRIPTORS_EXHAUSTED,
+    ConditionKind.KUBECONFIG_MISSING,
+    ConditionKind.KUBECONFIG_INVALID,
+    ConditionKind.CONTEXT_MISSING,
+    ConditionKind.CERTIFICATE_UNREADABLE,
+    ConditionKind.LOGIN_PLUGIN_FAILED,
+    ConditionKind.LOGIN_EXPIRED,
+    ConditionKind.TLS_UNTRUSTED,
+    ConditionKind.API_SERVER_UNREACHABLE,
+    ConditionKind.API_SERVER_FAILING,
+    ConditionKind.PERMISSION_DENIED,
+    ConditionKind.NAMESPACE_MISSING,
+    ConditionKind.TARGET_MISSING,
+    ConditionKind.TARGET_HAS_NO_SELECTOR,
+    ConditionKind.TARGET_PORT_MISSING,
+    ConditionKind.NO_PODS,
+    ConditionKind.NO_READY_POD,
+    ConditionKind.UPGRADE_REFUSED,
+    ConditionKind.PROTOCOL_ERROR,
+    ConditionKind.TUNNEL_SILENT,
+    ConditionKind.TUNNEL_LOST,
+    ConditionKind.DIAL_REFUSED,
+    ConditionKind.UNREADY_POD_USED,
+    ConditionKind.GATEWAY_SILENT,
+    ConditionKind.GATEWAY_UNHEALTHY,
+    ConditionKind.NOT_LITELLM,
+    ConditionKind.DATABASE_DOWN,
+    ConditionKind.KEY_REJECTED,
 )
 
 # Facts beside that way, and the causes that they follow from.
-_FOLLOWS: Final[Mapping[Kind, tuple[Kind, ...]]] = {
-    Kind.ON_FALLBACK: CHAIN[: CHAIN.index(Kind.UNREADY_POD_USED)],
+_FOLLOWS: Final[Mapping[ConditionKind, tuple[ConditionKind, ...]]] = {
+    ConditionKind.ON_FALLBACK: CHAIN[: CHAIN.index(ConditionKind.UNREADY_POD_USED)],
 }
 
 # How much each keeps from serving when nothing else serves; the rest are errors.
-_SEVERITIES: Final[Mapping[Kind, Severity]] = {
-    Kind.CONFIG_INVALID: Severity.WARNING,
-    Kind.UNREADY_POD_USED: Severity.WARNING,
-    Kind.ON_FALLBACK: Severity.WARNING,
-    Kind.GATEWAY_UNHEALTHY: Severity.WARNING,
-    Kind.GATEWAY_SILENT: Severity.WARNING,
-    Kind.NOT_LITELLM: Severity.WARNING,
-    Kind.DATABASE_DOWN: Severity.WARNING,
-    Kind.KEY_MISSING: Severity.INFO,
-    Kind.KEY_REJECTED: Severity.WARNING,
-    Kind.DRAINING: Severity.INFO,
+_SEVERITIES: Final[Mapping[ConditionKind, Severity]] = {
+    ConditionKind.CONFIG_INVALID: Severity.WARNING,
+    ConditionKind.UNREADY_POD_USED: Severity.WARNING,
+    ConditionKind.ON_FALLBACK: Severity.WARNING,
+    ConditionKind.GATEWAY_UNHEALTHY: Severity.WARNING,
+    ConditionKind.GATEWAY_SILENT: Severity.WARNING,
+    ConditionKind.NOT_LITELLM: Severity.WARNING,
+    ConditionKind.DATABASE_DOWN: Severity.WARNING,
+    ConditionKind.KEY_MISSING: Severity.INFO,
+    ConditionKind.KEY_REJECTED: Severity.WARNING,
+    ConditionKind.DRAINING: Severity.INFO,
 }
 
 _WORST_FIRST: Final = (Severity.ERROR, Severity.WARNING, Severity.INFO)
@@ -71,14 +70,14 @@ _WORST_FIRST: Final = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 class Condition:
     """A fact that is wrong. `since` is RFC 3339; `remedy` may be empty."""
 
-    kind: Kind
+    kind: ConditionKind
     severity: Severity
     since: str
     summary: str
     remedy: str = ""
 
 
-def severity_of(kind: Kind, *, is_serving: bool) -> Severity:
+def severity_of(kind: ConditionKind, *, is_serving: bool) -> Severity:
     """Say how bad it is: what would keep from serving is a warning while something serves."""
     severity = _SEVERITIES.get(kind, Severity.ERROR)
     return Severity.WARNING if is_serving and severity is Severity.ERROR else severity
@@ -96,7 +95,7 @@ class Conditions:
     def __len__(self) -> int:
         return len(self.standing)
 
-    def get(self, kind: Kind) -> Condition | None:
+    def get(self, kind: ConditionKind) -> Condition | None:
         return next((each for each in self.standing if each.kind is kind), None)
 
     def raising(self, condition: Condition) -> Conditions:
@@ -107,10 +106,10 @@ class Conditions:
         renewed = replace(condition, since=old.since)
         return Conditions(tuple(renewed if each is old else each for each in self.standing))
 
-    def clearing(self, kind: Kind) -> Conditions:
+    def clearing(self, kind: ConditionKind) -> Conditions:
         return Conditions(tuple(each for each in self.standing if each.kind is not kind))
 
-    def hidden_by(self, kind: Kind) -> Kind | None:
+    def hidden_by(self, kind: ConditionKind) -> ConditionKind | None:
         """Name the standing cause of which this kind is only a consequence."""
         causes = _FOLLOWS.get(kind) or (CHAIN[: CHAIN.index(kind)] if kind in CHAIN else ())
         return next((cause for cause in causes if self.get(cause) is not None), None)

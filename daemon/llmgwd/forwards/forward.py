@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import anyio
 import structlog
 
-from llmgwctl.wire import SERVING_STATES, EventKind, State
-from llmgwctl.wire import Condition as Kind
+from llmgwctl.wire import SERVING_STATES, ConditionKind, EventKind, State
 from llmgwd.config import model
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.forwards import selection, verdict
@@ -96,7 +95,7 @@ class Forward:
     # Life.
 
     async def run(self) -> None:
-        """Serve until cancelled; then listeners and routes are closed, and connections with them."""
+        """Serve until cancelled; then listeners and routes are closed, connections with them."""
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
             tasks.start_soon(self.listeners.run)
@@ -397,7 +396,7 @@ class _Ear:
 
 def _bug(bug: Exception) -> Transient:
     return Transient(
-        Kind.INTERNAL,
+        ConditionKind.INTERNAL,
         f"A mistake in llmgwd itself keeps the route down ({type(bug).__name__}).",
         "Its log says more: llmgwctl service logs",
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import anyio
 
-from llmgwctl.wire import Condition, GatewayStatus
+from llmgwctl.wire import ConditionKind, GatewayStatus
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.gateway.probe import UNKNOWN, ProbeResult, probe
 from llmgwd.relay.probe_client import connect_through
@@ -68,7 +68,7 @@ class Health:
     def problem(self) -> LlmgwError | None:
         if self._is_first_out() and self._is_overdue():
             return Transient(
-                Condition.GATEWAY_SILENT,
+                ConditionKind.GATEWAY_SILENT,
                 "The gateway has not answered since the route came up.",
                 "Look at the gateway's log: llmgwctl logs --since 10m",
             )

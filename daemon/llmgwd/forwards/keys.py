@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Transient
 from llmgwd.gateway.key import Key, KeyRing, secrets_in
 from llmgwd.routes.kubernetes import KubernetesRoute
@@ -52,7 +52,7 @@ async def _ask_cluster(forward: Forward, path: str) -> Mapping[str, Any]:
     route = _cluster_route(forward)
     if route is None or route.access is None:
         raise Transient(
-            Condition.API_SERVER_UNREACHABLE,
+            ConditionKind.API_SERVER_UNREACHABLE,
             f"The forward {forward.name} has no cluster to read a Secret from.",
             "Take the key from elsewhere: [gateway] key = { file = … } or { command = […] }",
         )

@@ -12,8 +12,7 @@ import anyio.to_thread
 
 import llmgwctl
 from llmgwctl import wire
-from llmgwctl.wire import STATES_WORST_FIRST, EventKind, State
-from llmgwctl.wire import Condition as Kind
+from llmgwctl.wire import STATES_WORST_FIRST, ConditionKind, EventKind, State
 from llmgwd.config import file as config_file
 from llmgwd.errors import ConfigError
 from llmgwd.forwards.conditions import Condition, Conditions, severity_of
@@ -191,7 +190,9 @@ class ForwardManager:
                 config = await anyio.to_thread.run_sync(config_file.read, self.config.path)
             except ConfigError as error:
                 self.journal.record(
-                    EventKind.CONFIG_REJECTED, error.message, cause=Kind.CONFIG_INVALID.value
+                    EventKind.CONFIG_REJECTED,
+                    error.message,
+                    cause=ConditionKind.CONFIG_INVALID.value,
                 )
                 self._note_config_error(error)
                 raise
@@ -229,14 +230,14 @@ class ForwardManager:
     def _note_config_error(self, error: ConfigError | None) -> None:
         self._config_error = error
         remedy = "Correct it; it is read again as soon as it changes. Check: llmgwctl config check"
-        self._set(Kind.CONFIG_INVALID, None if error is None else error.message, remedy)
+        self._set(ConditionKind.CONFIG_INVALID, None if error is None else error.message, remedy)
 
     # What the machine tells.
 
     def _descriptors_changed(self) -> None:
         error = exhausted() if self.descriptors.are_exhausted else None
         self._set(
-            Kind.DESCRIPTORS_EXHAUSTED,
+            ConditionKind.DESCRIPTORS_EXHAUSTED,
             None if error is None else error.message,
             "" if error is None else error.remedy,
         )
@@ -249,7 +250,7 @@ class ForwardManager:
         for forward in self.forwards.values():
             self._tasks.start_soon(forward.woke)
 
-    def _set(self, kind: Kind, summary: str | None, remedy: str) -> None:
+    def _set(self, kind: ConditionKind, summary: str | None, remedy: str) -> None:
         """Raise or clear a condition of the daemon's own, and tell it once."""
         standing = self._conditions.get(kind)
         if summary is None:

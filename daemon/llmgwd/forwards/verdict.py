@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from llmgwctl.wire import SERVING_STATES, Severity, State
-from llmgwctl.wire import Condition as Kind
+from llmgwctl.wire import SERVING_STATES, ConditionKind, Severity, State
 from llmgwd.errors import Blocked, LlmgwError
 from llmgwd.forwards.conditions import Condition, Conditions, severity_of
 from llmgwd.forwards.state import Happening, found
@@ -34,7 +33,7 @@ class Facts:
 def conditions(facts: Facts, before: Conditions, now: str) -> Conditions:
     """Give the conditions that stand; each that stood before keeps its `since`."""
     after = before
-    wanted = {Kind(error.code): error for error in reversed(tuple(_errors(facts)))}
+    wanted = {ConditionKind(error.code): error for error in reversed(tuple(_errors(facts)))}
     for kind in [each.kind for each in before if each.kind not in wanted]:
         after = after.clearing(kind)
     for kind, error in wanted.items():
@@ -68,7 +67,9 @@ def _without_route(facts: Facts, standing: Conditions, state: State) -> Happenin
         # Nothing has failed yet at the very beginning; later it was replaced on request.
         return None if state is State.STARTING else Happening.LOST
     causes = [
-        error for error in facts.route_problems if standing.hidden_by(Kind(error.code)) is None
+        error
+        for error in facts.route_problems
+        if standing.hidden_by(ConditionKind(error.code)) is None
     ]
     is_blocked = any(isinstance(error, Blocked) for error in causes)
     return Happening.BLOCKED if is_blocked else Happening.LOST
@@ -79,10 +80,12 @@ def _errors(facts: Facts) -> Iterable[LlmgwError]:
     yield from facts.route_problems
     yield from facts.notices
     if facts.is_route_up and facts.fallback is not None:
-        yield LlmgwError(Kind.ON_FALLBACK, f"Connections go over {facts.fallback} meanwhile")
+        yield LlmgwError(
+            ConditionKind.ON_FALLBACK, f"Connections go over {facts.fallback} meanwhile"
+        )
     if facts.is_on_last_resort:
         yield LlmgwError(
-            Kind.UNREADY_POD_USED, "No pod is ready; one that runs all the same is used"
+            ConditionKind.UNREADY_POD_USED, "No pod is ready; one that runs all the same is used"
         )
     if facts.is_route_up and facts.health_problem is not None:
         yield facts.health_problem

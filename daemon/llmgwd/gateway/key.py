@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import anyio.to_thread
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.api_errors import NotFound
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.gateway.answer import Connect, NotHttp, exchange
@@ -130,7 +130,7 @@ class KeyRing:
         try:
             entries = await self._read_secret(name)
         except LlmgwError as error:
-            if error.code != Condition.PERMISSION_DENIED:
+            if error.code != ConditionKind.PERMISSION_DENIED:
                 raise
             raise _forbidden(name, self._namespace) from error
         if entries is not None and entry in entries:
@@ -150,7 +150,7 @@ class KeyRing:
             what = f"Namespace {self._namespace} has no Secret {name}."
         if found:
             what += f" There is {' and '.join(found)}."
-        return Blocked(Condition.KEY_MISSING, what, remedy)
+        return Blocked(ConditionKind.KEY_MISSING, what, remedy)
 
     async def _known_places(self, exclude: str) -> list[str]:
         found = []
@@ -171,7 +171,7 @@ def from_environment(name: str, environment: Mapping[str, str]) -> Key:
     """The daemon's environment, which is not the shell's where the login manager started it."""
     if not environment.get(name):
         raise Blocked(
-            Condition.KEY_MISSING,
+            ConditionKind.KEY_MISSING,
             f"The environment of llmgwd has no {name}.",
             "A service does not see the shell's variables: use [gateway] key = { file = … } or"
             " { command = […] }, or set it for the service.",
@@ -188,7 +188,7 @@ def from_file(path: str) -> Key:
             raw = file.read(MAX_KEY_BYTES + 1)
     except OSError as error:
         raise Blocked(
-            Condition.KEY_MISSING,
+            ConditionKind.KEY_MISSING,
             f"The key file {place} cannot be read: {error.strerror}.",
             "Check the path under [gateway] key in the configuration, and who may read it.",
         ) from error
@@ -306,7 +306,7 @@ def _cleaned(value: str, place: str) -> str:
 
 def _unusable(place: str, what: str) -> Blocked:
     return Blocked(
-        Condition.KEY_MISSING,
+        ConditionKind.KEY_MISSING,
         f"What {place} gives as the key {what}.",
         "The source must give the key alone, on one line.",
     )
@@ -314,7 +314,7 @@ def _unusable(place: str, what: str) -> Blocked:
 
 def _failed(program: str, what: str) -> Blocked:
     return Blocked(
-        Condition.KEY_MISSING,
+        ConditionKind.KEY_MISSING,
         f"The key command {program} {what}.",
         "Run it in a terminal without input (</dev/null) and see that it prints the key alone.",
     )
@@ -328,7 +328,7 @@ def _last_line(complaint: bytes | bytearray) -> str:
 def _forbidden(name: str, namespace: str) -> Blocked:
     rule = f'{{apiGroups: [""], resources: [secrets], resourceNames: [{name}], verbs: [get]}}'
     return Blocked(
-        Condition.PERMISSION_DENIED,
+        ConditionKind.PERMISSION_DENIED,
         f"This login may not get the Secret {name} in namespace {namespace}.",
         f"Have a Role there with the rule {rule}, or set [gateway] key to an env, a file or a"
         " command.",

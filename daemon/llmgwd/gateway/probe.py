@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.gateway.answer import Answer, Connect, NotHttp, exchange
 
@@ -73,15 +73,19 @@ async def probe(
             return await _with_readiness(result, connect, previous)
         return result
     except LlmgwError as error:
-        is_gateways = error.code == Condition.DIAL_REFUSED
+        is_gateways = error.code == ConditionKind.DIAL_REFUSED
         return ProbeResult(False if is_gateways else None, problem=error)
     except TimeoutError:
-        return _sick(Condition.GATEWAY_SILENT, f"The gateway gave no answer within {ANSWER_S:g} s.")
+        return _sick(
+            ConditionKind.GATEWAY_SILENT, f"The gateway gave no answer within {ANSWER_S:g} s."
+        )
     except NotHttp as error:
-        return _sick(Condition.NOT_LITELLM, f"The port answers {_shown(error.start)}, not HTTP.")
+        return _sick(
+            ConditionKind.NOT_LITELLM, f"The port answers {_shown(error.start)}, not HTTP."
+        )
     except (OSError, EOFError):
         return _sick(
-            Condition.GATEWAY_UNHEALTHY, "The gateway closed the connection without an answer."
+            ConditionKind.GATEWAY_UNHEALTHY, "The gateway closed the connection without an answer."
         )
 
 
@@ -94,12 +98,14 @@ def liveliness(answer: Answer) -> ProbeResult:
     if answer.status >= 500:
         return _failing(LIVELINESS, answer)
     if answer.status == 400 and b"HTTPS" in answer.body:
-        return _sick(Condition.NOT_LITELLM, "The port speaks HTTPS, and was asked in plain HTTP.")
+        return _sick(
+            ConditionKind.NOT_LITELLM, "The port speaks HTTPS, and was asked in plain HTTP."
+        )
     what = f"{answer.status} {_shown(answer.body)}".rstrip()
     if "location" in answer.headers:
         what = f"{answer.status}, a redirect"
     return _sick(
-        Condition.NOT_LITELLM,
+        ConditionKind.NOT_LITELLM,
         f"The port answers GET {LIVELINESS} with {what}: that is not LiteLLM.",
     )
 
@@ -119,7 +125,7 @@ def readiness(answer: Answer) -> ProbeResult:
     problem = None
     if database == "down":
         problem = Transient(
-            Condition.DATABASE_DOWN,
+            ConditionKind.DATABASE_DOWN,
             "The gateway cannot reach its database: virtual keys and spend are unknown to it.",
             "Look at the gateway's log: llmgwctl logs --since 10m --grep -i database",
         )
@@ -187,24 +193,24 @@ def _is_shutting_down(answer: Answer) -> bool:
 
 
 def _shutting_down() -> ProbeResult:
-    return _sick(Condition.GATEWAY_UNHEALTHY, "The gateway is shutting down.")
+    return _sick(ConditionKind.GATEWAY_UNHEALTHY, "The gateway is shutting down.")
 
 
 def _failing(path: str, answer: Answer) -> ProbeResult:
     what = f"{answer.status} {_shown(answer.body)}".rstrip()
-    return _sick(Condition.GATEWAY_UNHEALTHY, f"The gateway answers GET {path} with {what}.")
+    return _sick(ConditionKind.GATEWAY_UNHEALTHY, f"The gateway answers GET {path} with {what}.")
 
 
 _REMEDIES: Final = {
-    Condition.NOT_LITELLM: (
+    ConditionKind.NOT_LITELLM: (
         'Check target and port of this forward, or set probe = "tcp" if it is not a LiteLLM.'
     ),
-    Condition.GATEWAY_SILENT: "Look at the gateway's log: llmgwctl logs --since 10m",
-    Condition.GATEWAY_UNHEALTHY: "Look at the gateway's log: llmgwctl logs --since 10m",
+    ConditionKind.GATEWAY_SILENT: "Look at the gateway's log: llmgwctl logs --since 10m",
+    ConditionKind.GATEWAY_UNHEALTHY: "Look at the gateway's log: llmgwctl logs --since 10m",
 }
 
 
-def _sick(code: Condition, message: str) -> ProbeResult:
+def _sick(code: ConditionKind, message: str) -> ProbeResult:
     return ProbeResult(False, problem=Transient(code, message, _REMEDIES[code]))
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.api_errors import check_room
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.net.http_head import HeadReader
@@ -105,13 +105,13 @@ def dial_error(dialer: Dialer, error: Exception) -> LlmgwError:
     where = dialer.server.authority
     if isinstance(error, ssl.SSLCertVerificationError):
         return Blocked(
-            Condition.TLS_UNTRUSTED,
+            ConditionKind.TLS_UNTRUSTED,
             f"the certificate of {where} is not trusted: {error.verify_message}",
             "check certificate-authority and tls-server-name of the cluster in the kubeconfig",
         )
     via = f" through {dialer.proxy}" if dialer.proxy else ""
     return Transient(
-        Condition.API_SERVER_UNREACHABLE,
+        ConditionKind.API_SERVER_UNREACHABLE,
         f"cannot reach {where}{via}: {reason(error)}",
         "is the network (VPN) up?",
     )
@@ -206,12 +206,12 @@ def _connect_request(server: Server, proxy: Proxy) -> bytes:
 def _proxy_refusal(proxy: Proxy, status: int) -> LlmgwError:
     if status == 407:
         return Blocked(
-            Condition.API_SERVER_UNREACHABLE,
+            ConditionKind.API_SERVER_UNREACHABLE,
             f"the proxy {proxy} wants a login (407)",
             "put it into the proxy's URL: http://USER:PASSWORD@HOST:PORT",
         )
     return Transient(
-        Condition.API_SERVER_UNREACHABLE, f"the proxy {proxy} answered {status} to CONNECT"
+        ConditionKind.API_SERVER_UNREACHABLE, f"the proxy {proxy} answered {status} to CONNECT"
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def parse_proxy(url: str, origin: str) -> Proxy:
         scheme, host, port = "", None, 0
     if not host or scheme not in _DEFAULT_PORTS:
         raise Blocked(
-            Condition.KUBECONFIG_INVALID,
+            ConditionKind.KUBECONFIG_INVALID,
             f"{origin}: not a proxy that can be used",
             "allowed are http://, https:// and socks5://HOST:PORT",
         )

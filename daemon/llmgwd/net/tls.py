@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked
 
 # Each look at a connection's session costs some 6 KiB for ever, up to Python 3.11, 3.12.7 and
@@ -107,7 +107,7 @@ def _load_authorities(context: ssl.SSLContext, trust: Trust) -> None:
         context.load_verify_locations(cadata=(trust.authorities or b"").decode("ascii"))
     except (ssl.SSLError, ValueError) as error:
         raise Blocked(
-            Condition.CERTIFICATE_UNREADABLE,
+            ConditionKind.CERTIFICATE_UNREADABLE,
             f"{trust.origin}: not a certificate authority in PEM ({_reason(error)})",
             "it must hold -----BEGIN CERTIFICATE-----",
         ) from error
@@ -123,7 +123,7 @@ def _load_certificate(context: ssl.SSLContext, certificate: ClientCertificate) -
             context.load_cert_chain(chain, key, password=_refuse_password)
         except (ssl.SSLError, ValueError, OSError) as error:
             raise Blocked(
-                Condition.CERTIFICATE_UNREADABLE,
+                ConditionKind.CERTIFICATE_UNREADABLE,
                 f"{certificate.origin}: not a certificate and its key in PEM ({_reason(error)})",
                 "it must hold -----BEGIN CERTIFICATE----- and an unencrypted private key",
             ) from error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 import anyio
 import anyio.to_thread
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.relay.listener import Listener
 from llmgwd.system.port_owner import port_owner
@@ -140,7 +140,7 @@ async def _problem(address: ListenAddress, error: OSError) -> LlmgwError:
         return await _taken(address)
     if error.errno in (errno.EACCES, errno.EPERM):
         return Blocked(
-            Condition.PORT_FORBIDDEN,
+            ConditionKind.PORT_FORBIDDEN,
             f"The system does not let this user listen on {address}.",
             "Choose a port from 1024 up with listen = … in the configuration.",
         )
@@ -148,12 +148,12 @@ async def _problem(address: ListenAddress, error: OSError) -> LlmgwError:
         return exhausted()
     if error.errno in _NOT_HERE:
         return Transient(
-            Condition.ADDRESS_MISSING,
+            ConditionKind.ADDRESS_MISSING,
             f"This machine has no address {address.host} to listen on.",
             "Check listen = … in the configuration, or bring up the network that has it.",
         )
     return Blocked(
-        Condition.PORT_FORBIDDEN, f"{address} cannot be listened on: {error.strerror or error}."
+        ConditionKind.PORT_FORBIDDEN, f"{address} cannot be listened on: {error.strerror or error}."
     )
 
 
@@ -162,7 +162,7 @@ async def _taken(address: ListenAddress) -> LlmgwError:
     who = "another user's program" if owner is None else str(owner)
     stop = f"kill {owner.pid}" if owner is not None else f"sudo lsof -iTCP:{address.port}"
     return Blocked(
-        Condition.PORT_TAKEN,
+        ConditionKind.PORT_TAKEN,
         f"{address} is taken by {who}.",
         f"Stop it ({stop}), or choose another port with listen = … in the configuration; "
         "the port is taken over as soon as it is free.",
@@ -172,7 +172,7 @@ async def _taken(address: ListenAddress) -> LlmgwError:
 def exhausted() -> Transient:
     """The error for a process that may open nothing more."""
     return Transient(
-        Condition.DESCRIPTORS_EXHAUSTED,
+        ConditionKind.DESCRIPTORS_EXHAUSTED,
         "The daemon has as many files and connections open as the system allows it.",
         "Raise the limit (LimitNOFILE= in the unit, ulimit -n), or close some clients.",
     )

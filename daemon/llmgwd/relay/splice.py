@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 
 if TYPE_CHECKING:
     from llmgwd.errors import LlmgwError
@@ -79,7 +79,7 @@ class Splice:
         if stream is not None:
             if self.is_demand:
                 self._admission.redialed(self._connection, cause)
-            if cause.code == Condition.DIAL_REFUSED:
+            if cause.code == ConditionKind.DIAL_REFUSED:
                 self._pool.refused(stream.endpoint, cause)
             if self._pool.is_up and self._tries < TRIES:
                 self.start()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 
 import anyio
 
-from llmgwctl.wire import Condition, PodStatus, RouteKind, RouteStatus
+from llmgwctl.wire import ConditionKind, PodStatus, RouteKind, RouteStatus
 from llmgwd.cluster.access import kubeconfig_paths, open_access
 from llmgwd.cluster.target_watch import TargetWatch
 from llmgwd.cluster.upgrade import WaysIn
@@ -41,7 +41,7 @@ WORTH_TELLING: Final = 3
 # it tried: a server that lets tunnels in and nothing else is not asked all the time.
 RETRY_AFTER_DIAL_S: Final = 1.0
 # What a dial says of a pod that has just gone, before the watch tells of it.
-_PODS_OWN: Final = (Condition.TARGET_MISSING, Condition.DIAL_REFUSED)
+_PODS_OWN: Final = (ConditionKind.TARGET_MISSING, ConditionKind.DIAL_REFUSED)
 
 
 class RouteOwner(Protocol):
@@ -286,7 +286,7 @@ class KubernetesRoute:
     async def _dial(self, endpoint: Endpoint) -> Upgraded:
         # The access that found the endpoint: another cluster has no such pod.
         if self._viewed_by is None:
-            raise Transient(Condition.API_SERVER_UNREACHABLE, "No pod is known yet.")
+            raise Transient(ConditionKind.API_SERVER_UNREACHABLE, "No pod is known yet.")
         access = self._viewed_by
         if access is not self._access and self._access is not None:
             is_same_server = access.server == self._access.server

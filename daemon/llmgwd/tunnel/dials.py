@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import anyio
 import anyio.abc
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Dials:
                 upgraded = await self._dial(endpoint)
         except TimeoutError:
             message = f"The cluster did not answer within {DIAL_TIMEOUT_S:.0f} s."
-            self._fail(endpoint, Transient(Condition.API_SERVER_UNREACHABLE, message))
+            self._fail(endpoint, Transient(ConditionKind.API_SERVER_UNREACHABLE, message))
         except LlmgwError as error:
             self._fail(endpoint, error)
         else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Protocol
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Transient
 from llmgwd.protocol import websocket
 
@@ -115,7 +115,7 @@ class WebSocketFraming(_Gatherer):
         said = f"{close.code} {close.reason}".strip()
         self.close_code = close.code
         self.goodbye = Transient(
-            Condition.TUNNEL_LOST, f"The cluster closed the WebSocket: {said}."
+            ConditionKind.TUNNEL_LOST, f"The cluster closed the WebSocket: {said}."
         )
 
     def ping(self) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
-from llmgwctl.wire import Condition, Way
+from llmgwctl.wire import ConditionKind, Way
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.tunnel import liveness, selection
 from llmgwd.tunnel.channels import ChannelsTunnel
@@ -93,7 +93,7 @@ class TunnelPool:
         self._line: deque[tuple[StreamOwner, float]] = deque()  # and since when
         self._resting: dict[Endpoint, DialProbe] = {}
         self._refusal: LlmgwError = Transient(
-            Condition.DIAL_REFUSED, "The pod refused the connection."
+            ConditionKind.DIAL_REFUSED, "The pod refused the connection."
         )
         self._draining_pods: set[str] = set()
         self._used_at = float("-inf")
@@ -146,7 +146,7 @@ class TunnelPool:
             if tunnel.endpoint not in wanted and not tunnel.is_draining:
                 self._start_drain(tunnel)
         if not wanted:
-            self._go_down(Transient(Condition.NO_READY_POD, "No pod is ready."))
+            self._go_down(Transient(ConditionKind.NO_READY_POD, "No pod is ready."))
             return
         if len(self._resting) == len(wanted):
             self._go_down(self._refusal)
@@ -252,7 +252,7 @@ class TunnelPool:
 
     def _admit_loss(self, lost_at: float, cause: LlmgwError, now: float) -> None:
         """Say that the route is down, once a redial has had its chance; silence had it already."""
-        if cause.code == Condition.TUNNEL_SILENT or now - lost_at > REDIAL_GRACE_S:
+        if cause.code == ConditionKind.TUNNEL_SILENT or now - lost_at > REDIAL_GRACE_S:
             self._go_down(cause)
 
     def _ask_again(self, probe: DialProbe, now: float) -> None:
@@ -371,7 +371,7 @@ class TunnelPool:
             if tunnel.end_cause is not None and not self.is_standing():
                 self._lost = (self._clock(), tunnel.end_cause)
             self._end_drain(tunnel.endpoint.pod)
-            if tunnel.end_cause is not None and tunnel.end_cause.code == Condition.DIAL_REFUSED:
+            if tunnel.end_cause is not None and tunnel.end_cause.code == ConditionKind.DIAL_REFUSED:
                 self.refused(tunnel.endpoint, tunnel.end_cause)
         elif tunnel.is_silent and not self.is_standing():
             now = self._clock()
@@ -417,4 +417,4 @@ class TunnelPool:
     def _close_all(self) -> None:
         for tunnel in list(self._tunnels):
             tunnel.close()
-        self._go_down(Transient(Condition.TUNNEL_LOST, "The route was closed."))
+        self._go_down(Transient(ConditionKind.TUNNEL_LOST, "The route was closed."))

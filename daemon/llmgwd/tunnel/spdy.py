@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from llmgwctl.wire import Condition, Way
+from llmgwctl.wire import ConditionKind, Way
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.protocol import spdy
 from llmgwd.tunnel.framing import Framing, RawFraming, WebSocketFraming
@@ -293,7 +293,7 @@ class SpdyTunnel(Tunnel):
         self.is_clean = False
         for stream in set(self._streams.values()):
             if stream.data_id > frame.last_stream_id and not stream.is_accepted:
-                cause = Transient(Condition.TUNNEL_LOST, "The cluster takes no more streams.")
+                cause = Transient(ConditionKind.TUNNEL_LOST, "The cluster takes no more streams.")
                 self._end_badly(stream, cause, is_unreceived=True)
         self.drain()
         self._changed(self)
@@ -317,7 +317,7 @@ class SpdyTunnel(Tunnel):
             text = stream.error_text.decode(errors="replace").strip()
             self._end_badly(stream, *failure_from_text(text, stream.has_answered))
         elif stream.was_reset:
-            cause = Transient(Condition.TUNNEL_LOST, "The pod's connection was reset.")
+            cause = Transient(ConditionKind.TUNNEL_LOST, "The pod's connection was reset.")
             self._end_badly(stream, cause, is_unreceived=not stream.is_accepted)
         else:
             if stream.owner is not None:
@@ -404,7 +404,7 @@ class SpdyTunnel(Tunnel):
         self.reset(stream)
         if owner is not None:
             message = "The client stopped reading and would have stalled its neighbours."
-            owner.stream_failed(Transient(Condition.TUNNEL_LOST, message), False)
+            owner.stream_failed(Transient(ConditionKind.TUNNEL_LOST, message), False)
 
     def _pause_sources(self) -> None:
         for owner in self._owners():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Protocol
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.errors import LlmgwError, Transient
 
 if TYPE_CHECKING:
@@ -111,8 +111,8 @@ def failure_from_text(text: str, has_answered: bool) -> tuple[LlmgwError, bool]:
     lowered = text.lower()
     is_dial_failure = any(phrase in lowered for phrase in _DIAL_FAILURES)
     if is_dial_failure and not has_answered:
-        return Transient(Condition.DIAL_REFUSED, _refusal(text)), True
-    return Transient(Condition.TUNNEL_LOST, f"The pod's connection broke: {text}"), False
+        return Transient(ConditionKind.DIAL_REFUSED, _refusal(text)), True
+    return Transient(ConditionKind.TUNNEL_LOST, f"The pod's connection broke: {text}"), False
 
 
 # How containerd and the kubelet begin: "error forwarding port 4000 to pod NAME, uid …: <cause>".

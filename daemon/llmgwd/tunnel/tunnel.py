@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
-from llmgwctl.wire import Condition, Way
+from llmgwctl.wire import ConditionKind, Way
 from llmgwd.errors import LlmgwError, Transient
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ class Tunnel(asyncio.BufferedProtocol):
             self.close()
 
     def close(self) -> None:
-        self.fail(Transient(Condition.TUNNEL_LOST, "The tunnel was closed."), is_ours=True)
+        self.fail(Transient(ConditionKind.TUNNEL_LOST, "The tunnel was closed."), is_ours=True)
 
     def fail(self, cause: LlmgwError, is_ours: bool = False) -> None:
         """End the tunnel and all its streams; `end_cause` is None when we wanted it so."""
@@ -284,11 +284,11 @@ class Tunnel(asyncio.BufferedProtocol):
             self.fail(error)
 
     def eof_received(self) -> None:
-        self.fail(Transient(Condition.TUNNEL_LOST, "The cluster closed the tunnel."))
+        self.fail(Transient(ConditionKind.TUNNEL_LOST, "The cluster closed the tunnel."))
 
     def connection_lost(self, exc: Exception | None) -> None:
         reason = f": {exc}" if exc else ""
-        self.fail(Transient(Condition.TUNNEL_LOST, f"The tunnel broke{reason}."))
+        self.fail(Transient(ConditionKind.TUNNEL_LOST, f"The tunnel broke{reason}."))
         # asyncio's TLS keeps our bound methods and we keep it: half a megabyte that only the
         # collector of rings would find.
         self._transport.set_protocol(_NOBODY)
@@ -316,5 +316,6 @@ class Tunnel(asyncio.BufferedProtocol):
 
 def silence(for_s: float) -> Transient:
     return Transient(
-        Condition.TUNNEL_SILENT, f"The cluster has sent nothing for {for_s:.0f} s, not even a ping."
+        ConditionKind.TUNNEL_SILENT,
+        f"The cluster has sent nothing for {for_s:.0f} s, not even a ping.",
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.api_errors import check_room
 from llmgwd.errors import Blocked
 
@@ -101,7 +101,7 @@ class TokenFileLogin:
             check_room(error)
             reason = error.strerror if isinstance(error, OSError) else "not text"
             raise Blocked(
-                Condition.LOGIN_EXPIRED,
+                ConditionKind.LOGIN_EXPIRED,
                 f"{self._origin}: cannot read {self._path}: {reason}",
                 f"put a token into {self._path}",
             ) from error

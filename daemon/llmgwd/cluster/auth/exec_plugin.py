@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.abc
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.api_errors import check_room
 from llmgwd.cluster.auth.credentials import Credential, bearer
 from llmgwd.cluster.auth.known_plugins import login_command
@@ -98,7 +98,7 @@ def parse_plugin(chosen: Kubeconfig, entry: Entry, context: str) -> Plugin:
         raise entry.mistake("command", "is missing; a program's name or path is allowed")
     if entry.text("interactiveMode") == "Always":
         raise Blocked(
-            Condition.LOGIN_PLUGIN_FAILED,
+            ConditionKind.LOGIN_PLUGIN_FAILED,
             f"{entry.where}: interactiveMode is Always: {command} asks a person each time",
             "use a login that can be renewed without a terminal",
         )
@@ -127,7 +127,7 @@ async def renew(plugin: Plugin) -> Renewed:
             outcome = await _run(plugin)
     except TimeoutError as error:
         raise Unattended(
-            Condition.LOGIN_EXPIRED,
+            ConditionKind.LOGIN_EXPIRED,
             f"the login plugin {plugin.command} did not end within {PLUGIN_S:.0f} s",
             f"it may be waiting for somebody: {plugin.remedy}",
         ) from error
@@ -245,8 +245,8 @@ def _failed(plugin: Plugin, outcome: Outcome) -> LlmgwError:
     word = last_word(outcome.stderr) or f"status {outcome.returncode}, and no word on stderr"
     message = f"the login plugin {plugin.command} failed: {word}"
     if _OFFLINE.search(word):
-        return Transient(Condition.LOGIN_PLUGIN_FAILED, message, "is the network (VPN) up?")
-    return Blocked(Condition.LOGIN_EXPIRED, message, plugin.remedy)
+        return Transient(ConditionKind.LOGIN_PLUGIN_FAILED, message, "is the network (VPN) up?")
+    return Blocked(ConditionKind.LOGIN_EXPIRED, message, plugin.remedy)
 
 
 def last_word(stderr: bytes) -> str:
@@ -260,7 +260,7 @@ def last_word(stderr: bytes) -> str:
 
 def _not_started(plugin: Plugin, error: OSError) -> Blocked:
     return Blocked(
-        Condition.LOGIN_PLUGIN_FAILED,
+        ConditionKind.LOGIN_PLUGIN_FAILED,
         f"{plugin.origin}: cannot run {plugin.command}: {error.strerror or error}",
         plugin.install_hint or f"install {plugin.command}, or give its full path as command",
     )
@@ -268,5 +268,7 @@ def _not_started(plugin: Plugin, error: OSError) -> Blocked:
 
 def _nonsense(plugin: Plugin, what: str) -> Blocked:
     return Blocked(
-        Condition.LOGIN_PLUGIN_FAILED, f"the login plugin {plugin.command} {what}", plugin.remedy
+        ConditionKind.LOGIN_PLUGIN_FAILED,
+        f"the login plugin {plugin.command} {what}",
+        plugin.remedy,
     )

@@ -20,7 +20,7 @@ from typing import Any
 import anyio.to_thread
 import yaml
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.auth.credentials import Credential, bearer
 from llmgwd.cluster.auth.renewal import Renewed, RenewingLogin
 from llmgwd.cluster.kubeconfig import Entry, read_pem
@@ -65,7 +65,7 @@ class _Provider:
             return Renewed(Credential(bearer(token)), ends)
         if not self._refresh_token:
             raise Blocked(
-                Condition.LOGIN_EXPIRED,
+                ConditionKind.LOGIN_EXPIRED,
                 f"{self._entry.where}: the id token has expired and there is no refresh token",
                 self.remedy,
             )
@@ -100,7 +100,7 @@ class _Provider:
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError) as error:
             # Only the kind of error: some quote what was sent.
             raise Transient(
-                Condition.LOGIN_PLUGIN_FAILED,
+                ConditionKind.LOGIN_PLUGIN_FAILED,
                 f"cannot reach the login provider {self._issuer} ({type(error).__name__})",
                 "is the network (VPN) up?",
             ) from None
@@ -119,7 +119,7 @@ class _Provider:
         said = f"{status} {code}".strip()
         kind = Transient if status >= 500 or status == 429 else Blocked
         return kind(
-            Condition.LOGIN_EXPIRED,
+            ConditionKind.LOGIN_EXPIRED,
             f"the login provider {self._issuer} does not renew the login ({said})",
             self.remedy,
         )

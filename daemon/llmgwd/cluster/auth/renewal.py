@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from llmgwctl.wire import Condition
+from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.system.file_stamp import mark
 
@@ -114,7 +114,7 @@ class RenewingLogin:
             return True
         self._fail(
             Blocked(
-                Condition.LOGIN_EXPIRED,
+                ConditionKind.LOGIN_EXPIRED,
                 "the cluster does not accept the login that was just made (401)",
                 self.remedy,
             )
