@@ -138,7 +138,7 @@ class RouteKind(StrEnum):
     URL = "url"
 
 
-class Way(StrEnum):
+class UpgradeKind(StrEnum):
     """The ways into a pod, in the order they are tried."""
 
     SPDY = "spdy"

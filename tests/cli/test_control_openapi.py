@@ -54,7 +54,7 @@ schema = schemathesis.openapi.from_dict(document(TABLE))
     suppress_health_check=list(HealthCheck),
 )
 def test_whatever_the_document_allows_is_answered_as_it_says(
-    case: schemathesis.Case, session: requests.Session
+    case: schemathesis.CheckContext, session: requests.Session
 ) -> None:
     # "Not healthy" is 503 by contract, and no failure of the server's.
     excluded = [not_a_server_error] if case.path == Route.HEALTH else []

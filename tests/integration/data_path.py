@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from llmgwctl.wire import RouteKind, Way
+from llmgwctl.wire import RouteKind, UpgradeKind
 from llmgwd.cluster.access import ClusterAccess, open_access
 from llmgwd.cluster.pods import Endpoint
 from llmgwd.cluster.upgrade import Upgraded, upgrade
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from llmgwsim.world.pod import Pod
 
 PATIENCE_S = 15.0
-SPDY_WAYS = (Way.SPDY, Way.WEBSOCKET)
-ALL_WAYS = (*SPDY_WAYS, Way.CHANNELS)
+SPDY_WAYS = (UpgradeKind.SPDY, UpgradeKind.WEBSOCKET)
+ALL_WAYS = (*SPDY_WAYS, UpgradeKind.CHANNELS)
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 Program = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -60,7 +60,7 @@ class DataPath:
     name = "kubernetes"
 
     def __init__(
-        self, cluster: SimulatedCluster, access: ClusterAccess, way: Way, limit: int
+        self, cluster: SimulatedCluster, access: ClusterAccess, way: UpgradeKind, limit: int
     ) -> None:
         self.cluster = cluster
         self.faults = cluster.faults
@@ -245,7 +245,10 @@ def status(answer: bytes) -> int:
 
 @contextlib.asynccontextmanager
 async def data_path(
-    folder: Path, way: Way = Way.SPDY, limit: int = 64, options: Options | None = None
+    folder: Path,
+    way: UpgradeKind = UpgradeKind.SPDY,
+    limit: int = 64,
+    options: Options | None = None,
 ) -> AsyncIterator[DataPath]:
     """Serve a local port that leads to a fresh cluster's pods, by one way in."""
     async with SimulatedCluster(options) as cluster, contextlib.AsyncExitStack() as cleanup:

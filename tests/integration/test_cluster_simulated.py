@@ -12,13 +12,13 @@ import anyio
 import pytest
 from views import Views
 
-from llmgwctl.wire import ConditionKind, Way
+from llmgwctl.wire import ConditionKind, UpgradeKind
 from llmgwd.cluster import target_watch
 from llmgwd.cluster import upgrade as upgrades
 from llmgwd.cluster.access import ClusterAccess, open_access
 from llmgwd.cluster.api_errors import Action, Forbidden, Unauthorized
 from llmgwd.cluster.target_watch import TargetWatch
-from llmgwd.cluster.upgrade import WaysIn, upgrade
+from llmgwd.cluster.upgrade import UpgradeChooser, upgrade
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwsim.kubeconfig import Credentials, Exec
 from llmgwsim.net.tls import SERVER_NAME
@@ -71,7 +71,7 @@ async def one_endpoint(access: ClusterAccess) -> Endpoint:
 
 async def refusal_of(access: ClusterAccess, endpoint: Endpoint) -> LlmgwError:
     with pytest.raises(LlmgwError) as caught:
-        await WaysIn().dial(access, endpoint)
+        await UpgradeChooser().dial(access, endpoint)
     return caught.value
 
 
@@ -170,7 +170,7 @@ async def test_a_role_that_may_get_one_pod_follows_that_pod(
     name = pod_names(cluster)[0]
     async with following(access, f"pod/{name}") as views:
         view = await views.names(name)
-        upgraded = await WaysIn().dial(access, view.endpoints[0])
+        upgraded = await UpgradeChooser().dial(access, view.endpoints[0])
         upgraded.transport.abort()
         cluster.faults.delete_pod(pod=name, graceful=False)
         await views.problem(ConditionKind.NO_PODS)
@@ -203,8 +203,8 @@ async def test_a_renamed_port_of_the_pods_is_told_or_followed(
         )
 
 
-@pytest.mark.parametrize("way", list(Way))
-async def test_each_way_is_let_in(access: ClusterAccess, way: Way) -> None:
+@pytest.mark.parametrize("way", list(UpgradeKind))
+async def test_each_way_is_let_in(access: ClusterAccess, way: UpgradeKind) -> None:
     upgraded = await upgrade(access, await one_endpoint(access), way)
 
     assert upgraded.way is way
@@ -214,19 +214,19 @@ async def test_each_way_is_let_in(access: ClusterAccess, way: Way) -> None:
 @pytest.mark.parametrize(
     ("role", "verbs", "way"),
     [
-        ("create-only", "get,create", Way.SPDY),
-        ("create-only", "get", Way.SPDY),
-        ("get-create", "get,create", Way.SPDY),
-        ("get-only", "get", Way.WEBSOCKET),
+        ("create-only", "get,create", UpgradeKind.SPDY),
+        ("create-only", "get", UpgradeKind.SPDY),
+        ("get-create", "get,create", UpgradeKind.SPDY),
+        ("get-only", "get", UpgradeKind.WEBSOCKET),
     ],
 )
 async def test_each_role_comes_in_by_the_way_it_has(
-    cluster: SimulatedCluster, access: ClusterAccess, role: str, verbs: str, way: Way
+    cluster: SimulatedCluster, access: ClusterAccess, role: str, verbs: str, way: UpgradeKind
 ) -> None:
     cluster.faults.set_role(role)
     cluster.faults.websocket_verbs(verbs)
 
-    upgraded = await WaysIn().dial(access, await one_endpoint(access))
+    upgraded = await UpgradeChooser().dial(access, await one_endpoint(access))
 
     assert upgraded.way is way
     upgraded.transport.abort()
@@ -303,7 +303,7 @@ async def test_a_client_certificate_logs_in(cluster: SimulatedCluster, tmp_path:
     access = await open_access(str(path), None)
 
     assert await access.version() == "v1.36.2"
-    (await WaysIn().dial(access, await one_endpoint(access))).transport.abort()
+    (await UpgradeChooser().dial(access, await one_endpoint(access))).transport.abort()
     await access.close()
 
 
@@ -321,14 +321,14 @@ async def test_a_token_that_is_revoked_is_renewed_by_one_run_of_the_plugin(
     path = cluster.write_kubeconfig(tmp_path / "kubeconfig", Credentials(exec=plugin))
     access = await open_access(str(path), None)
     endpoint = await one_endpoint(access)
-    (await WaysIn().dial(access, endpoint)).transport.abort()
+    (await UpgradeChooser().dial(access, endpoint)).transport.abort()
 
     cluster.faults.revoke_token()
     token.write_text(cluster.faults.issue_token())
-    upgraded: list[Way] = []
+    upgraded: list[UpgradeKind] = []
 
     async def dial() -> None:
-        made = await WaysIn().dial(access, endpoint)
+        made = await UpgradeChooser().dial(access, endpoint)
         upgraded.append(made.way)
         made.transport.abort()
 
@@ -336,7 +336,7 @@ async def test_a_token_that_is_revoked_is_renewed_by_one_run_of_the_plugin(
         for _ in range(8):
             group.start_soon(dial)
 
-    assert upgraded == [Way.SPDY] * 8
+    assert upgraded == [UpgradeKind.SPDY] * 8
     assert runs.read_text() == "xx"
     await access.close()
 
@@ -364,7 +364,7 @@ async def test_an_api_server_that_is_down_is_tried_again(
     assert error.code == ConditionKind.API_SERVER_UNREACHABLE
     await cluster.faults.api_up()
 
-    (await WaysIn().dial(access, endpoint)).transport.abort()
+    (await UpgradeChooser().dial(access, endpoint)).transport.abort()
     assert await access.version() == "v1.36.2"
 
 

@@ -15,12 +15,12 @@ import anyio
 import pytest
 from scripted_api import http_proxy, kubeconfig, serving, socks_proxy
 
-from llmgwctl.wire import ConditionKind, Way
+from llmgwctl.wire import ConditionKind, UpgradeKind
 from llmgwd.cluster import upgrade as subject
 from llmgwd.cluster.access import ClusterAccess, open_access
 from llmgwd.cluster.api_errors import Forbidden, Unauthorized
 from llmgwd.cluster.pods import Endpoint
-from llmgwd.cluster.upgrade import WaysIn, upgrade
+from llmgwd.cluster.upgrade import UpgradeChooser, upgrade
 from llmgwd.errors import LlmgwError, Transient
 from llmgwsim.net.tls import SERVER_NAME, Authority, server_context
 
@@ -48,9 +48,9 @@ class Gate:
 
     def __init__(self, authority: Authority) -> None:
         self.authority = authority
-        self.answers: dict[Way, bytes | None] = {}
+        self.answers: dict[UpgradeKind, bytes | None] = {}
         self.tokens: set[str] | None = None
-        self.tried: list[Way] = []
+        self.tried: list[UpgradeKind] = []
         self.resumed: list[bool] = []
         self.open = 0
         self.asked = asyncio.Event()
@@ -87,10 +87,10 @@ class Gate:
                 self.all_closed.set()
 
 
-def _way_of(head: str) -> Way:
+def _way_of(head: str) -> UpgradeKind:
     if "Upgrade: SPDY/3.1\r\n" in head:
-        return Way.SPDY
-    return Way.CHANNELS if "v4.channel.k8s.io" in head else Way.WEBSOCKET
+        return UpgradeKind.SPDY
+    return UpgradeKind.CHANNELS if "v4.channel.k8s.io" in head else UpgradeKind.WEBSOCKET
 
 
 def accept_of(head: str) -> bytes:
@@ -102,10 +102,10 @@ def accept_of(head: str) -> bytes:
 def accepted(head: str, after: bytes = b"") -> bytes:
     way = _way_of(head)
     lines = [b"HTTP/1.1 101 Switching Protocols", b"Connection: Upgrade"]
-    if way is Way.SPDY:
+    if way is UpgradeKind.SPDY:
         lines.append(b"Upgrade: SPDY/3.1")
     else:
-        name = "v4.channel.k8s.io" if way is Way.CHANNELS else "SPDY/3.1+portforward.k8s.io"
+        name = "v4.channel.k8s.io" if way is UpgradeKind.CHANNELS else "SPDY/3.1+portforward.k8s.io"
         lines += [
             b"Upgrade: websocket",
             b"Sec-WebSocket-Accept: KEY",
@@ -184,9 +184,9 @@ async def echoes(upgraded: subject.Upgraded) -> bytes:
     return bytes(protocol.received)
 
 
-@pytest.mark.parametrize("way", list(Way))
+@pytest.mark.parametrize("way", list(UpgradeKind))
 async def test_each_way_hands_over_a_paused_transport_that_carries_bytes(
-    tmp_path: Path, way: Way
+    tmp_path: Path, way: UpgradeKind
 ) -> None:
     async with gate() as scripted, access_to(tmp_path, scripted) as access:
         upgraded = await upgrade(access, POD, way)
@@ -198,9 +198,9 @@ async def test_each_way_hands_over_a_paused_transport_that_carries_bytes(
 
 async def test_what_came_with_the_answers_head_is_left_over(tmp_path: Path) -> None:
     async with gate() as scripted, access_to(tmp_path, scripted) as access:
-        scripted.answers[Way.SPDY] = accepted("Upgrade: SPDY/3.1\r\n", b"first frame")
+        scripted.answers[UpgradeKind.SPDY] = accepted("Upgrade: SPDY/3.1\r\n", b"first frame")
 
-        upgraded = await upgrade(access, POD, Way.SPDY)
+        upgraded = await upgrade(access, POD, UpgradeKind.SPDY)
 
         assert upgraded.leftover == b"first frame"
         upgraded.transport.abort()
@@ -209,7 +209,7 @@ async def test_what_came_with_the_answers_head_is_left_over(tmp_path: Path) -> N
 async def test_a_second_upgrade_resumes_the_first_ones_session(tmp_path: Path) -> None:
     async with gate() as scripted, access_to(tmp_path, scripted) as access:
         for _ in range(3):
-            (await upgrade(access, POD, Way.SPDY)).transport.abort()
+            (await upgrade(access, POD, UpgradeKind.SPDY)).transport.abort()
 
         assert scripted.resumed == [False, True, True]
 
@@ -225,19 +225,19 @@ async def test_upgrades_go_through_the_proxy_and_check_the_servers_name(
             "tls-server-name": SERVER_NAME,
         }
         async with access_to(tmp_path, scripted, None, **cluster) as access:
-            assert await echoes(await upgrade(access, POD, Way.SPDY)) == b"PING"
+            assert await echoes(await upgrade(access, POD, UpgradeKind.SPDY)) == b"PING"
             assert proxy.targets == [f"127.0.0.1:{scripted.port}"]
         cluster["tls-server-name"] = "other.example.com"
         async with access_to(tmp_path, scripted, None, **cluster) as access:
-            error = await error_of(upgrade(access, POD, Way.SPDY))
+            error = await error_of(upgrade(access, POD, UpgradeKind.SPDY))
             assert error.code == ConditionKind.TLS_UNTRUSTED
 
 
 async def test_a_dial_that_is_given_up_closes_its_connection(tmp_path: Path) -> None:
     async with gate() as scripted, access_to(tmp_path, scripted) as access:
-        scripted.answers[Way.SPDY] = None
+        scripted.answers[UpgradeKind.SPDY] = None
         async with anyio.create_task_group() as group:
-            group.start_soon(upgrade, access, POD, Way.SPDY)
+            group.start_soon(upgrade, access, POD, UpgradeKind.SPDY)
             await scripted.asked.wait()
             group.cancel_scope.cancel()
 
@@ -247,9 +247,9 @@ async def test_a_dial_that_is_given_up_closes_its_connection(tmp_path: Path) -> 
 
 async def test_a_refused_upgrade_closes_its_connection(tmp_path: Path) -> None:
     async with gate() as scripted, access_to(tmp_path, scripted) as access:
-        scripted.answers[Way.SPDY] = refusing(502)
+        scripted.answers[UpgradeKind.SPDY] = refusing(502)
 
-        await error_of(upgrade(access, POD, Way.SPDY))
+        await error_of(upgrade(access, POD, UpgradeKind.SPDY))
 
         with anyio.fail_after(10):
             await scripted.all_closed.wait()
@@ -261,9 +261,9 @@ async def test_a_chunked_refusal_is_read_whole(tmp_path: Path) -> None:
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in (body[:half], body[half:], b""))
     async with gate() as scripted, access_to(tmp_path, scripted) as access:
         head = b"HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n"
-        scripted.answers[Way.SPDY] = head + chunks
+        scripted.answers[UpgradeKind.SPDY] = head + chunks
 
-        assert isinstance(await error_of(upgrade(access, POD, Way.SPDY)), Forbidden)
+        assert isinstance(await error_of(upgrade(access, POD, UpgradeKind.SPDY)), Forbidden)
 
 
 @pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH\r\n\r\n", b"x" * 70_000, b""])
@@ -271,44 +271,44 @@ async def test_an_answer_that_is_no_http_is_an_unreachable_server(
     tmp_path: Path, answer: bytes
 ) -> None:
     async with gate() as scripted, access_to(tmp_path, scripted) as access:
-        scripted.answers[Way.SPDY] = answer
+        scripted.answers[UpgradeKind.SPDY] = answer
 
         with anyio.move_on_after(0.5) as scope:
-            error = await error_of(upgrade(access, POD, Way.SPDY))
+            error = await error_of(upgrade(access, POD, UpgradeKind.SPDY))
             assert isinstance(error, Transient)
         assert scope.cancelled_caught is (answer == b"")
 
 
 async def test_a_role_with_create_alone_comes_in_by_raw_spdy(tmp_path: Path) -> None:
     async with gate() as scripted, access_to(tmp_path, scripted) as access:
-        for way in (Way.WEBSOCKET, Way.CHANNELS):
+        for way in (UpgradeKind.WEBSOCKET, UpgradeKind.CHANNELS):
             scripted.answers[way] = refusing(403, status(FORBIDDEN.format("get")))
 
-        upgraded = await WaysIn().dial(access, POD)
+        upgraded = await UpgradeChooser().dial(access, POD)
 
-        assert upgraded.way is Way.SPDY
+        assert upgraded.way is UpgradeKind.SPDY
         upgraded.transport.abort()
 
 
 async def test_a_role_with_get_alone_is_told_that_create_is_missing(tmp_path: Path) -> None:
     async with gate() as scripted, access_to(tmp_path, scripted) as access:
-        for way in Way:
+        for way in UpgradeKind:
             scripted.answers[way] = refusing(403, status(FORBIDDEN.format("create")))
 
-        error = await error_of(WaysIn().dial(access, POD))
+        error = await error_of(UpgradeChooser().dial(access, POD))
 
         assert isinstance(error, Forbidden)
         assert error.message == '"jane" may not create pods/portforward in namespace litellm'
-        assert scripted.tried == list(Way)
+        assert scripted.tried == list(UpgradeKind)
 
 
 async def test_a_server_before_1_35_lets_get_alone_in_by_websocket(tmp_path: Path) -> None:
     async with gate() as scripted, access_to(tmp_path, scripted) as access:
-        scripted.answers[Way.SPDY] = refusing(403, status(FORBIDDEN.format("create")))
+        scripted.answers[UpgradeKind.SPDY] = refusing(403, status(FORBIDDEN.format("create")))
 
-        upgraded = await WaysIn().dial(access, POD)
+        upgraded = await UpgradeChooser().dial(access, POD)
 
-        assert upgraded.way is Way.WEBSOCKET
+        assert upgraded.way is UpgradeKind.WEBSOCKET
         upgraded.transport.abort()
 
 
@@ -319,22 +319,22 @@ async def test_where_a_proxy_lets_one_kind_of_upgrade_pass_that_one_is_used_and_
     tmp_path: Path, answer: bytes
 ) -> None:
     async with gate() as scripted, access_to(tmp_path, scripted) as access:
-        scripted.answers |= {Way.SPDY: answer, Way.WEBSOCKET: answer}
-        ways = WaysIn()
+        scripted.answers |= {UpgradeKind.SPDY: answer, UpgradeKind.WEBSOCKET: answer}
+        ways = UpgradeChooser()
 
         for _ in range(3):
             (await ways.dial(access, POD)).transport.abort()
 
-        assert scripted.tried == [*Way, Way.CHANNELS, Way.CHANNELS]
+        assert scripted.tried == [*UpgradeKind, UpgradeKind.CHANNELS, UpgradeKind.CHANNELS]
 
 
 async def test_a_better_way_is_tried_again_after_ten_minutes_and_kept(tmp_path: Path) -> None:
     now = [0.0]
     async with gate() as scripted, access_to(tmp_path, scripted) as access:
-        scripted.answers[Way.SPDY] = refusing(502)
-        ways = WaysIn(clock=lambda: now[0])
+        scripted.answers[UpgradeKind.SPDY] = refusing(502)
+        ways = UpgradeChooser(clock=lambda: now[0])
         (await ways.dial(access, POD)).transport.abort()
-        del scripted.answers[Way.SPDY]
+        del scripted.answers[UpgradeKind.SPDY]
 
         seen = []
         for now[0] in (599.0, 600.0, 601.0):
@@ -342,7 +342,7 @@ async def test_a_better_way_is_tried_again_after_ten_minutes_and_kept(tmp_path: 
             upgraded.transport.abort()
             seen.append(upgraded.way)
 
-        assert seen == [Way.WEBSOCKET, Way.SPDY, Way.SPDY]
+        assert seen == [UpgradeKind.WEBSOCKET, UpgradeKind.SPDY, UpgradeKind.SPDY]
 
 
 async def test_an_upgrade_swallowed_in_silence_leaves_time_for_another_way(
@@ -350,38 +350,38 @@ async def test_an_upgrade_swallowed_in_silence_leaves_time_for_another_way(
 ) -> None:
     monkeypatch.setattr(subject, "_ANSWER_S", 0.2)
     async with gate() as scripted, access_to(tmp_path, scripted) as access:
-        scripted.answers[Way.SPDY] = None
+        scripted.answers[UpgradeKind.SPDY] = None
 
-        upgraded = await WaysIn().dial(access, POD)
+        upgraded = await UpgradeChooser().dial(access, POD)
 
-        assert upgraded.way is Way.WEBSOCKET
+        assert upgraded.way is UpgradeKind.WEBSOCKET
         upgraded.transport.abort()
 
 
 async def test_a_server_that_went_away_is_met_from_the_top_when_it_is_back(tmp_path: Path) -> None:
     async with gate() as scripted, access_to(tmp_path, scripted) as access:
-        ways = WaysIn()
-        scripted.answers[Way.SPDY] = refusing(502)
+        ways = UpgradeChooser()
+        scripted.answers[UpgradeKind.SPDY] = refusing(502)
         (await ways.dial(access, POD)).transport.abort()
-        scripted.answers[Way.WEBSOCKET] = b"junk\r\n\r\n"
+        scripted.answers[UpgradeKind.WEBSOCKET] = b"junk\r\n\r\n"
         error = await error_of(ways.dial(access, POD))
         assert error.code == ConditionKind.API_SERVER_UNREACHABLE
         scripted.answers.clear()
 
         upgraded = await ways.dial(access, POD)
 
-        assert upgraded.way is Way.SPDY
+        assert upgraded.way is UpgradeKind.SPDY
         upgraded.transport.abort()
 
 
 async def test_a_pod_that_is_gone_tries_no_other_way(tmp_path: Path) -> None:
     async with gate() as scripted, access_to(tmp_path, scripted) as access:
-        scripted.answers[Way.SPDY] = refusing(404, status('pods "litellm-0" not found'))
+        scripted.answers[UpgradeKind.SPDY] = refusing(404, status('pods "litellm-0" not found'))
 
-        error = await error_of(WaysIn().dial(access, POD))
+        error = await error_of(UpgradeChooser().dial(access, POD))
 
         assert error.code == ConditionKind.NO_PODS
-        assert scripted.tried == [Way.SPDY]
+        assert scripted.tried == [UpgradeKind.SPDY]
 
 
 async def test_a_refused_login_is_told_after_one_try_and_a_rotated_one_is_used(
@@ -392,12 +392,12 @@ async def test_a_refused_login_is_told_after_one_try_and_a_rotated_one_is_used(
     async with gate() as scripted:
         scripted.tokens = {"new"}
         async with access_to(tmp_path, scripted, {"tokenFile": "token"}) as access:
-            error = await error_of(WaysIn().dial(access, POD))
+            error = await error_of(UpgradeChooser().dial(access, POD))
             assert isinstance(error, Unauthorized)
-            assert scripted.tried == [Way.SPDY]
+            assert scripted.tried == [UpgradeKind.SPDY]
             token.write_text("new")
 
-            assert await echoes(await WaysIn().dial(access, POD)) == b"PING"
+            assert await echoes(await UpgradeChooser().dial(access, POD)) == b"PING"
 
 
 async def test_requests_and_upgrades_share_one_way_of_dialling(tmp_path: Path) -> None:
@@ -411,7 +411,7 @@ async def test_requests_and_upgrades_share_one_way_of_dialling(tmp_path: Path) -
         )
         access = await open_access(path, None)
         await access.version()
-        await error_of(upgrade(access, POD, Way.SPDY))
+        await error_of(upgrade(access, POD, UpgradeKind.SPDY))
 
         assert proxy.targets == [f"127.0.0.1:{api.port}"] * 2
         await access.close()

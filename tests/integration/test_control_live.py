@@ -50,7 +50,7 @@ schema = schemathesis.openapi.from_dict(document(TABLE))
 @schema.parametrize()
 @settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_a_real_daemon_answers_as_its_document_says(
-    case: schemathesis.Case, session: requests.Session
+    case: schemathesis.CheckContext, session: requests.Session
 ) -> None:
     # "Not healthy" and "not now" are 503 by contract, and no failures of the server's.
     response = case.call_and_validate(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from data_path import ALL_WAYS, SPDY_WAYS, data_path, get, status, until
 
-from llmgwctl.wire import Way
+from llmgwctl.wire import UpgradeKind
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +25,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]
 
 
 @pytest.mark.parametrize("way", ALL_WAYS)
-async def test_a_half_closed_client_gets_its_whole_answer(tmp_path: Path, way: Way) -> None:
+async def test_a_half_closed_client_gets_its_whole_answer(tmp_path: Path, way: UpgradeKind) -> None:
     async with data_path(tmp_path, way) as path:
         client = await path.client()
         await client.send(get("/slow?ms=300"))
@@ -39,7 +39,9 @@ async def test_a_half_closed_client_gets_its_whole_answer(tmp_path: Path, way: W
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can tell gone from half-closed")
 @pytest.mark.parametrize("way", ALL_WAYS)
-async def test_a_client_that_closed_ends_the_thinking_of_the_pod(tmp_path: Path, way: Way) -> None:
+async def test_a_client_that_closed_ends_the_thinking_of_the_pod(
+    tmp_path: Path, way: UpgradeKind
+) -> None:
     async with data_path(tmp_path, way) as path:
         client = await path.client()
         await client.send(THINKING)
@@ -47,13 +49,15 @@ async def test_a_client_that_closed_ends_the_thinking_of_the_pod(tmp_path: Path,
         client.close()
 
         await until(lambda: path.streams == 0)
-        await until(lambda: path.pod_connections() <= len(path.tunnels) * (way is Way.CHANNELS))
+        await until(
+            lambda: path.pod_connections() <= len(path.tunnels) * (way is UpgradeKind.CHANNELS)
+        )
         assert path.admission.streams == 0
         assert (path.counters.cut, path.counters.redialed) == (0, 0)
 
 
 @pytest.mark.parametrize("way", SPDY_WAYS)
-async def test_a_client_that_resets_resets_its_stream(tmp_path: Path, way: Way) -> None:
+async def test_a_client_that_resets_resets_its_stream(tmp_path: Path, way: UpgradeKind) -> None:
     async with data_path(tmp_path, way) as path:
         client = await path.client()
         await client.send(THINKING)
@@ -68,7 +72,7 @@ async def test_a_client_that_resets_resets_its_stream(tmp_path: Path, way: Way) 
 
 @pytest.mark.parametrize("way", ALL_WAYS)
 async def test_the_pods_end_reaches_the_client_after_the_last_byte(
-    tmp_path: Path, way: Way
+    tmp_path: Path, way: UpgradeKind
 ) -> None:
     async with data_path(tmp_path, way) as path:
         client = await path.client()
@@ -81,7 +85,9 @@ async def test_the_pods_end_reaches_the_client_after_the_last_byte(
 
 
 @pytest.mark.parametrize("way", SPDY_WAYS)
-async def test_the_pods_reset_reaches_the_client_as_a_reset(tmp_path: Path, way: Way) -> None:
+async def test_the_pods_reset_reaches_the_client_as_a_reset(
+    tmp_path: Path, way: UpgradeKind
+) -> None:
     async with data_path(tmp_path, way) as path:
         client = await path.client()
         await client.send(get("/drop?reset=1", "once"))
@@ -94,7 +100,7 @@ async def test_the_pods_reset_reaches_the_client_as_a_reset(tmp_path: Path, way:
 
 @pytest.mark.parametrize("way", SPDY_WAYS)
 async def test_a_reset_on_one_stream_touches_no_other_on_its_tunnel(
-    tmp_path: Path, way: Way
+    tmp_path: Path, way: UpgradeKind
 ) -> None:
     async with data_path(tmp_path, way, limit=1) as path:
         neighbour = await path.client()
@@ -127,7 +133,9 @@ async def test_a_reset_on_a_shared_tunnel_makes_nobody_else_wait(tmp_path: Path)
 
 
 @pytest.mark.parametrize("way", SPDY_WAYS)
-async def test_clients_that_leave_a_shared_tunnel_touch_no_other(tmp_path: Path, way: Way) -> None:
+async def test_clients_that_leave_a_shared_tunnel_touch_no_other(
+    tmp_path: Path, way: UpgradeKind
+) -> None:
     async with data_path(tmp_path, way, limit=1) as path:
         neighbour = await path.client()
         await neighbour.send(get("/sse?n=40&ms=50"))

@@ -17,7 +17,7 @@ from llmgwd.tunnel.pool import WARM_AT_REST, WARM_IN_USE
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from llmgwctl.wire import Way
+    from llmgwctl.wire import UpgradeKind
 
 pytestmark = pytest.mark.anyio
 
@@ -52,7 +52,9 @@ def is_settled_at(path: DataPath, warm: int) -> bool:
 
 
 @pytest.mark.parametrize("way", ALL_WAYS)
-async def test_pods_that_all_refuse_are_asked_now_and_then(tmp_path: Path, way: Way) -> None:
+async def test_pods_that_all_refuse_are_asked_now_and_then(
+    tmp_path: Path, way: UpgradeKind
+) -> None:
     async with data_path(tmp_path, way) as path:
         await until(lambda: is_settled_at(path, WARM_AT_REST))
         path.faults.refuse_dials()
@@ -74,17 +76,17 @@ async def test_pods_that_all_refuse_are_asked_now_and_then(tmp_path: Path, way: 
 
 @pytest.mark.parametrize("way", ALL_WAYS)
 async def test_a_pod_that_refused_is_used_again_when_it_takes_connections(
-    tmp_path: Path, way: Way
+    tmp_path: Path, way: UpgradeKind
 ) -> None:
     async with data_path(tmp_path, way) as path:
         refusing = path.pods()[0].name
         path.faults.refuse_dials(pod=refusing)
         close_all(path)
-        while not path.pool._resting:
+        while not path.pool._ejected:
             assert status(await path.ask("/whoami")) == 200
         path.faults.refuse_dials(refuse=False, pod=refusing)
 
-        await until(lambda: not path.pool._resting)
+        await until(lambda: not path.pool._ejected)
 
 
 async def test_while_dials_hang_the_pool_waits_for_them(
@@ -115,7 +117,9 @@ async def test_while_dials_hang_the_pool_waits_for_them(
 
 
 @pytest.mark.parametrize("way", SPDY_WAYS)
-async def test_when_a_reply_is_late_whoever_comes_waits_for_proof(tmp_path: Path, way: Way) -> None:
+async def test_when_a_reply_is_late_whoever_comes_waits_for_proof(
+    tmp_path: Path, way: UpgradeKind
+) -> None:
     async with data_path(tmp_path, way) as path:
         await path.ask("/whoami")
         await until(lambda: idle(path) >= WARM_IN_USE)
@@ -149,7 +153,9 @@ async def test_a_pod_that_is_gone_keeps_no_other_from_being_tried(
 
 
 @pytest.mark.parametrize("way", ALL_WAYS)
-async def test_few_tunnels_are_warm_at_rest_and_more_in_use(tmp_path: Path, way: Way) -> None:
+async def test_few_tunnels_are_warm_at_rest_and_more_in_use(
+    tmp_path: Path, way: UpgradeKind
+) -> None:
     async with data_path(tmp_path, way) as path:
         await until(lambda: is_settled_at(path, WARM_AT_REST))
         await path.ask("/whoami")
@@ -179,7 +185,9 @@ async def test_more_tunnels_than_the_cap_are_never_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ALL_WAYS)
-async def test_past_the_cap_none_is_refused_and_none_waits(tmp_path: Path, way: Way) -> None:
+async def test_past_the_cap_none_is_refused_and_none_waits(
+    tmp_path: Path, way: UpgradeKind
+) -> None:
     async with data_path(tmp_path, way, limit=2) as path:
         clients = [await path.client() for _ in range(12)]
         for client in clients:
@@ -193,7 +201,7 @@ async def test_past_the_cap_none_is_refused_and_none_waits(tmp_path: Path, way: 
 
 
 @pytest.mark.parametrize("way", SPDY_WAYS)
-async def test_past_the_cap_streams_are_shared_out_evenly(tmp_path: Path, way: Way) -> None:
+async def test_past_the_cap_streams_are_shared_out_evenly(tmp_path: Path, way: UpgradeKind) -> None:
     async with data_path(tmp_path, way, limit=3) as path:
         await path.ask("/whoami")
         await until(lambda: is_settled_at(path, 3))
@@ -218,7 +226,9 @@ async def test_load_is_spread_over_both_pods(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("way", SPDY_WAYS)
-async def test_a_tunnel_whose_stream_ended_cleanly_serves_again(tmp_path: Path, way: Way) -> None:
+async def test_a_tunnel_whose_stream_ended_cleanly_serves_again(
+    tmp_path: Path, way: UpgradeKind
+) -> None:
     async with data_path(tmp_path, way) as path:
         # The runtime takes a second over each end, so a quick row of requests dials a few more …
         for _ in range(WARM_IN_USE):
@@ -233,7 +243,9 @@ async def test_a_tunnel_whose_stream_ended_cleanly_serves_again(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("way", SPDY_WAYS)
-async def test_the_tunnel_of_one_client_after_another_is_the_same(tmp_path: Path, way: Way) -> None:
+async def test_the_tunnel_of_one_client_after_another_is_the_same(
+    tmp_path: Path, way: UpgradeKind
+) -> None:
     async with data_path(tmp_path, way, limit=1) as path:
         for _ in range(5):
             client = await path.client()
@@ -260,7 +272,9 @@ async def test_a_tunnel_that_met_a_reset_is_closed(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("quick_pings")
 @pytest.mark.parametrize("way", ALL_WAYS)
-async def test_idle_tunnels_into_a_black_hole_are_condemned(tmp_path: Path, way: Way) -> None:
+async def test_idle_tunnels_into_a_black_hole_are_condemned(
+    tmp_path: Path, way: UpgradeKind
+) -> None:
     async with data_path(tmp_path, way) as path:
         await until(lambda: is_settled_at(path, WARM_AT_REST))
         silent = path.tunnels
@@ -274,7 +288,7 @@ async def test_idle_tunnels_into_a_black_hole_are_condemned(tmp_path: Path, way:
 
 @pytest.mark.usefixtures("quick_pings")
 @pytest.mark.parametrize("way", ALL_WAYS)
-async def test_a_model_that_thinks_is_not_silence(tmp_path: Path, way: Way) -> None:
+async def test_a_model_that_thinks_is_not_silence(tmp_path: Path, way: UpgradeKind) -> None:
     async with data_path(tmp_path, way) as path:
         client = await path.client()
         # Three ticks, each of them longer than a silent tunnel is given.
@@ -286,7 +300,9 @@ async def test_a_model_that_thinks_is_not_silence(tmp_path: Path, way: Way) -> N
 
 @pytest.mark.usefixtures("quick_pings")
 @pytest.mark.parametrize("way", ALL_WAYS)
-async def test_a_stream_outlives_a_black_hole_and_loses_nothing(tmp_path: Path, way: Way) -> None:
+async def test_a_stream_outlives_a_black_hole_and_loses_nothing(
+    tmp_path: Path, way: UpgradeKind
+) -> None:
     async with data_path(tmp_path, way) as path:
         client = await path.client()
         await client.send(get("/sse?n=100&ms=20"))
@@ -305,7 +321,9 @@ async def test_a_stream_outlives_a_black_hole_and_loses_nothing(tmp_path: Path, 
 
 @pytest.mark.usefixtures("quick_pings")
 @pytest.mark.parametrize("way", ALL_WAYS)
-async def test_what_a_silent_tunnel_was_sent_is_not_sent_again(tmp_path: Path, way: Way) -> None:
+async def test_what_a_silent_tunnel_was_sent_is_not_sent_again(
+    tmp_path: Path, way: UpgradeKind
+) -> None:
     async with data_path(tmp_path, way) as path:
         await until(lambda: is_settled_at(path, WARM_AT_REST))
         path.faults.black_hole()
@@ -323,7 +341,7 @@ async def test_what_a_silent_tunnel_was_sent_is_not_sent_again(tmp_path: Path, w
 
 @pytest.mark.usefixtures("quick_pings")
 @pytest.mark.parametrize("way", ALL_WAYS)
-async def test_in_a_black_hole_a_stream_in_use_ends(tmp_path: Path, way: Way) -> None:
+async def test_in_a_black_hole_a_stream_in_use_ends(tmp_path: Path, way: UpgradeKind) -> None:
     async with data_path(tmp_path, way) as path:
         client = await path.client()
         await client.send(get("/sse?n=1000&ms=50"))
@@ -374,7 +392,7 @@ async def greets(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 @pytest.mark.parametrize("way", ALL_WAYS)
 async def test_a_program_that_speaks_first_is_heard_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Way
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: UpgradeKind
 ) -> None:
     async with data_path(tmp_path, way) as path:
         await path.serve_instead(greets, monkeypatch)

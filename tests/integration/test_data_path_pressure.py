@@ -11,7 +11,7 @@ import pytest
 from data_path import ALL_WAYS, SPDY_WAYS, Client, DataPath, data_path, get, post, status, until
 
 if TYPE_CHECKING:
-    from llmgwctl.wire import Way
+    from llmgwctl.wire import UpgradeKind
 
 pytestmark = pytest.mark.anyio
 
@@ -44,7 +44,7 @@ async def has_come_to_rest(path: DataPath) -> None:
 
 @pytest.mark.parametrize("way", ALL_WAYS)
 async def test_stalled_readers_on_tunnels_of_their_own_stall_nobody(
-    tmp_path: Path, way: Way
+    tmp_path: Path, way: UpgradeKind
 ) -> None:
     async with data_path(tmp_path, way) as path:
         clients = [await stalled_reader(path) for _ in range(4)]
@@ -58,7 +58,9 @@ async def test_stalled_readers_on_tunnels_of_their_own_stall_nobody(
 
 
 @pytest.mark.parametrize("way", SPDY_WAYS)
-async def test_on_a_shared_tunnel_the_laggard_is_cut_and_it_alone(tmp_path: Path, way: Way) -> None:
+async def test_on_a_shared_tunnel_the_laggard_is_cut_and_it_alone(
+    tmp_path: Path, way: UpgradeKind
+) -> None:
     async with data_path(tmp_path, way, limit=1) as path:
         neighbour = await path.client()
         await neighbour.send(get("/sse?n=60&ms=50"))
@@ -75,7 +77,9 @@ async def test_on_a_shared_tunnel_the_laggard_is_cut_and_it_alone(tmp_path: Path
 
 
 @pytest.mark.parametrize("way", ALL_WAYS)
-async def test_past_the_cap_a_stalled_reader_keeps_nobody_waiting(tmp_path: Path, way: Way) -> None:
+async def test_past_the_cap_a_stalled_reader_keeps_nobody_waiting(
+    tmp_path: Path, way: UpgradeKind
+) -> None:
     async with data_path(tmp_path, way, limit=1) as path:
         await stalled_reader(path)
         await has_come_to_rest(path)
@@ -126,7 +130,7 @@ async def push(client: Client) -> None:
 
 @pytest.mark.parametrize("way", ALL_WAYS)
 async def test_an_upload_that_no_pod_reads_is_bounded_and_stalls_nobody(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Way
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: UpgradeKind
 ) -> None:
     async with data_path(tmp_path, way) as path:
         deaf, _ = path.pods()
@@ -156,7 +160,7 @@ async def test_an_upload_that_no_pod_reads_is_bounded_and_stalls_nobody(
 
 @pytest.mark.parametrize("way", SPDY_WAYS)
 async def test_past_the_cap_an_upload_that_no_pod_reads_keeps_nobody_waiting(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Way
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: UpgradeKind
 ) -> None:
     async with data_path(tmp_path, way, limit=1) as path:
         (tunnel,) = path.tunnels
@@ -173,7 +177,9 @@ async def test_past_the_cap_an_upload_that_no_pod_reads_keeps_nobody_waiting(
 
 
 @pytest.mark.parametrize("way", ALL_WAYS)
-async def test_what_is_echoed_at_full_speed_comes_back_unharmed(tmp_path: Path, way: Way) -> None:
+async def test_what_is_echoed_at_full_speed_comes_back_unharmed(
+    tmp_path: Path, way: UpgradeKind
+) -> None:
     async with data_path(tmp_path, way) as path:
         body = bytes(range(256)) * (16 * MIB // 256)
         client = await path.client()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from data_path import ALL_WAYS, SPDY_WAYS, DataPath, data_path, get, post, status, until
 
-from llmgwctl.wire import Way
+from llmgwctl.wire import UpgradeKind
 from llmgwd.relay.splice import KEPT_BYTES
 
 pytestmark = pytest.mark.anyio
@@ -36,7 +36,7 @@ async def ask_until_refused(path: DataPath) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("way", SPDY_WAYS)
 async def test_a_dial_refused_by_one_pod_is_answered_by_the_other_and_seen_once(
-    tmp_path: Path, way: Way
+    tmp_path: Path, way: UpgradeKind
 ) -> None:
     async with data_path(tmp_path, way) as path:
         refusing, other = (pod.name for pod in path.pods())
@@ -51,7 +51,7 @@ async def test_a_dial_refused_by_one_pod_is_answered_by_the_other_and_seen_once(
 
 
 async def test_a_dial_error_on_the_v4_way_leads_to_the_other_pod(tmp_path: Path) -> None:
-    async with data_path(tmp_path, Way.CHANNELS) as path:
+    async with data_path(tmp_path, UpgradeKind.CHANNELS) as path:
         refusing, other = (pod.name for pod in path.pods())
         path.faults.refuse_dials(pod=refusing)
         # Tunnels dialled from here on are told at once that their pod refuses.
@@ -68,7 +68,7 @@ async def test_a_dial_error_on_the_v4_way_leads_to_the_other_pod(tmp_path: Path)
 async def test_bytes_sent_before_a_v4_dial_error_came_are_sent_to_another_pod(
     tmp_path: Path,
 ) -> None:
-    async with data_path(tmp_path, Way.CHANNELS) as path:
+    async with data_path(tmp_path, UpgradeKind.CHANNELS) as path:
         path.pool.set_endpoints(())
         await until(lambda: not path.tunnels)
         path.faults.set_rtt(0.2)
@@ -91,7 +91,7 @@ async def test_bytes_sent_before_a_v4_dial_error_came_are_sent_to_another_pod(
 
 @pytest.mark.parametrize("way", ALL_WAYS)
 async def test_a_cut_before_the_answer_closes_the_client_and_sends_nothing_twice(
-    tmp_path: Path, way: Way
+    tmp_path: Path, way: UpgradeKind
 ) -> None:
     async with data_path(tmp_path, way) as path:
         client = await path.client()
@@ -110,7 +110,7 @@ async def test_a_cut_before_the_answer_closes_the_client_and_sends_nothing_twice
 
 @pytest.mark.parametrize("way", ALL_WAYS)
 async def test_a_cut_in_the_middle_of_an_answer_reaches_the_client_as_a_reset(
-    tmp_path: Path, way: Way
+    tmp_path: Path, way: UpgradeKind
 ) -> None:
     async with data_path(tmp_path, way) as path:
         client = await path.client()
@@ -142,11 +142,11 @@ async def test_a_cut_before_the_syn_reply_is_sent_again_and_seen_once(tmp_path: 
 
 @pytest.mark.parametrize("way", ALL_WAYS)
 async def test_while_the_api_server_is_down_a_request_is_held_and_then_seen_once(
-    tmp_path: Path, way: Way
+    tmp_path: Path, way: UpgradeKind
 ) -> None:
     async with data_path(tmp_path, way) as path:
         path.faults.api_down()
-        if way is Way.CHANNELS:
+        if way is UpgradeKind.CHANNELS:
             # Nothing proves there that what met the falling server was read by nobody.
             await until(lambda: not path.tunnels)
         client = await path.client()

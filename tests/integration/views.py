@@ -16,17 +16,17 @@ class Views:
 
     def __init__(self) -> None:
         self.told: list[TargetView] = []
-        self._news = anyio.Event()
+        self._wakeup = anyio.Event()
 
     def __call__(self, view: TargetView) -> None:
         self.told.append(view)
-        self._news.set()
-        self._news = anyio.Event()
+        self._wakeup.set()
+        self._wakeup = anyio.Event()
 
     async def until(self, fits: Callable[[TargetView], bool]) -> TargetView:
         with anyio.fail_after(10):
             while not self.told or not fits(self.told[-1]):
-                await self._news.wait()
+                await self._wakeup.wait()
         return self.told[-1]
 
     async def names(self, *names: str) -> TargetView:

@@ -13,7 +13,7 @@ from llmgwctl.doctor.machine import check_service
 from llmgwctl.service.state import Facts
 from llmgwctl.wire import CheckState, CheckStatus
 from llmgwd.config.model import ClusterRoute
-from llmgwd.doctor.checks import Check, Finding, Pointless, examine, failure, ok, told, warning
+from llmgwd.doctor.checks import Check, Finding, Skip, examine, failure, info, ok, warning
 from llmgwd.doctor.permissions import needs, role, shown
 from llmgwd.doctor.pod_troubles import ailment, latest_warning
 from llmgwd.errors import Blocked, Transient
@@ -192,7 +192,7 @@ def test_what_rests_on_a_failure_is_skipped_and_names_the_first_cause() -> None:
 
 def test_a_warning_keeps_nobody_from_going_on() -> None:
     lines = perform(
-        Check("a", finds(warning("hm"), told("so"))), Check("b", finds(ok("fine")), ("a",))
+        Check("a", finds(warning("hm"), info("so"))), Check("b", finds(ok("fine")), ("a",))
     )
 
     assert [line["state"] for line in lines] == ["warning", "info", "ok"]
@@ -204,7 +204,7 @@ def test_a_warning_keeps_nobody_from_going_on() -> None:
         (Transient("x", "again"), "failed"),
         (Blocked("x", "a person"), "needs-person"),
         (ZeroDivisionError("ours"), "failed"),
-        (Pointless("earlier"), "skipped"),
+        (Skip("earlier"), "skipped"),
     ],
 )
 def test_an_error_becomes_a_line_and_the_rest_goes_on(error: Exception, state: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from llmgwctl.wire import ConditionKind, Way
+from llmgwctl.wire import ConditionKind, UpgradeKind
 from llmgwd.cluster.pods import Endpoint
 from llmgwd.cluster.upgrade import Upgraded
 from llmgwd.protocol import spdy
@@ -107,8 +107,10 @@ class Peer:
     def __init__(self) -> None:
         self.wire = Wire()
         self.encoder = spdy.Encoder()
-        self.tunnel = SpdyTunnel(Endpoint("litellm", "litellm-0", "u", 4000), Way.SPDY, _ignore)
-        self.tunnel.adopt(Upgraded(self.wire, b"", Way.SPDY))
+        self.tunnel = SpdyTunnel(
+            Endpoint("litellm", "litellm-0", "u", 4000), UpgradeKind.SPDY, _ignore
+        )
+        self.tunnel.adopt(Upgraded(self.wire, b"", UpgradeKind.SPDY))
 
     def open(self) -> Owner:
         owner = Owner()

@@ -7,7 +7,7 @@ from email.message import Message
 
 import pytest
 
-from llmgwctl.wire import ConditionKind, Way
+from llmgwctl.wire import ConditionKind, UpgradeKind
 from llmgwd.cluster.api_errors import Forbidden, Unauthorized
 from llmgwd.cluster.pods import Endpoint
 from llmgwd.cluster.upgrade import (
@@ -29,7 +29,7 @@ KEY, ACCEPT = "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 PATH = "/k8s/clusters/c-1/api/v1/namespaces/litellm/pods/litellm-0/portforward"
 
 
-def asked(way: Way) -> tuple[str, dict[str, str]]:
+def asked(way: UpgradeKind) -> tuple[str, dict[str, str]]:
     head = request_head(LINE, POD, way, KEY, {"Authorization": "Bearer T"}).decode()
     assert head.endswith("\r\n\r\n")
     first, *lines = head[:-4].split("\r\n")
@@ -44,7 +44,7 @@ def answer(**headers: str) -> Message:
 
 
 def test_raw_spdy_is_a_post_that_asks_for_spdy() -> None:
-    first, headers = asked(Way.SPDY)
+    first, headers = asked(UpgradeKind.SPDY)
 
     assert first == f"POST {PATH} HTTP/1.1"
     assert headers["Upgrade"] == "SPDY/3.1"
@@ -55,24 +55,24 @@ def test_raw_spdy_is_a_post_that_asks_for_spdy() -> None:
 
 
 def test_the_websocket_ways_name_their_subprotocol() -> None:
-    first, headers = asked(Way.WEBSOCKET)
+    first, headers = asked(UpgradeKind.WEBSOCKET)
     assert first == f"GET {PATH} HTTP/1.1"
     assert headers["Sec-WebSocket-Protocol"] == "SPDY/3.1+portforward.k8s.io"
     assert headers["Sec-WebSocket-Key"] == KEY
-    first, headers = asked(Way.CHANNELS)
+    first, headers = asked(UpgradeKind.CHANNELS)
     assert first == f"GET {PATH}?ports=4000 HTTP/1.1"
     assert headers["Sec-WebSocket-Protocol"] == "v4.channel.k8s.io"
 
 
 def test_an_acceptance_that_fits_is_accepted() -> None:
-    check_acceptance(answer(Upgrade="SPDY/3.1"), Way.SPDY, KEY)
+    check_acceptance(answer(Upgrade="SPDY/3.1"), UpgradeKind.SPDY, KEY)
     check_acceptance(
         answer(
             Upgrade="websocket",
             Sec_WebSocket_Accept=ACCEPT,
             Sec_WebSocket_Protocol="v4.channel.k8s.io",
         ),
-        Way.CHANNELS,
+        UpgradeKind.CHANNELS,
         KEY,
     )
 
@@ -80,12 +80,15 @@ def test_an_acceptance_that_fits_is_accepted() -> None:
 @pytest.mark.parametrize(
     ("way", "headers"),
     [
-        (Way.SPDY, answer(Upgrade="websocket")),
-        (Way.SPDY, answer()),
-        (Way.CHANNELS, answer(Upgrade="websocket", Sec_WebSocket_Protocol="v4.channel.k8s.io")),
-        (Way.CHANNELS, answer(Upgrade="websocket", Sec_WebSocket_Accept=ACCEPT)),
+        (UpgradeKind.SPDY, answer(Upgrade="websocket")),
+        (UpgradeKind.SPDY, answer()),
         (
-            Way.WEBSOCKET,
+            UpgradeKind.CHANNELS,
+            answer(Upgrade="websocket", Sec_WebSocket_Protocol="v4.channel.k8s.io"),
+        ),
+        (UpgradeKind.CHANNELS, answer(Upgrade="websocket", Sec_WebSocket_Accept=ACCEPT)),
+        (
+            UpgradeKind.WEBSOCKET,
             answer(
                 Upgrade="websocket",
                 Sec_WebSocket_Accept=ACCEPT,
@@ -94,7 +97,7 @@ def test_an_acceptance_that_fits_is_accepted() -> None:
         ),
     ],
 )
-def test_a_101_that_does_not_agree_is_no_upgrade(way: Way, headers: Message) -> None:
+def test_a_101_that_does_not_agree_is_no_upgrade(way: UpgradeKind, headers: Message) -> None:
     with pytest.raises(Transient) as caught:
         check_acceptance(headers, way, KEY)
 
@@ -109,9 +112,14 @@ FORBIDDEN = 'pods "litellm-0" is forbidden: User "jane" cannot {} resource "pods
 
 
 @pytest.mark.parametrize(
-    ("way", "verb"), [(Way.SPDY, "create"), (Way.WEBSOCKET, "get"), (Way.WEBSOCKET, "create")]
+    ("way", "verb"),
+    [
+        (UpgradeKind.SPDY, "create"),
+        (UpgradeKind.WEBSOCKET, "get"),
+        (UpgradeKind.WEBSOCKET, "create"),
+    ],
 )
-def test_a_missing_verb_is_named_with_the_rule_to_add(way: Way, verb: str) -> None:
+def test_a_missing_verb_is_named_with_the_rule_to_add(way: UpgradeKind, verb: str) -> None:
     error = refused(POD, way, 403, status(FORBIDDEN.format(verb)), "")
 
     assert isinstance(error, Forbidden)
@@ -120,7 +128,7 @@ def test_a_missing_verb_is_named_with_the_rule_to_add(way: Way, verb: str) -> No
 
 
 def test_a_401_shows_how_to_log_in() -> None:
-    error = refused(POD, Way.SPDY, 401, status("Unauthorized"), "tsh login")
+    error = refused(POD, UpgradeKind.SPDY, 401, status("Unauthorized"), "tsh login")
 
     assert isinstance(error, Unauthorized)
     assert error.remedy == "tsh login"
@@ -128,7 +136,7 @@ def test_a_401_shows_how_to_log_in() -> None:
 
 @pytest.mark.parametrize("body", [status('pods "litellm-0" not found'), b"pod does not exist\n"])
 def test_a_pod_that_is_gone_sends_the_caller_to_another(body: bytes) -> None:
-    error = refused(POD, Way.SPDY, 404, body, "")
+    error = refused(POD, UpgradeKind.SPDY, 404, body, "")
 
     assert isinstance(error, Transient)
     assert error.code == ConditionKind.NO_PODS
@@ -147,7 +155,7 @@ def test_a_pod_that_is_gone_sends_the_caller_to_another(body: bytes) -> None:
     ],
 )
 def test_what_a_proxy_answers_lets_another_way_be_tried(code: int, body: bytes) -> None:
-    error = refused(POD, Way.SPDY, code, body, "")
+    error = refused(POD, UpgradeKind.SPDY, code, body, "")
 
     assert isinstance(error, Transient)
     assert error.code == ConditionKind.UPGRADE_REFUSED
@@ -155,23 +163,29 @@ def test_what_a_proxy_answers_lets_another_way_be_tried(code: int, body: bytes) 
 
 
 def test_the_ways_are_tried_best_first() -> None:
-    assert list(order({}, 0.0)) == [Way.SPDY, Way.WEBSOCKET, Way.CHANNELS]
+    assert list(order({}, 0.0)) == [UpgradeKind.SPDY, UpgradeKind.WEBSOCKET, UpgradeKind.CHANNELS]
 
 
 def test_what_was_refused_is_tried_last_until_ten_minutes_have_gone() -> None:
-    refused_at = {Way.SPDY: 100.0}
+    refused_at = {UpgradeKind.SPDY: 100.0}
 
-    assert order(refused_at, 100.0 + RETRY_BETTER_S - 1)[0] is Way.WEBSOCKET
-    assert order(refused_at, 100.0 + RETRY_BETTER_S)[0] is Way.SPDY
+    assert order(refused_at, 100.0 + RETRY_BETTER_S - 1)[0] is UpgradeKind.WEBSOCKET
+    assert order(refused_at, 100.0 + RETRY_BETTER_S)[0] is UpgradeKind.SPDY
 
 
 def test_a_missing_permission_says_more_than_a_proxys_refusal() -> None:
     missing = Forbidden(ConditionKind.PERMISSION_DENIED, "get is missing")
     by_proxy = Transient(ConditionKind.UPGRADE_REFUSED, "502")
-    errors: dict[Way, LlmgwError] = {Way.SPDY: by_proxy, Way.WEBSOCKET: missing}
+    errors: dict[UpgradeKind, LlmgwError] = {
+        UpgradeKind.SPDY: by_proxy,
+        UpgradeKind.WEBSOCKET: missing,
+    }
 
     assert most_useful(errors) is missing
-    assert most_useful({Way.SPDY: by_proxy, Way.CHANNELS: Transient("x", "y")}) is by_proxy
+    assert (
+        most_useful({UpgradeKind.SPDY: by_proxy, UpgradeKind.CHANNELS: Transient("x", "y")})
+        is by_proxy
+    )
 
 
 @pytest.mark.parametrize("head", [b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1\r\n\r\n", b"HTTP/2 200\r\n\r\n"])

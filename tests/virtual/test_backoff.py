@@ -11,7 +11,7 @@ import pytest
 from virtual_clock import run
 
 from llmgwd.errors import Blocked, LlmgwError, Transient
-from llmgwd.system.backoff import BLOCKED_S, FIRST_S, LONGEST_S, Backoff, News, full_jitter_s
+from llmgwd.system.backoff import BLOCKED_S, FIRST_S, LONGEST_S, Backoff, Wakeup, full_jitter_s
 
 
 def _most(_low: float, high: float) -> float:
@@ -47,14 +47,14 @@ def _begun(
     has_demand: bool = False,
 ) -> list[float]:
     async def main() -> None:
-        news = News()
+        wakeup = Wakeup()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(
-                Backoff(news, attempts.failed, lambda: has_demand, _most).keep, attempts.attempt
+                Backoff(wakeup, attempts.failed, lambda: has_demand, _most).keep, attempts.attempt
             )
             for before, at in itertools.pairwise((0.0, *news_at)):
                 await anyio.sleep(at - before)
-                news.tell()
+                wakeup.set()
             await anyio.sleep(for_s)
             tasks.cancel_scope.cancel()
 

@@ -89,7 +89,7 @@ class PodLogs(AsyncIterator[LogLine]):
         self._extent = extent
         self._view = view
         self._sources: dict[str, _Source] = {}
-        self._news = anyio.Event()
+        self._wakeup = anyio.Event()
         self._send, self._receive = anyio.create_memory_object_stream[LogLine](0)
         self._group: anyio.abc.TaskGroup | None = None
         # Owned by this iterator: an answer that goes on outlives the call that opened it, and a
@@ -213,7 +213,7 @@ class PodLogs(AsyncIterator[LogLine]):
         self._tell()
 
     def _tell(self) -> None:
-        self._news.set()
+        self._wakeup.set()
 
     async def _merge(self) -> None:
         """Hand out lines by their time, as far as the pods' own pace allows."""
@@ -237,8 +237,8 @@ class PodLogs(AsyncIterator[LogLine]):
 
     async def _await_news(self, within_s: float) -> bool:
         with anyio.move_on_after(max(within_s, 0.0)):
-            await self._news.wait()
-            self._news = anyio.Event()
+            await self._wakeup.wait()
+            self._wakeup = anyio.Event()
             return True
         return False
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from llmgwctl import __version__
-from llmgwctl.wire import ConditionKind, Way
+from llmgwctl.wire import ConditionKind, UpgradeKind
 from llmgwd.cluster.api_errors import (
     Action,
     Forbidden,
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 # RFC 6455, 1.3.
 _WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _SUBPROTOCOLS = {
-    Way.WEBSOCKET: "SPDY/3.1+portforward.k8s.io",
-    Way.CHANNELS: "v4.channel.k8s.io",
+    UpgradeKind.WEBSOCKET: "SPDY/3.1+portforward.k8s.io",
+    UpgradeKind.CHANNELS: "v4.channel.k8s.io",
 }
 # A proxy that swallows one kind of upgrade must leave time to try another within a dial's 10 s.
 _ANSWER_S = 5.0
@@ -63,10 +63,10 @@ class Upgraded:
 
     transport: asyncio.Transport
     leftover: bytes
-    way: Way
+    way: UpgradeKind
 
 
-async def upgrade(access: ClusterAccess, endpoint: Endpoint, way: Way) -> Upgraded:
+async def upgrade(access: ClusterAccess, endpoint: Endpoint, way: UpgradeKind) -> Upgraded:
     """Dial the API server and upgrade to one pod's port-forward.
 
     Cancelling closes the connection; the time-out is the caller's. A 401 asks the login once for
@@ -110,7 +110,7 @@ async def upgrade(access: ClusterAccess, endpoint: Endpoint, way: Way) -> Upgrad
     raise refused(endpoint, way, status, body, access.login_remedy)
 
 
-class WaysIn:
+class UpgradeChooser:
     """Dials by the best way that works and remembers what was refused.
 
     One per route: what a proxy or a role lets through is the same for all of its pods.
@@ -118,7 +118,7 @@ class WaysIn:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._refused_at: dict[Way, float] = {}
+        self._refused_at: dict[UpgradeKind, float] = {}
 
     async def dial(self, access: ClusterAccess, endpoint: Endpoint) -> Upgraded:
         """Upgrade to a pod. Cancelling it closes everything; the time-out is the caller's.
@@ -126,7 +126,7 @@ class WaysIn:
         Raises:
             as `upgrade`; where every way was refused, the error that helps most.
         """
-        refusals: dict[Way, LlmgwError] = {}
+        refusals: dict[UpgradeKind, LlmgwError] = {}
         for way in order(self._refused_at, self._clock()):
             try:
                 upgraded = await upgrade(access, endpoint, way)
@@ -144,7 +144,7 @@ class WaysIn:
         """Start from the top again: another role, another network."""
         self._refused_at.clear()
 
-    def _learn(self, way: Way, error: LlmgwError) -> None:
+    def _learn(self, way: UpgradeKind, error: LlmgwError) -> None:
         if error.code in _OTHER_WAY_MAY_PASS:
             self._refused_at[way] = self._clock()
         elif error.code == ConditionKind.API_SERVER_UNREACHABLE:
@@ -153,12 +153,12 @@ class WaysIn:
 
 
 def request_head(
-    dialer: Dialer, endpoint: Endpoint, way: Way, key: str, authorization: Mapping[str, str]
+    dialer: Dialer, endpoint: Endpoint, way: UpgradeKind, key: str, authorization: Mapping[str, str]
 ) -> bytes:
     """The request that asks for an upgrade, in bytes. `key` is the WebSocket's."""
     namespace, pod = quote(endpoint.namespace, safe=""), quote(endpoint.pod, safe="")
     path = f"{dialer.server.prefix}/api/v1/namespaces/{namespace}/pods/{pod}/portforward"
-    if way is Way.SPDY:
+    if way is UpgradeKind.SPDY:
         method = "POST"
         headers = {
             "Connection": "Upgrade",
@@ -168,7 +168,7 @@ def request_head(
         }
     else:
         method = "GET"
-        path += f"?ports={endpoint.port}" if way is Way.CHANNELS else ""
+        path += f"?ports={endpoint.port}" if way is UpgradeKind.CHANNELS else ""
         headers = {
             "Connection": "Upgrade",
             "Upgrade": "websocket",
@@ -182,14 +182,14 @@ def request_head(
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-def check_acceptance(headers: Message, way: Way, key: str) -> None:
+def check_acceptance(headers: Message, way: UpgradeKind, key: str) -> None:
     """See that a 101 agrees to what was asked.
 
     Raises:
         Transient: it does not; something in between made it up.
     """
     agreed = headers.get("Upgrade", "").lower()
-    if way is Way.SPDY:
+    if way is UpgradeKind.SPDY:
         if agreed != "spdy/3.1":
             raise _refusal(way, f'101 to another protocol "{excerpt(agreed.encode())}"')
         return
@@ -204,7 +204,7 @@ def check_acceptance(headers: Message, way: Way, key: str) -> None:
 
 
 def refused(
-    endpoint: Endpoint, way: Way, status: int, body: bytes, login_remedy: str
+    endpoint: Endpoint, way: UpgradeKind, status: int, body: bytes, login_remedy: str
 ) -> LlmgwError:
     """Say what an answer that is no 101 means. Pure."""
     said = read_status(body)
@@ -212,7 +212,7 @@ def refused(
         return unauthorized(login_remedy)
     if status == 403 and said is not None:
         verb = "create" if "cannot create resource" in str(said.get("message")) else ""
-        verb = verb or ("create" if way is Way.SPDY else "get")
+        verb = verb or ("create" if way is UpgradeKind.SPDY else "get")
         action = Action(verb, "pods/portforward", "", endpoint.namespace, endpoint.pod)
         return forbidden(action, str(said.get("message", "")))
     words = str(said.get("message", "")) if said else excerpt(body)
@@ -221,7 +221,7 @@ def refused(
     return _refusal(way, f"{status}" + (f": {words}" if words else ""))
 
 
-def _refusal(way: Way, answer: str) -> Transient:
+def _refusal(way: UpgradeKind, answer: str) -> Transient:
     return Transient(
         ConditionKind.UPGRADE_REFUSED,
         f"the {way} upgrade was answered by {answer}",
@@ -235,18 +235,18 @@ def _remember_session(dialer: Dialer, transport: asyncio.Transport) -> None:
         dialer.tls.remember(tls)
 
 
-def order(refused_at: Mapping[Way, float], now: float) -> Sequence[Way]:
+def order(refused_at: Mapping[UpgradeKind, float], now: float) -> Sequence[UpgradeKind]:
     """The ways, best first, those refused within the last ten minutes at the end."""
 
-    def is_out_of_favour(way: Way) -> bool:
+    def is_out_of_favour(way: UpgradeKind) -> bool:
         return now - refused_at.get(way, -RETRY_BETTER_S) < RETRY_BETTER_S
 
-    return sorted(Way, key=is_out_of_favour)
+    return sorted(UpgradeKind, key=is_out_of_favour)
 
 
-def most_useful(refusals: Mapping[Way, LlmgwError]) -> LlmgwError:
+def most_useful(refusals: Mapping[UpgradeKind, LlmgwError]) -> LlmgwError:
     """A missing permission before a proxy's refusal; among equals the best way's."""
     return min(
-        (refusals[way] for way in Way if way in refusals),
+        (refusals[way] for way in UpgradeKind if way in refusals),
         key=lambda error: not isinstance(error, Forbidden),
     )

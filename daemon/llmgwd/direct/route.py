@@ -64,7 +64,7 @@ class UrlRoute:
         self._warm: list[Upstream] = []
         self._warming = 0
         self._used_at = float("-inf")
-        self._news = asyncio.Event()
+        self._wakeup = asyncio.Event()
         # asyncio's own, because connections come from callbacks, outside of any task.
         self._group: asyncio.TaskGroup | None = None
 
@@ -116,7 +116,7 @@ class UrlRoute:
         """There is news (woken, another network): check at once, trust nothing made ahead."""
         self._drop_warm()
         self._failures = 0
-        self._news.set()
+        self._wakeup.set()
 
     async def run(self) -> NoReturn:
         """Keep checking and dialling; cancelling it resets those it still carries."""
@@ -135,7 +135,7 @@ class UrlRoute:
 
     async def _check_once(self) -> None:
         """Check, tell, and wait for the next time or for news."""
-        self._news.clear()
+        self._wakeup.clear()
         error = await check(self._dialer, self._address)
         if error is None:
             self._went_up()
@@ -146,7 +146,7 @@ class UrlRoute:
         else:
             wait_s = self._failed(error)
         with anyio.move_on_after(wait_s):
-            await self._news.wait()
+            await self._wakeup.wait()
 
     def _went_up(self) -> None:
         self._failures = 0

@@ -1,4 +1,4 @@
-"""The order of the doctor: one check after another, and what a failure makes pointless.
+"""The order of the doctor: one check after another, and what a failure makes skip.
 
 Checks tell what they found; whether they are worth doing, how long they may take and what their
 errors mean is decided here, the same for all.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Above what an exec plugin, the slowest of all, is given by the cluster's own time-out.
 CHECK_S: Final = 40.0
 
-Case = TypeVar("Case")
+CheckContext = TypeVar("CheckContext")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +40,16 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Check(Generic[Case]):
+class Check(Generic[CheckContext]):
     """`needs` are the checks it rests on: when one of them fails, this one is skipped."""
 
     name: str
-    perform: Callable[[Case], Awaitable[Finding | Sequence[Finding]]]
+    perform: Callable[[CheckContext], Awaitable[Finding | Sequence[Finding]]]
     needs: tuple[str, ...] = ()
 
 
-class Pointless(Exception):
-    """Raised by a check that cannot find out anything, because of what `by` has already told."""
+class Skip(Exception):
+    """Raised by a check that cannot find out anything, because of what `by` has already info."""
 
     def __init__(self, by: str) -> None:
         super().__init__(by)
@@ -80,7 +80,7 @@ def ok(found: str, took_s: float | None = None) -> Finding:
     return Finding(CheckState.OK, found, took_s=took_s)
 
 
-def told(found: str) -> Finding:
+def info(found: str) -> Finding:
     return Finding(CheckState.INFO, found)
 
 
@@ -101,7 +101,7 @@ def from_error(error: LlmgwError, found: str = "") -> Finding:
 
 
 async def examine(
-    checks: Sequence[Check[Case]], case: Case, forward: str | None = None
+    checks: Sequence[Check[CheckContext]], context: CheckContext, forward: str | None = None
 ) -> AsyncIterator[CheckStatus]:
     """Perform the checks in order; a line each as soon as it is known."""
     broken: dict[str, str] = {}
@@ -112,10 +112,10 @@ async def examine(
             yield _line(check.name, forward, Finding(CheckState.SKIPPED, ""), root)
             continue
         try:
-            findings = await _perform(check, case)
-        except Pointless as pointless:
-            broken[check.name] = pointless.by
-            yield _line(check.name, forward, Finding(CheckState.SKIPPED, ""), pointless.by)
+            findings = await _perform(check, context)
+        except Skip as skip:
+            broken[check.name] = skip.by
+            yield _line(check.name, forward, Finding(CheckState.SKIPPED, ""), skip.by)
             continue
         if any(finding.is_failure for finding in findings):
             broken[check.name] = check.name
@@ -123,15 +123,15 @@ async def examine(
             yield _line(check.name, forward, finding)
 
 
-async def _perform(check: Check[Case], case: Case) -> Sequence[Finding]:
+async def _perform(check: Check[CheckContext], context: CheckContext) -> Sequence[Finding]:
     try:
         with anyio.fail_after(CHECK_S):
-            found = await check.perform(case)
+            found = await check.perform(context)
     except LlmgwError as error:
         return [from_error(error)]
     except TimeoutError:
         return [failure(f"no answer within {CHECK_S:.0f} s")]
-    except Pointless:
+    except Skip:
         raise
     except Exception as error:
         # A bug of ours in one check must not hide what the others find out.

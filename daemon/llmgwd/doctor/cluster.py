@@ -14,7 +14,7 @@ from llmgwd.cluster.access import kubeconfig_paths, open_access
 from llmgwd.cluster.api_errors import Forbidden, NotFound, Unauthorized
 from llmgwd.cluster.auth.credentials import Credential
 from llmgwd.cluster.target_watch import first_view
-from llmgwd.doctor.checks import Clock, Finding, Pointless, from_error, ok, told, warning
+from llmgwd.doctor.checks import Clock, Finding, Skip, from_error, info, ok, warning
 from llmgwd.doctor.permissions import Need, needs, role, shown
 from llmgwd.doctor.pod_troubles import ailment, is_serious, latest_warning
 from llmgwd.errors import Blocked, LlmgwError
@@ -22,7 +22,7 @@ from llmgwd.errors import Blocked, LlmgwError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from llmgwd.doctor.context import Case
+    from llmgwd.doctor.context import CheckContext
 
 _REVIEW: Final = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 # Which check a problem of the target belongs to.
@@ -34,14 +34,14 @@ _BLAMED: Final = {
 }
 
 
-async def check_kubeconfig(case: Case) -> Finding:
-    route = case.route
+async def check_kubeconfig(context: CheckContext) -> Finding:
+    route = context.route
     try:
-        case.access = await open_access(route.kubeconfig, route.context)
+        context.access = await open_access(route.kubeconfig, route.context)
     except Blocked as error:
         if error.code in (ConditionKind.KUBECONFIG_MISSING, ConditionKind.KUBECONFIG_INVALID):
             raise
-        case.access_problem = error
+        context.access_problem = error
     paths = kubeconfig_paths(route.kubeconfig, os.environ)
     return ok(", ".join(await anyio.to_thread.run_sync(_present, paths)))
 
@@ -50,49 +50,49 @@ def _present(paths: Sequence[str]) -> list[str]:
     return [path for path in paths if os.path.exists(path)]
 
 
-async def check_context(case: Case) -> Finding:
-    if case.access_problem is not None:
-        raise case.access_problem
-    how = "pinned" if case.route.context else "the current one"
-    return ok(f"{case.cluster.context} ({how}), cluster {case.cluster.cluster}")
+async def check_context(context: CheckContext) -> Finding:
+    if context.access_problem is not None:
+        raise context.access_problem
+    how = "pinned" if context.route.context else "the current one"
+    return ok(f"{context.cluster.context} ({how}), cluster {context.cluster.cluster}")
 
 
-async def check_plugin(case: Case) -> Finding:
-    command = case.cluster.plugin
+async def check_plugin(context: CheckContext) -> Finding:
+    command = context.cluster.plugin
     if command is None:
-        return told("none: the context needs no program to log in")
+        return info("none: the context needs no program to log in")
     with Clock() as clock:
-        await case.cluster.credential()
+        await context.cluster.credential()
     return ok(f"{command} ran and gave a login", clock.took_s)
 
 
-async def check_server(case: Case) -> Finding:
+async def check_server(context: CheckContext) -> Finding:
     """Connect and do the handshake, without a login: whose fault the rest is follows from it."""
-    dialer = case.cluster.dialer(Credential())
+    dialer = context.cluster.dialer(Credential())
     with Clock() as clock:
         transport, _ = await dialer.dial(asyncio.Protocol)
     handshake = transport.get_extra_info("ssl_object")
     transport.abort()
     tls = f"{handshake.version()}, certificate trusted" if handshake else "no TLS"
     via = f" through {dialer.proxy}" if dialer.proxy else ""
-    return ok(f"{case.cluster.server} reached{via}, {tls}", clock.took_s)
+    return ok(f"{context.cluster.server} reached{via}, {tls}", clock.took_s)
 
 
-async def check_login(case: Case) -> Finding:
+async def check_login(context: CheckContext) -> Finding:
     with Clock() as clock:
         try:
-            case.user = await _user(case)
+            context.user = await _user(context)
         except Unauthorized as error:
             return from_error(error, "the API server answers 401")
-    version = await _version(case)
-    return ok(f"accepted{f' as {case.user}' if case.user else ''}{version}", clock.took_s)
+    version = await _version(context)
+    return ok(f"accepted{f' as {context.user}' if context.user else ''}{version}", clock.took_s)
 
 
-async def _user(case: Case) -> str | None:
+async def _user(context: CheckContext) -> str | None:
     """Ask who we are; a server before 1.28, or one that forbids it, does not say."""
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     try:
-        review = await case.cluster.post(_REVIEW, body)
+        review = await context.cluster.post(_REVIEW, body)
     except (NotFound, Forbidden):
         # To get here the login was accepted: what is not known is a 401.
         return None
@@ -100,34 +100,34 @@ async def _user(case: Case) -> str | None:
     return user.get("username")
 
 
-async def _version(case: Case) -> str:
+async def _version(context: CheckContext) -> str:
     try:
-        return f", Kubernetes {await case.cluster.version()}"
+        return f", Kubernetes {await context.cluster.version()}"
     except LlmgwError:
         return ""
 
 
-async def check_permissions(case: Case) -> list[Finding]:
+async def check_permissions(context: CheckContext) -> list[Finding]:
     """Ask for each verb on its own; one Role for all that is missing."""
-    secret = case.key_source.secret
-    wanted = needs(case.route, secret.partition("/")[0] if secret else None)
+    secret = context.key_source.secret
+    wanted = needs(context.route, secret.partition("/")[0] if secret else None)
     try:
-        missing = [n for n in wanted if not await case.cluster.self_subject_access(n.action)]
+        missing = [n for n in wanted if not await context.cluster.self_subject_access(n.action)]
     except Forbidden as error:
-        return [told(f"cannot be asked for: {error.message}")]
-    case.denied = frozenset((need.action.verb, need.action.resource) for need in missing)
+        return [info(f"cannot be asked for: {error.message}")]
+    context.denied = frozenset((need.action.verb, need.action.resource) for need in missing)
     if not missing:
-        return [ok(f"may {shown(wanted)} in {case.route.namespace}")]
+        return [ok(f"may {shown(wanted)} in {context.route.namespace}")]
     vital = [need for need in missing if need.is_vital]
     lesser = [need for need in missing if not need.is_vital]
-    findings = [_lacks(need_list, wanted, case) for need_list in (vital, lesser) if need_list]
+    findings = [_lacks(need_list, wanted, context) for need_list in (vital, lesser) if need_list]
     # One Role for all of it: it stands with the first line.
     return [findings[0], *(replace(finding, remedy="") for finding in findings[1:])]
 
 
-def _lacks(missing: Sequence[Need], wanted: Sequence[Need], case: Case) -> Finding:
-    namespace = case.route.namespace
-    remedy = role(wanted, namespace, case.user)
+def _lacks(missing: Sequence[Need], wanted: Sequence[Need], context: CheckContext) -> Finding:
+    namespace = context.route.namespace
+    remedy = role(wanted, namespace, context.user)
     found = f"may not {shown(missing)} in namespace {namespace}"
     if missing[0].is_vital:
         cause = "whoever administers the cluster has to grant it, by this Role"
@@ -135,51 +135,51 @@ def _lacks(missing: Sequence[Need], wanted: Sequence[Need], case: Case) -> Findi
     return warning(found, "; ".join(need.loss for need in missing), remedy)
 
 
-async def check_namespace(case: Case) -> Finding:
-    route = case.route
-    _require_sight(case)
-    case.view = await first_view(case.cluster, case.route)
-    _blame(case, "namespace")
-    named = "" if case.cluster.namespace == route.namespace else ", not the context's own"
+async def check_namespace(context: CheckContext) -> Finding:
+    route = context.route
+    _require_sight(context)
+    context.view = await first_view(context.cluster, context.route)
+    _blame(context, "namespace")
+    named = "" if context.cluster.namespace == route.namespace else ", not the context's own"
     return ok(f"{route.namespace}{named}")
 
 
-def _require_sight(case: Case) -> None:
-    """Raises Pointless: what may not be seen was found out, and said so, already."""
-    vital = [need.action for need in needs(case.route, None) if need.is_vital]
+def _require_sight(context: CheckContext) -> None:
+    """Raises Skip: what may not be seen was found out, and said so, already."""
+    vital = [need.action for need in needs(context.route, None) if need.is_vital]
     sights = {(each.verb, each.resource) for each in vital if each.resource != "pods/portforward"}
-    if case.denied & sights:
-        raise Pointless("permissions")
+    if context.denied & sights:
+        raise Skip("permissions")
 
 
-def _blame(case: Case, check: str) -> None:
+def _blame(context: CheckContext, check: str) -> None:
     """Raise what is wrong with the target where it is this check's to tell."""
-    assert case.view is not None
-    problem = case.view.problem
+    assert context.view is not None
+    problem = context.view.problem
     if problem is not None and _BLAMED.get(ConditionKind(problem.code), "pods") == check:
         raise problem
 
 
-async def check_target(case: Case) -> Finding:
-    _blame(case, "target")
-    assert case.view is not None
-    pods = len(case.view.pods)
-    return ok(f"{case.route.target} leads to {pods} pod{'' if pods == 1 else 's'}")
+async def check_target(context: CheckContext) -> Finding:
+    _blame(context, "target")
+    assert context.view is not None
+    pods = len(context.view.pods)
+    return ok(f"{context.route.target} leads to {pods} pod{'' if pods == 1 else 's'}")
 
 
-async def check_port(case: Case) -> Finding:
-    _blame(case, "port")
-    assert case.view is not None
-    numbers = sorted({endpoint.port for endpoint in case.view.endpoints})
+async def check_port(context: CheckContext) -> Finding:
+    _blame(context, "port")
+    assert context.view is not None
+    numbers = sorted({endpoint.port for endpoint in context.view.endpoints})
     behind = f" leads to {', '.join(map(str, numbers))} in the pods" if numbers else ""
-    return ok(f"{case.route.port}{behind}")
+    return ok(f"{context.route.port}{behind}")
 
 
-async def check_pods(case: Case) -> list[Finding]:
+async def check_pods(context: CheckContext) -> list[Finding]:
     """Say of each pod that ails what it has; they fail only when none can be used."""
-    assert case.view is not None
-    view = case.view
-    ailing = await _ailing(case)
+    assert context.view is not None
+    view = context.view
+    ailing = await _ailing(context)
     ready = sum(pod.is_ready and not pod.is_terminating for pod in view.pods)
     if view.problem is not None:
         found = from_error(view.problem)
@@ -187,25 +187,25 @@ async def check_pods(case: Case) -> list[Finding]:
     head = f"{ready} of {len(view.pods)} Ready"
     if view.is_last_resort:
         name = view.endpoints[0].pod
-        remedy = f"kubectl -n {case.route.namespace} describe pod {name}"
+        remedy = f"kubectl -n {context.route.namespace} describe pod {name}"
         return [warning(f"{head}: {name} is used all the same", ailing.get(name, ""), remedy)]
     lines = [
-        warning(words, "", f"kubectl -n {case.route.namespace} describe pod {name}")
+        warning(words, "", f"kubectl -n {context.route.namespace} describe pod {name}")
         for name, words in ailing.items()
     ]
     return [ok(head), *lines]
 
 
-async def _ailing(case: Case) -> dict[str, str]:
+async def _ailing(context: CheckContext) -> dict[str, str]:
     """Give what each pod of the target has, those that only restarted once too, by name."""
-    assert case.view is not None
-    collection = f"/api/v1/namespaces/{case.route.namespace}"
-    names = {pod.name for pod in case.view.pods}
+    assert context.view is not None
+    collection = f"/api/v1/namespaces/{context.route.namespace}"
+    names = {pod.name for pod in context.view.pods}
     try:
-        listed = await case.cluster.get(f"{collection}/pods")
+        listed = await context.cluster.get(f"{collection}/pods")
     except LlmgwError:
         return {}
-    events = await _events(case, collection)
+    events = await _events(context, collection)
     found = {}
     for pod in listed.get("items") or ():
         name = pod["metadata"]["name"]
@@ -216,9 +216,11 @@ async def _ailing(case: Case) -> dict[str, str]:
     return found
 
 
-async def _events(case: Case, collection: str) -> Sequence[Mapping[str, Any]]:
+async def _events(context: CheckContext, collection: str) -> Sequence[Mapping[str, Any]]:
     try:
-        listed = await case.cluster.get(f"{collection}/events", {"fieldSelector": "type=Warning"})
+        listed = await context.cluster.get(
+            f"{collection}/events", {"fieldSelector": "type=Warning"}
+        )
     except LlmgwError:
         return ()  # seldom granted, and only an addition
     return listed.get("items") or ()

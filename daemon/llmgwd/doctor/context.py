@@ -12,7 +12,7 @@ from llmgwd.errors import Transient
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llmgwctl.wire import ForwardStatus, Way
+    from llmgwctl.wire import ForwardStatus, UpgradeKind
     from llmgwd.cluster.access import ClusterAccess
     from llmgwd.cluster.pods import TargetView
     from llmgwd.errors import LlmgwError
@@ -28,7 +28,7 @@ class Request:
 
 
 @dataclass(slots=True)
-class Case:
+class CheckContext:
     """`status` is what the running daemon says of this forward; None: no daemon runs."""
 
     forward: ForwardConfig
@@ -41,7 +41,7 @@ class Case:
     user: str | None = None
     denied: frozenset[tuple[str, str]] = frozenset()  # verb and resource
     view: TargetView | None = None
-    way: Way | None = None
+    way: UpgradeKind | None = None
     key: Key | None = None
     models: tuple[str, ...] = ()
 

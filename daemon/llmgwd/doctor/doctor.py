@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from llmgwd.doctor import cluster, gateway, port
 from llmgwd.doctor.checks import Check, examine
-from llmgwd.doctor.context import Case, Request
+from llmgwd.doctor.context import CheckContext, Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,20 +35,20 @@ _MODELS: Final = Check("models", gateway.check_models, ("key",))
 _PAID: Final = Check("paid-health", gateway.check_paid, ("key",))
 
 
-def checks_for(case: Case) -> list[Check[Case]]:
+def checks_for(context: CheckContext) -> list[Check[CheckContext]]:
     """List what to check of a forward, in the order in which one thing rests on another."""
-    chosen = [*_CLUSTER] if case.has_cluster else []
-    chosen += [_URL] if case.urls else []
+    chosen = [*_CLUSTER] if context.has_cluster else []
+    chosen += [_URL] if context.urls else []
     chosen.append(_LOCAL)
     # With a daemon the gateway is asked through its port, so any way there will do.
-    is_served = case.status is not None and bool(case.status["listen"])
-    way = "ways-in" if case.has_cluster else "url"
-    if not is_served and not case.has_cluster:
+    is_served = context.status is not None and bool(context.status["listen"])
+    way = "ways-in" if context.has_cluster else "url"
+    if not is_served and not context.has_cluster:
         return chosen
     chosen.append(Check("gateway", gateway.check_gateway, () if is_served else (way,)))
-    if case.forward.probe.kind == "litellm":
+    if context.forward.probe.kind == "litellm":
         chosen += [_KEY, _MODELS]
-        chosen += [_PAID] if case.request.is_paid else []
+        chosen += [_PAID] if context.request.is_paid else []
     return chosen
 
 
@@ -60,12 +60,12 @@ async def diagnose(
 ) -> AsyncIterator[CheckStatus]:
     """Examine forwards one after another; `statuses` are those of a running daemon, or none."""
     for forward in _chosen(config.forwards, only):
-        case = Case(forward, config.gateway.key, request, statuses.get(forward.name))
+        context = CheckContext(forward, config.gateway.key, request, statuses.get(forward.name))
         try:
-            async for line in examine(checks_for(case), case, forward.name):
+            async for line in examine(checks_for(context), context, forward.name):
                 yield line
         finally:
-            await case.close()
+            await context.close()
 
 
 def _chosen(forwards: Iterable[ForwardConfig], only: str | None) -> list[ForwardConfig]:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from llmgwctl.rules.nearest import nearest
-from llmgwctl.wire import CheckState, Way
+from llmgwctl.wire import CheckState, UpgradeKind
 from llmgwd.direct.check import check as check_address
 from llmgwd.direct.rewrite import parse_url
 from llmgwd.direct.upstream import UpstreamDialer
-from llmgwd.doctor.checks import Clock, Finding, Pointless, failure, from_error, ok, told, warning
+from llmgwd.doctor.checks import Clock, Finding, Skip, failure, from_error, info, ok, warning
 from llmgwd.doctor.tunnel_stream import converse, open_tunnel
 from llmgwd.errors import LlmgwError
 from llmgwd.gateway.answer import Answer, Connect, NotHttp, exchange
@@ -24,7 +24,7 @@ from llmgwd.gateway.surface import KeyVerdict, error_of, judge_key, redacted
 from llmgwd.telemetry import redaction
 
 if TYPE_CHECKING:
-    from llmgwd.doctor.context import Case
+    from llmgwd.doctor.context import CheckContext
 
 _WAY_S: Final = 10.0
 _ANSWER_S: Final = 10.0
@@ -33,16 +33,16 @@ _PAID_S: Final = 38.0
 _SHOWN_MODELS: Final = 5
 
 
-async def check_ways(case: Case) -> list[Finding]:
+async def check_ways(context: CheckContext) -> list[Finding]:
     """Try each way in; one that works is enough, the others only tell."""
-    assert case.view is not None
-    if ("create", "pods/portforward") in case.denied:
-        raise Pointless("permissions")
+    assert context.view is not None
+    if ("create", "pods/portforward") in context.denied:
+        raise Skip("permissions")
     findings: list[Finding] = []
-    for way in Way:
+    for way in UpgradeKind:
         try:
             with Clock() as clock, anyio.fail_after(_WAY_S):
-                async with open_tunnel(case.cluster, case.view.endpoints[0], way):
+                async with open_tunnel(context.cluster, context.view.endpoints[0], way):
                     pass
         except LlmgwError as error:
             findings.append(from_error(error, f"{way} refused"))
@@ -50,9 +50,9 @@ async def check_ways(case: Case) -> list[Finding]:
             cause = f"no answer within {_WAY_S:.0f} s: something in between swallows it"
             findings.append(failure(f"{way} unanswered", cause))
         else:
-            case.way = case.way or way
+            context.way = context.way or way
             findings.append(ok(f"{way} upgraded", clock.took_s))
-    return findings if case.way is None else [_excused(finding) for finding in findings]
+    return findings if context.way is None else [_excused(finding) for finding in findings]
 
 
 def _excused(finding: Finding) -> Finding:
@@ -62,29 +62,29 @@ def _excused(finding: Finding) -> Finding:
     return Finding(CheckState.INFO, f"{finding.found}, not needed: {finding.cause}")
 
 
-async def check_urls(case: Case) -> list[Finding]:
+async def check_urls(context: CheckContext) -> list[Finding]:
     """Ask each address that the forward may lead to; beside a cluster they are the fallback."""
     findings = []
-    for url in case.urls:
+    for url in context.urls:
         address = parse_url(url)
         with Clock() as clock:
             problem = await check_address(UpstreamDialer(address), address)
         if problem is None:
             findings.append(ok(f"{address} answers", clock.took_s))
-        elif case.has_cluster:
+        elif context.has_cluster:
             findings.append(warning(f"no fallback: {problem.message}", "", problem.remedy))
         else:
             findings.append(from_error(problem))
     return findings
 
 
-async def check_gateway(case: Case) -> Finding:
+async def check_gateway(context: CheckContext) -> Finding:
     """Ask for health as the forward does: through its own port, or a tunnel where nobody serves."""
-    kind = case.forward.probe.kind
+    kind = context.forward.probe.kind
     if kind == "off":
-        return told("not asked: its probe is off")
-    async with _connecting(case) as (connect, where):
-        result = await probe(case.forward.probe, connect)
+        return info("not asked: its probe is off")
+    async with _connecting(context) as (connect, where):
+        result = await probe(context.forward.probe, connect)
     if result.problem is not None and not result.healthy:
         return from_error(result.problem)
     version = f", LiteLLM {result.version}" if result.version else ""
@@ -96,10 +96,10 @@ async def check_gateway(case: Case) -> Finding:
 
 
 @asynccontextmanager
-async def _connecting(case: Case) -> AsyncIterator[tuple[Connect, str]]:
+async def _connecting(context: CheckContext) -> AsyncIterator[tuple[Connect, str]]:
     """Give what opens streams to the gateway, and in words the way they take."""
-    if case.status is not None and case.status["listen"]:
-        address = case.status["listen"][0]
+    if context.status is not None and context.status["listen"]:
+        address = context.status["listen"][0]
         host, _, port = address.rpartition(":")
 
         async def connect() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -107,10 +107,10 @@ async def _connecting(case: Case) -> AsyncIterator[tuple[Connect, str]]:
 
         yield connect, f"on {address}"
         return
-    assert case.view is not None
-    assert case.way is not None
-    endpoint = case.view.endpoints[0]
-    async with open_tunnel(case.cluster, endpoint, case.way) as tunnel:
+    assert context.view is not None
+    assert context.way is not None
+    endpoint = context.view.endpoints[0]
+    async with open_tunnel(context.cluster, endpoint, context.way) as tunnel:
 
         async def speak() -> tuple[asyncio.StreamReader, object]:
             return converse(tunnel)
@@ -118,21 +118,21 @@ async def _connecting(case: Case) -> AsyncIterator[tuple[Connect, str]]:
         yield speak, f"through {endpoint.pod}"  # type: ignore[misc]
 
 
-async def check_key(case: Case) -> Finding:
+async def check_key(context: CheckContext) -> Finding:
     """Get the key from where the configuration says, and ask the gateway about it."""
     ring = KeyRing(
-        case.key_source,
-        secrets_in(case.route.namespace if case.has_cluster else "", case.get),
+        context.key_source,
+        secrets_in(context.route.namespace if context.has_cluster else "", context.get),
         redaction.register,
-        namespace=case.route.namespace if case.has_cluster else "",
-        release=case.route.target.rpartition("/")[2] if case.has_cluster else "litellm",
+        namespace=context.route.namespace if context.has_cluster else "",
+        release=context.route.target.rpartition("/")[2] if context.has_cluster else "litellm",
     )
     key = await ring.key()
-    answer = await _ask(case, "/v1/models", key.value)
+    answer = await _ask(context, "/v1/models", key.value)
     verdict, sentence = judge_key(answer, key.value)
-    case.key = key
+    context.key = key
     if verdict is KeyVerdict.ACCEPTED:
-        case.models = tuple(_names(answer))
+        context.models = tuple(_names(answer))
         found = f"{key.source}: accepted"
         return warning(found, key.warning) if key.warning else ok(found)
     if verdict is KeyVerdict.UNKNOWN:
@@ -153,10 +153,10 @@ _KEY_REMEDIES: Final = {
 }
 
 
-async def check_models(case: Case) -> Finding:
+async def check_models(context: CheckContext) -> Finding:
     """See that the models that were asked for are there."""
-    names = case.models
-    missing = [name for name in case.request.models if name not in names]
+    names = context.models
+    missing = [name for name in context.request.models if name not in names]
     if missing:
         near = [each for name in missing for each in nearest(name, names)]
         there = f"there is {', '.join(near)}" if near else "llmgwctl models lists those that are"
@@ -165,16 +165,16 @@ async def check_models(case: Case) -> Finding:
     if not names:
         return failure("the gateway offers this key no model", "", "llmgwctl open")
     more = f" and {len(names) - _SHOWN_MODELS} more" if len(names) > _SHOWN_MODELS else ""
-    return ok(f"{', '.join(case.request.models or names[:_SHOWN_MODELS])}{more}")
+    return ok(f"{', '.join(context.request.models or names[:_SHOWN_MODELS])}{more}")
 
 
-async def check_paid(case: Case) -> list[Finding]:
+async def check_paid(context: CheckContext) -> list[Finding]:
     """Have the gateway call each of its models for real; only on an explicit word."""
-    assert case.key is not None
-    answer = await _ask(case, "/health", case.key.value, _PAID_S)
+    assert context.key is not None
+    answer = await _ask(context, "/health", context.key.value, _PAID_S)
     body = answer.json
     if answer.status != 200 or not isinstance(body, dict):
-        said = redacted(error_of(answer).message, case.key.value)
+        said = redacted(error_of(answer).message, context.key.value)
         return [failure(f"/health answers {answer.status}", said)]
     sick = [str(each.get("model")) for each in body.get("unhealthy_endpoints") or ()]
     if sick:
@@ -183,18 +183,18 @@ async def check_paid(case: Case) -> list[Finding]:
     return [ok(f"{body.get('healthy_count')} models answered a real call")]
 
 
-async def _ask(case: Case, path: str, key: str, within_s: float = _ANSWER_S) -> Answer:
+async def _ask(context: CheckContext, path: str, key: str, within_s: float = _ANSWER_S) -> Answer:
     """Get `path` with the key.
 
     Raises:
         LlmgwError, TimeoutError; NotHttp and the like become a failure of the gateway's own line.
     """
-    async with _connecting(case) as (connect, _):
+    async with _connecting(context) as (connect, _):
         try:
             with anyio.fail_after(within_s):
                 return await exchange(connect, path, {"Authorization": f"Bearer {key}"})
         except (NotHttp, OSError, EOFError) as error:
-            raise Pointless("gateway") from error
+            raise Skip("gateway") from error
 
 
 def _names(answer: Answer) -> list[str]:

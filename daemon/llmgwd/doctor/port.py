@@ -16,7 +16,7 @@ from llmgwd.system.port_owner import port_owner
 if TYPE_CHECKING:
     from llmgwctl.wire import ForwardStatus
     from llmgwd.config.model import ListenAddress
-    from llmgwd.doctor.context import Case
+    from llmgwd.doctor.context import CheckContext
 
 _UNBOUND = (
     ConditionKind.PORT_TAKEN,
@@ -26,16 +26,16 @@ _UNBOUND = (
 _START = "llmgwctl service install"
 
 
-async def check_port(case: Case) -> list[Finding]:
+async def check_port(context: CheckContext) -> list[Finding]:
     """Look at each configured address, from the daemon's side and from a client's."""
-    ours = set(case.status["listen"]) if case.status is not None else set()
+    ours = set(context.status["listen"]) if context.status is not None else set()
     findings = []
-    bound = [str(address) for address in case.forward.listen if str(address) in ours]
+    bound = [str(address) for address in context.forward.listen if str(address) in ours]
     if bound:
         findings.append(ok(f"llmgwd (pid {os.getpid()}) listens at {', '.join(bound)}"))
-    for address in case.forward.listen:
+    for address in context.forward.listen:
         if str(address) not in ours:
-            findings += await anyio.to_thread.run_sync(_look, address, case.status)
+            findings += await anyio.to_thread.run_sync(_look, address, context.status)
     return findings
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from llmgwctl.wire import Way
+from llmgwctl.wire import UpgradeKind
 from llmgwd.cluster.upgrade import upgrade
 from llmgwd.tunnel.channels import ChannelsTunnel
 from llmgwd.tunnel.spdy import SpdyTunnel
@@ -44,14 +44,16 @@ class TunnelConversation(OwnStream):
 
 
 @asynccontextmanager
-async def open_tunnel(access: ClusterAccess, endpoint: Endpoint, way: Way) -> AsyncIterator[Tunnel]:
+async def open_tunnel(
+    access: ClusterAccess, endpoint: Endpoint, way: UpgradeKind
+) -> AsyncIterator[Tunnel]:
     """Upgrade to a pod in one way; the tunnel is closed at the end.
 
     Raises:
         as `upgrade`.
     """
     upgraded = await upgrade(access, endpoint, way)
-    kind = ChannelsTunnel if way is Way.CHANNELS else SpdyTunnel
+    kind = ChannelsTunnel if way is UpgradeKind.CHANNELS else SpdyTunnel
     tunnel = kind(endpoint, way, lambda _: None)
     tunnel.adopt(upgraded)
     try:

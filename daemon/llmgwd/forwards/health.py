@@ -11,7 +11,7 @@ from llmgwctl.wire import ConditionKind, GatewayStatus
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.gateway.probe import UNKNOWN, ProbeResult, probe
 from llmgwd.relay.probe_client import connect_through
-from llmgwd.system.backoff import News
+from llmgwd.system.backoff import Wakeup
 from llmgwd.telemetry import timestamps
 from llmgwd.telemetry.timings import Timing
 
@@ -43,7 +43,7 @@ class Health:
         self._route = route
         self._changed = changed
         self._time = time
-        self._news = News()
+        self._wakeup = Wakeup()
         self._checked_at: str | None = None
         self._previous: ProbeResult | None = None
         self._first_asked_at: float | None = None
@@ -53,7 +53,7 @@ class Health:
         if afresh:
             self.result, self._previous = UNKNOWN, None
             self._first_asked_at = anyio.current_time()
-        self._news.tell()
+        self._wakeup.set()
 
     def forget(self) -> None:
         """There is no route: nothing is known of what is behind it."""
@@ -84,7 +84,7 @@ class Health:
 
     async def run(self) -> NoReturn:
         while True:
-            await self._news.wait(self._wait_s())
+            await self._wakeup.wait(self._wait_s())
             route = self._route()
             if route is not None and self.how.kind != "off":
                 await self._ask(route)

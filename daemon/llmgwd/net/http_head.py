@@ -23,7 +23,7 @@ class HeadReader(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._is_ended = False
         self._cause: Exception | None = None
-        self._news: asyncio.Future[None] | None = None
+        self._wakeup: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Not asserted: uvloop's transports are no subclasses.
@@ -78,14 +78,14 @@ class HeadReader(asyncio.Protocol):
         if self._is_ended:
             raise self._cause or EOFError("the connection was closed before an answer came")
         assert self._transport is not None
-        self._news = asyncio.get_running_loop().create_future()
+        self._wakeup = asyncio.get_running_loop().create_future()
         if not self._transport.is_reading():
             self._transport.resume_reading()
-        await self._news
+        await self._wakeup
 
     def _wake(self) -> None:
-        if self._news is not None and not self._news.done():
-            self._news.set_result(None)
+        if self._wakeup is not None and not self._wakeup.done():
+            self._wakeup.set_result(None)
 
 
 def parse_head(head: bytes) -> tuple[int, Message]:

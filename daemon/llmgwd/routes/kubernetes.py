@@ -17,10 +17,10 @@ import anyio
 from llmgwctl.wire import ConditionKind, PodStatus, RouteKind, RouteStatus
 from llmgwd.cluster.access import kubeconfig_paths, open_access
 from llmgwd.cluster.target_watch import TargetWatch
-from llmgwd.cluster.upgrade import WaysIn
+from llmgwd.cluster.upgrade import UpgradeChooser
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.relay.splice import carry
-from llmgwd.system.backoff import Backoff, News, full_jitter_s
+from llmgwd.system.backoff import Backoff, Wakeup, full_jitter_s
 from llmgwd.telemetry import timestamps
 from llmgwd.tunnel.pool import TunnelPool
 
@@ -88,9 +88,9 @@ class KubernetesRoute:
         self._owner = owner
         self._admission = admission
         self._files = files
-        self._news = News()
-        self._backoff = Backoff(self._news, self._watch_failed, self._is_wanted)
-        self._ways = WaysIn()
+        self._wakeup = Wakeup()
+        self._backoff = Backoff(self._wakeup, self._watch_failed, self._is_wanted)
+        self._upgrades = UpgradeChooser()
         self._access: ClusterAccess | None = None
         self._watch: TargetWatch | None = None
         self._attempt: anyio.CancelScope | None = None
@@ -175,8 +175,8 @@ class KubernetesRoute:
 
     def retry_now(self) -> None:
         """There is news: try all that waits, at once."""
-        self._ways.forget()
-        self._news.tell()
+        self._upgrades.forget()
+        self._wakeup.set()
         self.pool.retry_now()
         if self._watch is not None:
             self._watch.refresh()
@@ -237,7 +237,7 @@ class KubernetesRoute:
         if before is None:
             return
         if (before.context, before.server) != (access.context, access.server):
-            self._ways.forget()
+            self._upgrades.forget()
             self._owner.led_elsewhere(before, access)
         await before.close()
 
@@ -273,7 +273,7 @@ class KubernetesRoute:
 
     def _kubeconfig_changed(self) -> None:
         self._is_stale = True
-        self._news.tell()
+        self._wakeup.set()
         self.pool.retry_now()
         if self._attempt is not None:
             self._attempt.cancel()
@@ -292,7 +292,7 @@ class KubernetesRoute:
             is_same_server = access.server == self._access.server
             access = self._access if is_same_server else access
         began = anyio.current_time()
-        upgraded = await self._ways.dial(access, endpoint)
+        upgraded = await self._upgrades.dial(access, endpoint)
         ended = anyio.current_time()
         self._owner.dialled(ended - began)
         if isinstance(self._watch_error, Transient) and began > self._watch_failed_at:
@@ -308,7 +308,7 @@ class KubernetesRoute:
         def tell() -> None:
             self._watch_comes_again = False
             if self._watch_error is not None:
-                self._news.tell()
+                self._wakeup.set()
 
         asyncio.get_running_loop().call_at(at, tell)
 

@@ -34,17 +34,17 @@ def full_jitter_s(
     return uniform(0.0, min(LONGEST_S, FIRST_S * 2 ** min(failures - 1, 16)))
 
 
-class News:
+class Wakeup:
     """Something happened that makes trying again worth while."""
 
     def __init__(self) -> None:
         self._event = anyio.Event()
 
-    def tell(self) -> None:
+    def set(self) -> None:
         self._event.set()
 
     async def wait(self, longest_s: float) -> bool:
-        """Wait for news, but no longer; say whether there were any. News told before count."""
+        """Wait for news, but no longer; say whether there were any. A wake-up set before counts."""
         with anyio.move_on_after(longest_s):
             await self._event.wait()
         is_news, self._event = self._event.is_set(), anyio.Event()
@@ -60,13 +60,13 @@ class Backoff:
 
     def __init__(
         self,
-        news: News,
+        wakeup: Wakeup,
         failed: Callable[[LlmgwError, int, float], None],
         has_demand: Callable[[], bool] = lambda: False,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self.failures = 0
-        self._news = news
+        self._wakeup = wakeup
         self._failed = failed
         self._uniform = uniform
         self._has_demand = has_demand
@@ -105,7 +105,7 @@ class Backoff:
     async def _sleep(self, seconds: float) -> None:
         until = anyio.current_time() + seconds
         while (rest_s := until - anyio.current_time()) > 0:
-            if await self._news.wait(min(rest_s, DEMAND_S)):
+            if await self._wakeup.wait(min(rest_s, DEMAND_S)):
                 # The world changed: what failed in the old one says nothing about the new.
                 self.failures = 0
                 return

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
-from llmgwctl.wire import ConditionKind, Way
+from llmgwctl.wire import ConditionKind, UpgradeKind
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.tunnel import liveness, selection
 from llmgwd.tunnel.channels import ChannelsTunnel
@@ -83,7 +83,7 @@ class TunnelPool:
         limit: int = 64,
     ) -> None:
         self.is_up = False
-        self.way: Way | None = None
+        self.way: UpgradeKind | None = None
         self.dials = Dials(dial, backoff, self)
         self._observer = observer
         self._has_demand = has_demand
@@ -91,7 +91,7 @@ class TunnelPool:
         self._endpoints: tuple[Endpoint, ...] = ()
         self._tunnels: list[Tunnel] = []
         self._line: deque[tuple[StreamOwner, float]] = deque()  # and since when
-        self._resting: dict[Endpoint, DialProbe] = {}
+        self._ejected: dict[Endpoint, DialProbe] = {}
         self._refusal: LlmgwError = Transient(
             ConditionKind.DIAL_REFUSED, "The pod refused the connection."
         )
@@ -100,7 +100,7 @@ class TunnelPool:
         self._up_since = 0.0
         self._dialled_at = 0.0
         self._lost: tuple[float, LlmgwError] | None = None  # the last tunnel: when and why
-        self._news = anyio.Event()
+        self._wakeup = anyio.Event()
         self._clock = asyncio.get_running_loop().time
 
     # What the route asks.
@@ -138,8 +138,8 @@ class TunnelPool:
     def set_endpoints(self, endpoints: Sequence[Endpoint]) -> None:
         """Take new streams to these only, in any order; tunnels to others drain."""
         wanted = set(endpoints)
-        for endpoint in [e for e in self._resting if e not in wanted]:
-            self._resting.pop(endpoint).close()
+        for endpoint in [e for e in self._ejected if e not in wanted]:
+            self._ejected.pop(endpoint).close()
         self._endpoints = tuple(dict.fromkeys(endpoints))
         self.dials.keep_to(wanted)
         for tunnel in list(self._tunnels):
@@ -148,7 +148,7 @@ class TunnelPool:
         if not wanted:
             self._go_down(Transient(ConditionKind.NO_READY_POD, "No pod is ready."))
             return
-        if len(self._resting) == len(wanted):
+        if len(self._ejected) == len(wanted):
             self._go_down(self._refusal)
         self.retry_now()
 
@@ -168,11 +168,11 @@ class TunnelPool:
 
     def refused(self, endpoint: Endpoint, cause: LlmgwError) -> None:
         """The pod did not take a connection: let it rest until it takes one of our own."""
-        if endpoint not in self._endpoints or endpoint in self._resting:
+        if endpoint not in self._endpoints or endpoint in self._ejected:
             return
-        self._resting[endpoint] = DialProbe(endpoint, self._clock())
+        self._ejected[endpoint] = DialProbe(endpoint, self._clock())
         self._refusal = cause
-        if len(self._resting) == len(self._endpoints):
+        if len(self._ejected) == len(self._endpoints):
             self._go_down(cause)
         self._wake()
 
@@ -221,13 +221,13 @@ class TunnelPool:
         wait_s, retry_at = TICK_S, self.dials.retry_at
         if retry_at is not None and now < retry_at:
             wait_s = min(wait_s, retry_at - now)
-        if self._resting:
+        if self._ejected:
             wait_s = min(wait_s, REST_S)
         if self._line:
             wait_s = min(wait_s, LINE_PATIENCE_S)
         with anyio.move_on_after(wait_s):
-            await self._news.wait()
-        self._news = anyio.Event()
+            await self._wakeup.wait()
+        self._wakeup = anyio.Event()
         if self._clock() - now > wait_s + FORGIVEN_AFTER_S / 2:
             liveness.doubt_all(self._tunnels, self._clock())
 
@@ -238,12 +238,12 @@ class TunnelPool:
         liveness.suspect_if_late(self._tunnels, now)
         up_since = self._up_since if self.is_up else None
         liveness.give_up_silent(self._tunnels, now, up_since, self._dialled_at)
-        for probe in list(self._resting.values()):
+        for probe in list(self._ejected.values()):
             self._ask_again(probe, now)
         if self.is_up and now - self._up_since > FORGIVEN_AFTER_S:
             self.dials.attempts = 0
         self._shrink(now)
-        if any(selection.can_carry(tunnel, self._resting) for tunnel in self._tunnels):
+        if any(selection.can_carry(tunnel, self._ejected) for tunnel in self._tunnels):
             self._lost = None
             self._come_up()
         self._serve_line()
@@ -257,7 +257,7 @@ class TunnelPool:
 
     def _ask_again(self, probe: DialProbe, now: float) -> None:
         if probe.has_succeeded(now):
-            self._resting.pop(probe.endpoint, None)
+            self._ejected.pop(probe.endpoint, None)
             probe.close()
             self._come_up()
         elif probe.is_due(now):
@@ -284,7 +284,7 @@ class TunnelPool:
         if not self._endpoints or not self.dials.is_due(bool(self._line) or self._has_demand()):
             return
         if self.is_up:
-            awake = [each for each in self._endpoints if each not in self._resting]
+            awake = [each for each in self._endpoints if each not in self._ejected]
             for _ in range(self._dials_wanted()):
                 self._dial_one_of(awake, tasks)
         now = self._clock()
@@ -295,14 +295,14 @@ class TunnelPool:
     def _dial_one_of(self, endpoints: Sequence[Endpoint], tasks: anyio.abc.TaskGroup) -> None:
         """Dial the one with the fewest tunnels."""
         endpoint = selection.least_served(endpoints, self._tunnels, self.dials)
-        if endpoint in self._resting:
-            self._resting[endpoint].tried(self._clock())
+        if endpoint in self._ejected:
+            self._ejected[endpoint].tried(self._clock())
         self.dials.start(tasks, endpoint)
 
     def _dials_wanted(self) -> int:
         """Count those that a route that is up is short of."""
         ready = sum(
-            tunnel.load == 0 and selection.can_carry(tunnel, self._resting)
+            tunnel.load == 0 and selection.can_carry(tunnel, self._ejected)
             for tunnel in self._tunnels
         )
         wanted = self._warm_target(self._clock()) + len(self._line) - ready - len(self.dials)
@@ -312,7 +312,7 @@ class TunnelPool:
 
     def _is_unreached(self, endpoint: Endpoint, now: float) -> bool:
         """Nothing leads there, though a pod that rests may be asked again, or all is down."""
-        probe = self._resting.get(endpoint)
+        probe = self._ejected.get(endpoint)
         is_wanted = not self.is_up if probe is None else probe.is_due(now)
         is_reached = any(t.endpoint == endpoint and not t.is_doubted for t in self._idle())
         return is_wanted and not is_reached
@@ -326,7 +326,7 @@ class TunnelPool:
         return any(not (tunnel.is_draining or tunnel.is_silent) for tunnel in self._tunnels)
 
     def dial_succeeded(self, endpoint: Endpoint, upgraded: Upgraded) -> None:
-        kind = ChannelsTunnel if upgraded.way is Way.CHANNELS else SpdyTunnel
+        kind = ChannelsTunnel if upgraded.way is UpgradeKind.CHANNELS else SpdyTunnel
         tunnel = kind(endpoint, upgraded.way, self._changed)
         self._tunnels.append(tunnel)
         tunnel.adopt(upgraded)
@@ -336,7 +336,7 @@ class TunnelPool:
         if endpoint not in self._endpoints:
             tunnel.close()
             return
-        if len(self._resting) < len(self._endpoints):
+        if len(self._ejected) < len(self._endpoints):
             self._come_up()
         self._serve_line()
 
@@ -396,7 +396,7 @@ class TunnelPool:
     # Choosing.
 
     def _pick(self, may_share: bool) -> Tunnel | None:
-        return selection.pick(self._tunnels, self._resting, may_share=may_share)
+        return selection.pick(self._tunnels, self._ejected, may_share=may_share)
 
     def _idle(self) -> list[Tunnel]:
         return [t for t in self._tunnels if t.is_idle and not t.is_draining and not t.is_closed]
@@ -412,7 +412,7 @@ class TunnelPool:
             tunnel.open(owner)
 
     def _wake(self) -> None:
-        self._news.set()
+        self._wakeup.set()
 
     def _close_all(self) -> None:
         for tunnel in list(self._tunnels):

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def pick(
-    tunnels: Sequence[Tunnel], resting: Collection[Endpoint], *, may_share: bool
+    tunnels: Sequence[Tunnel], ejected: Collection[Endpoint], *, may_share: bool
 ) -> Tunnel | None:
     """Choose an idle tunnel, one whose clients are gone or, shared, the least loaded."""
-    able = [tunnel for tunnel in tunnels if can_carry(tunnel, resting)]
+    able = [tunnel for tunnel in tunnels if can_carry(tunnel, ejected)]
     unused = [tunnel for tunnel in able if tunnel.load == 0]
     if unused:
         load = Counter[str]()
@@ -30,11 +30,11 @@ def pick(
     return min(shared, key=lambda t: (t.is_held_up, t.load), default=None)
 
 
-def can_carry(tunnel: Tunnel, resting: Collection[Endpoint]) -> bool:
+def can_carry(tunnel: Tunnel, ejected: Collection[Endpoint]) -> bool:
     """Does it take a new stream, and is its pod not one that refused the last?"""
     if tunnel.is_closed or tunnel.is_draining or tunnel.is_doubted:
         return False
-    return tunnel.endpoint not in resting and (tunnel.is_idle or tunnel.can_share)
+    return tunnel.endpoint not in ejected and (tunnel.is_idle or tunnel.can_share)
 
 
 def least_served(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from llmgwctl.wire import ConditionKind, Way
+from llmgwctl.wire import ConditionKind, UpgradeKind
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.protocol import spdy
 from llmgwd.tunnel.framing import Framing, RawFraming, WebSocketFraming
@@ -112,7 +112,7 @@ class SpdyTunnel(Tunnel):
 
     def _attach(self, transport: asyncio.Transport) -> None:
         self._framing = (
-            RawFraming(transport) if self.way is Way.SPDY else WebSocketFraming(transport)
+            RawFraming(transport) if self.way is UpgradeKind.SPDY else WebSocketFraming(transport)
         )
         self._encoder = spdy.Encoder()
         self._decoder = spdy.Decoder()

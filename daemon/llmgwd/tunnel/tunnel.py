@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
-from llmgwctl.wire import ConditionKind, Way
+from llmgwctl.wire import ConditionKind, UpgradeKind
 from llmgwd.errors import LlmgwError, Transient
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ class Tunnel(asyncio.BufferedProtocol):
     `changed` is called (with this tunnel) whenever what the pool may do with it may differ.
     """
 
-    def __init__(self, endpoint: Endpoint, way: Way, changed: Callable[[Tunnel], None]) -> None:
+    def __init__(
+        self, endpoint: Endpoint, way: UpgradeKind, changed: Callable[[Tunnel], None]
+    ) -> None:
         self.endpoint = endpoint
         self.way = way
         self.is_draining = False
