@@ -2,8 +2,8 @@
 
 Other people's clients are its proof: kubectl and kr8s work against it unmodified. From a test:
 
-    from llmgwd.demo.remote import cluster_in_thread
-    from llmgwd.demo.server import Options
+    from llmgwsim.remote import cluster_in_thread
+    from llmgwsim.server import Options
 
     with cluster_in_thread(Options(pods=2)) as cluster:
         run_with(KUBECONFIG=cluster.kubeconfig)

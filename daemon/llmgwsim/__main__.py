@@ -1,4 +1,4 @@
-"""`python -m llmgwd.demo`: the simulated cluster as a process of its own."""
+"""`python -m llmgwsim`: the simulated cluster as a process of its own."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m llmgwd.demo", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m llmgwsim", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="the API server's port (0: a free one)")
     parser.add_argument("--control-port", type=int, default=0, help="the port of the fault calls")
     parser.add_argument("--rtt", type=_duration, default=0.0, metavar="40ms")

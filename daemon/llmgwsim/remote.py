@@ -126,7 +126,7 @@ def cluster_in_thread(options: Options | None = None) -> Iterator[RemoteCluster]
 
 @contextlib.contextmanager
 def cluster_process(arguments: Sequence[str] = ()) -> Iterator[RemoteCluster]:
-    """Run `python -m llmgwd.demo ARGUMENTS` as a process, until the block ends."""
+    """Run `python -m llmgwsim ARGUMENTS` as a process, until the block ends."""
     with tempfile.TemporaryDirectory(prefix="llmgw-demo-") as folder:
         path, ready = Path(folder) / "kubeconfig", Path(folder) / "ready.json"
         command = [sys.executable, "-m", "llmgwsim", "--kubeconfig", str(path)]

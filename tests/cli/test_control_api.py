@@ -56,7 +56,7 @@ def test_the_socket_is_0600_in_a_0700_folder(served: Served) -> None:
 
 
 def test_a_second_daemon_refuses_with_the_first_ones_pid(served: Served) -> None:
-    code = "import sys; from llmgwd.control.claim import claim; claim(sys.argv[1])"
+    code = "import sys; from llmgwd.control.socket import claim; claim(sys.argv[1])"
 
     second = subprocess.run(
         [sys.executable, "-c", code, served.path], capture_output=True, text=True, check=False

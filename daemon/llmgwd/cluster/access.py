@@ -18,13 +18,14 @@ import yaml
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.cluster import kubeconfig as kube
-from llmgwd.cluster.api_errors import Action, check_room, parse_action, refusal
+from llmgwd.cluster.api_errors import Action, parse_action, refusal
 from llmgwd.cluster.auth.credentials import Credential, impersonation
 from llmgwd.cluster.auth.logins import login_for, plugin_command
 from llmgwd.errors import Blocked, Transient
 from llmgwd.net.dial import Dialer
 from llmgwd.net.proxy import choose_proxy
 from llmgwd.net.tls import ClientCertificate, ResumingContext, Trust, client_context
+from llmgwd.system.descriptors import raise_if_exhausted
 
 if TYPE_CHECKING:
     from llmgwd.cluster.rest import Answer, Rest
@@ -299,7 +300,7 @@ def _read(path: str) -> Mapping[str, Any]:
         with open(path, encoding="utf-8") as file:
             return kube.check_document(path, yaml.safe_load(file))
     except (OSError, UnicodeDecodeError) as error:
-        check_room(error)
+        raise_if_exhausted(error)
         words = error.strerror if isinstance(error, OSError) else "it is not text"
         raise Blocked(
             ConditionKind.KUBECONFIG_INVALID, f"{path}: cannot read: {words}", "correct the file"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import re
 from collections.abc import Mapping
@@ -145,20 +144,6 @@ def _not_found(action: Action, said: Mapping[str, Any] | None, words: str) -> Ll
         )
     kind = ConditionKind.NAMESPACE_MISSING if action.resource == "namespaces" else None
     return NotFound(kind or ConditionKind.TARGET_MISSING, words or f"{action}: not found")
-
-
-def check_room(error: Exception) -> None:
-    """Tell an error of ours from one of the world: with no file left to open, nobody else erred.
-
-    Raises:
-        Transient: the error is of that kind.
-    """
-    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-        raise Transient(
-            ConditionKind.DESCRIPTORS_EXHAUSTED,
-            "no file or connection can be opened any more",
-            "raise the limit on open files (ulimit -n)",
-        ) from error
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:

@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from llmgwctl.wire import ConditionKind
-from llmgwd.cluster.api_errors import check_room
 from llmgwd.cluster.resolve import nearest
 from llmgwd.errors import Blocked
 from llmgwd.net.dial import Server
+from llmgwd.system.descriptors import raise_if_exhausted
 
 T = TypeVar("T")
 _KIND_NAMES: Mapping[type, str] = {str: "text", bool: "true or false", dict: "a mapping"}
@@ -89,7 +89,7 @@ class Pem:
             with open(self.path, "rb") as file:
                 return file.read()
         except OSError as error:
-            check_room(error)
+            raise_if_exhausted(error)
             raise Blocked(
                 ConditionKind.CERTIFICATE_UNREADABLE,
                 f"{self.origin}: cannot read {self.path}: {error.strerror}",

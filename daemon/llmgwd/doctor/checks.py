@@ -49,7 +49,7 @@ class Check(Generic[CheckContext]):
 
 
 class Skip(Exception):
-    """Raised by a check that cannot find out anything, because of what `by` has already info."""
+    """Raised by a check that cannot find out anything, because of what `by` has found."""
 
     def __init__(self, by: str) -> None:
         super().__init__(by)

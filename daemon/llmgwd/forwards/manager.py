@@ -19,9 +19,8 @@ from llmgwd.forwards.conditions import Condition, Conditions, severity_of
 from llmgwd.forwards.forward import Forward
 from llmgwd.forwards.keys import Keys
 from llmgwd.forwards.status import condition_statuses, forward_status
-from llmgwd.relay.listeners import exhausted
 from llmgwd.system import memory, suspend
-from llmgwd.system.descriptors import Descriptors
+from llmgwd.system.descriptors import Descriptors, exhausted
 from llmgwd.system.file_watch import WatchedFiles
 from llmgwd.telemetry import timestamps
 from llmgwd.telemetry.timings import Timings

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote
 
 from llmgwctl.wire import ConditionKind
-from llmgwd.cluster.api_errors import check_room
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.net.http_head import HeadReader
+from llmgwd.system.descriptors import raise_if_exhausted
 
 if TYPE_CHECKING:
     from llmgwd.net.proxy import Proxy
@@ -101,7 +101,7 @@ def dial_error(dialer: Dialer, error: Exception) -> LlmgwError:
     Raises:
         Transient: it means nothing about the server; we have no descriptor left.
     """
-    check_room(error)
+    raise_if_exhausted(error)
     where = dialer.server.authority
     if isinstance(error, ssl.SSLCertVerificationError):
         return Blocked(

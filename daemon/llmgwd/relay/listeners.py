@@ -12,6 +12,7 @@ import anyio.to_thread
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.relay.listener import Listener
+from llmgwd.system.descriptors import exhausted, is_exhaustion
 from llmgwd.system.port_owner import port_owner
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ async def _problem(address: ListenAddress, error: OSError) -> LlmgwError:
             f"The system does not let this user listen on {address}.",
             "Choose a port from 1024 up with listen = … in the configuration.",
         )
-    if error.errno in (errno.EMFILE, errno.ENFILE):
+    if is_exhaustion(error):
         return exhausted()
     if error.errno in _NOT_HERE:
         return Transient(
@@ -166,13 +167,4 @@ async def _taken(address: ListenAddress) -> LlmgwError:
         f"{address} is taken by {who}.",
         f"Stop it ({stop}), or choose another port with listen = … in the configuration; "
         "the port is taken over as soon as it is free.",
-    )
-
-
-def exhausted() -> Transient:
-    """The error for a process that may open nothing more."""
-    return Transient(
-        ConditionKind.DESCRIPTORS_EXHAUSTED,
-        "The daemon has as many files and connections open as the system allows it.",
-        "Raise the limit (LimitNOFILE= in the unit, ulimit -n), or close some clients.",
     )

@@ -1,4 +1,4 @@
-"""Notices when no file or connection can be opened any more, and when it can again."""
+"""The one rule for running out of descriptors: how it is recognised, worded, noticed and ended."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from contextlib import ExitStack
 from typing import Final, NoReturn
 
 import anyio
+
+from llmgwctl.wire import ConditionKind
+from llmgwd.errors import Transient
 
 LOOK_S: Final = 1.0
 # So many must be free before it is called over: one connection takes two, a login plugin four.
@@ -24,10 +27,10 @@ class Descriptors:
 
     def note(self, error: BaseException | None) -> bool:
         """Take note of an error from anywhere; say whether it was of this kind."""
-        is_exhaustion = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
-        if is_exhaustion:
+        if is_exhaustion(error):
             self._set(True)
-        return is_exhaustion
+            return True
+        return False
 
     async def run(self) -> NoReturn:
         while True:
@@ -51,3 +54,27 @@ def has_room(count: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def is_exhaustion(error: BaseException | None) -> bool:
+    """Did the call fail because this process, or the system, can open nothing more?"""
+    return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+
+
+def exhausted() -> Transient:
+    """Word the condition of a process that can open nothing more."""
+    return Transient(
+        ConditionKind.DESCRIPTORS_EXHAUSTED,
+        "The daemon has as many files and connections open as the system allows it.",
+        "Raise the limit (LimitNOFILE= in the unit, ulimit -n), or close some clients.",
+    )
+
+
+def raise_if_exhausted(error: Exception) -> None:
+    """Call first in an `except`: with no descriptor left, neither the peer nor the file is at fault.
+
+    Raises:
+        Transient: the error is of that kind.
+    """
+    if is_exhaustion(error):
+        raise exhausted() from error

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from llmgwctl.wire import ConditionKind
-from llmgwd.cluster.api_errors import check_room
 from llmgwd.errors import Blocked
+from llmgwd.system.descriptors import raise_if_exhausted
 
 if TYPE_CHECKING:
     from llmgwd.cluster.kubeconfig import Entry
@@ -98,7 +98,7 @@ class TokenFileLogin:
         try:
             self._look()
         except (OSError, UnicodeDecodeError) as error:
-            check_room(error)
+            raise_if_exhausted(error)
             reason = error.strerror if isinstance(error, OSError) else "not text"
             raise Blocked(
                 ConditionKind.LOGIN_EXPIRED,

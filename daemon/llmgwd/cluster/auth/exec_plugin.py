@@ -20,12 +20,12 @@ import anyio
 import anyio.abc
 
 from llmgwctl.wire import ConditionKind
-from llmgwd.cluster.api_errors import check_room
 from llmgwd.cluster.auth.credentials import Credential, bearer
 from llmgwd.cluster.auth.known_plugins import login_command
 from llmgwd.cluster.auth.renewal import Renewed, Unattended
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.net.tls import ClientCertificate
+from llmgwd.system.descriptors import raise_if_exhausted
 
 if TYPE_CHECKING:
     from llmgwd.cluster.kubeconfig import Entry, Kubeconfig
@@ -132,7 +132,7 @@ async def renew(plugin: Plugin) -> Renewed:
             f"it may be waiting for somebody: {plugin.remedy}",
         ) from error
     except OSError as error:
-        check_room(error)
+        raise_if_exhausted(error)
         raise _not_started(plugin, error) from error
     if outcome.returncode != 0:
         raise _failed(plugin, outcome)
