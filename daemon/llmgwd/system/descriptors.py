@@ -71,7 +71,7 @@ def exhausted() -> Transient:
 
 
 def raise_if_exhausted(error: Exception) -> None:
-    """Call first in an `except`: with no descriptor left, neither the peer nor the file is at fault.
+    """Call first in an `except`: with no descriptor left, neither peer nor file is at fault.
 
     Raises:
         Transient: the error is of that kind.
