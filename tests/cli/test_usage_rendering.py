@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmgwctl.gateway import usage
+from llmgwctl.show import usage
 from llmgwctl.show.charts import bar, count, dollars, gauge, sparkline
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from llmgwctl.cli.arguments import duration
 from llmgwctl.errors import ClientError, NeedsPerson
-from llmgwctl.gateway import usage
 from llmgwctl.gateway.client import refusal
 from llmgwctl.gateway.destination import add_forward, gateway
 from llmgwctl.rules.litellm_answers import fault_of, has_no_database
+from llmgwctl.show import usage
 from llmgwctl.wire import Exit
 
 if TYPE_CHECKING:
