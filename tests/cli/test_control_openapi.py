@@ -16,8 +16,8 @@ from plain_daemon import Served, serve
 from schemathesis.checks import not_a_server_error
 
 from llmgwctl.api.transport import request
+from llmgwctl.wire import ApiPath as Route
 from llmgwctl.wire import EventKind
-from llmgwctl.wire import Path as Route
 from llmgwd.control.openapi import document
 from llmgwd.control.table import TABLE
 from unix_requests import UnixAdapter

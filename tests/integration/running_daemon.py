@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from llmgwctl.api import transport
 from llmgwctl.api.client import Client
 from llmgwctl.errors import ClientError
-from llmgwctl.wire import Path as Route
+from llmgwctl.wire import ApiPath as Route
 from ports import free_port
 from written_logs import LOGS
 

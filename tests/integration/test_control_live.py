@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, settings
 from running_daemon import RunningDaemon, running
 from schemathesis.checks import not_a_server_error
 
+from llmgwctl.wire import ApiPath as Route
 from llmgwctl.wire import Event, Exit, Status
-from llmgwctl.wire import Path as Route
 from llmgwd.control.openapi import document
 from llmgwd.control.table import TABLE
 from llmgwsim.remote import cluster_in_thread

@@ -15,7 +15,7 @@ from called import call
 from running_daemon import DEFAULT, RunningDaemon, running
 
 from llmgwctl.errors import ClientError
-from llmgwctl.wire import Path as Route
+from llmgwctl.wire import ApiPath as Route
 from written_logs import LOGS
 
 if TYPE_CHECKING:

@@ -68,7 +68,7 @@ def test_an_address_that_no_forward_wants_is_named(listening: socket.socket) -> 
 
 _CHILD = """
 import os, subprocess, sys
-from llmgwd.config import ListenAddress
+from llmgwd.config.model import ListenAddress
 from llmgwd.service.activation import inherit
 
 inherited = inherit()
