@@ -162,6 +162,51 @@ class LogLine(TypedDict):
     note: str | None  # "joined", "ended", …
 
 
+class RequestRecord(TypedDict):
+    """One line of `/v1/requests`, written when the request has ended.
+
+    The query takes `forward` (else all), `since` (RFC 3339) and `follow`: first what is still
+    remembered, in the order of its ends, then, where it follows, what ends from now on.
+    """
+
+    seq: int  # rises by one with each request that ends on this forward
+    time: str  # when its head had arrived
+    forward: str
+    method: str
+    path: str  # without the query
+    status: int | None  # null where no answer was passed on
+    outcome: str  # a `RequestOutcome`
+    model: str | None  # as the gateway named it
+    cost: float | None  # US dollars, as the gateway named them
+    first_byte_s: float | None  # from the head's arrival to the answer's first byte
+    total_s: float  # from the head's arrival to the end
+    sent_bytes: int  # from the client to the gateway
+    received_bytes: int
+    held_s: float  # how long it waited for a route
+    resent: int  # how often it was sent again
+    pod: str | None  # on a kubernetes route
+    url: str | None  # on a url route
+    program: str | None  # the first product of its User-Agent: "claude-cli/2.0"
+    kind: str  # "http"; later versions may record other kinds
+
+
+class DaySpend(TypedDict):
+    """What passed through the daemon on one UTC day, for one model on one forward."""
+
+    day: str  # "2026-11-26"
+    forward: str
+    model: str
+    requests: int
+    known: int  # how many of them the gateway named a cost for
+    cost: float  # the sum of those, in US dollars
+
+
+class Spend(TypedDict):
+    """The answer of `/v1/spend`."""
+
+    days: list[DaySpend]
+
+
 class CheckStatus(TypedDict):
     """One line of `/v1/doctor`, in the order in which one thing rests on another."""
 

@@ -1,4 +1,4 @@
-"""The contract of the control socket: routes, names and payload payloads, shared by both sides.
+"""The contract of the control socket: routes and names, shared by both sides.
 
 Standard library only, and little of it: `llmgwctl status` imports this on its way to an answer.
 v1 only grows: a field or a kind is added, never renamed or removed, and a client ignores what it
@@ -40,6 +40,8 @@ class ApiPath:
     RELOAD = "/v1/reload"
     KEY = "/v1/key"
     LOGS = "/v1/logs"
+    REQUESTS = "/v1/requests"
+    SPEND = "/v1/spend"
     DOCTOR = "/v1/doctor"
     METRICS = "/metrics"
     OPENAPI = "/v1/openapi.json"
@@ -131,6 +133,15 @@ class EventKind(StrEnum):
     HEALTH_CHANGED = "health-changed"
     LOGIN_RENEWED = "login-renewed"
     WOKE_UP = "woke-up"
+
+
+class RequestOutcome(StrEnum):
+    """How a request ended."""
+
+    ANSWERED = "answered"  # by the gateway, whatever its status
+    UNAVAILABLE = "unavailable"  # by llmgwd itself: no route in time, or a faulty request
+    CUT = "cut"  # reset in the middle, by llmgwd or by the gateway's side
+    CANCELLED = "cancelled"  # the client left
 
 
 class RouteKind(StrEnum):
