@@ -15,6 +15,7 @@ from llmgwd.config.model import (
     KeySource,
     ListenAddress,
     Probe,
+    Protocol,
     UrlRoute,
     default_forward,
     localhost,
@@ -57,6 +58,7 @@ def test_a_full_file_is_read_as_written() -> None:
         probe = "/live"
         probe_every = "30s"
         tunnels = 16
+        protocol = "http"
         fallback = ["https://a.ts.net/", "http://b:8080/x"]
 
         [[forward]]
@@ -97,6 +99,7 @@ def test_a_full_file_is_read_as_written() -> None:
             hold_limit=8,
             probe=Probe("http", "/live", 30.0),
             tunnel_limit=16,
+            protocol=Protocol.HTTP,
         ),
         ForwardConfig(
             "direct", localhost(4002), (UrlRoute("https://a.ts.net"),), 0.5, probe=Probe("tcp")
@@ -122,7 +125,7 @@ MISTAKES = {
     '[[forward]]\ntargte = "service/x"': (
         ':2: forward[1].targte is not allowed; did you mean "target"? allowed here: context, '
         "fallback, hold, hold_limit, kubeconfig, listen, name, namespace, port, probe, "
-        "probe_every, target, tunnels, url"
+        "probe_every, protocol, target, tunnels, url"
     ),
     "forwrd = 1": (
         ':1: forwrd is not allowed; did you mean "forward"? '
@@ -156,6 +159,9 @@ MISTAKES = {
     ),
     "[[forward]]\nhold_limit = -1": (
         ":2: forward[1].hold_limit is -1; allowed: a number from 0 to 65536"
+    ),
+    '[[forward]]\nprotocol = "https"': (
+        ':2: forward[1].protocol is "https"; allowed: "auto", "http" or "tcp"'
     ),
     '[metrics]\nlisten = "0.0.0.0:9400"': (
         ':2: metrics.listen is "0.0.0.0:9400"; '

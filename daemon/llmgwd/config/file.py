@@ -25,6 +25,7 @@ from llmgwd.config.model import (
     KeySource,
     ListenAddress,
     Probe,
+    Protocol,
     UrlRoute,
     default_forward,
     localhost,
@@ -68,6 +69,7 @@ class _ForwardTable(_Strict):
     probe: str = "litellm"
     probe_every: str = "10s"
     tunnels: int = 64
+    protocol: Protocol = Protocol.AUTO
 
 
 class _KeyTable(_Strict):
@@ -193,6 +195,7 @@ def _forward(table: _ForwardTable, place: Place, folder: str) -> ForwardConfig:
         hold_limit=table.hold_limit,
         probe=_probe(table, place),
         tunnel_limit=table.tunnels,
+        protocol=table.protocol,
     )
 
 

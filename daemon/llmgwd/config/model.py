@@ -6,12 +6,21 @@ The rest of the daemon sees these frozen values and never a file; `config_file` 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final
 
 # The name that the raw manifests of the LiteLLM documentation use, and its key.
 DEFAULT_KEY_SECRET: Final = "litellm-secrets/LITELLM_MASTER_KEY"  # noqa: S105 - a name, not a secret
 
 DEFAULT_PORT: Final = 4000
+
+
+class Protocol(StrEnum):
+    """How the connections of a forward are read: `auto` decides by each one's first bytes."""
+
+    AUTO = "auto"
+    HTTP = "http"
+    TCP = "tcp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,7 @@ class ForwardConfig:
     hold_limit: int = 256
     probe: Probe = field(default_factory=Probe)
     tunnel_limit: int = 64
+    protocol: Protocol = Protocol.AUTO
 
 
 @dataclass(frozen=True, slots=True)

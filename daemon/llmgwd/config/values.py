@@ -35,6 +35,7 @@ ALLOWED: Final[Mapping[str, str]] = {
     "forward.probe": '"litellm", "tcp", "off" or a path such as "/health"',
     "forward.probe_every": f"{_DURATION}, from 1s to 1h",
     "forward.tunnels": "a number from 1 to 1024",
+    "forward.protocol": '"auto", "http" or "tcp"',
     "gateway": "a table that begins with [gateway]",
     "gateway.key": (
         'exactly one of env = "NAME", file = "PATH", command = ["PROGRAM", …] '
