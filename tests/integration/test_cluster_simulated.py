@@ -19,6 +19,7 @@ from llmgwd.cluster.access import ClusterAccess, open_access
 from llmgwd.cluster.api_errors import Action, Forbidden, Unauthorized
 from llmgwd.cluster.target_watch import TargetWatch
 from llmgwd.cluster.upgrade import UpgradeChooser, upgrade
+from llmgwd.config.target import Target
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwsim.kubeconfig import Credentials, Exec
 from llmgwsim.net.tls import SERVER_NAME
@@ -53,7 +54,7 @@ async def access(cluster: SimulatedCluster, tmp_path: Path) -> AsyncIterator[Clu
 async def following(
     access: ClusterAccess, target: str = "service/litellm", port: str = "4000"
 ) -> AsyncIterator[Views]:
-    watch, views = TargetWatch(access, "litellm", target, port), Views()
+    watch, views = TargetWatch(access, "litellm", Target.parse(target), port), Views()
     async with anyio.create_task_group() as group:
         group.start_soon(watch.run, views)
         yield views

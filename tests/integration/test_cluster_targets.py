@@ -31,6 +31,7 @@ from llmgwd.cluster import target_watch
 from llmgwd.cluster.access import open_access
 from llmgwd.cluster.api_errors import Forbidden, Unauthorized
 from llmgwd.cluster.target_watch import TargetWatch
+from llmgwd.config.target import Target
 from llmgwd.errors import Transient
 
 pytestmark = pytest.mark.anyio
@@ -48,7 +49,7 @@ async def following(
     folder: Path, api: ScriptedApi, target: str = "service/litellm", port: str = "4000"
 ) -> AsyncIterator[tuple[Views, TargetWatch]]:
     access = await open_access(kubeconfig(folder, api), None)
-    watch, views = TargetWatch(access, "litellm", target, port), Views()
+    watch, views = TargetWatch(access, "litellm", Target.parse(target), port), Views()
     async with anyio.create_task_group() as group:
         group.start_soon(watch.run, views)
         yield views, watch
@@ -60,7 +61,9 @@ async def failure_of(folder: Path, api: ScriptedApi, target: str = "service/lite
     access = await open_access(kubeconfig(folder, api), None)
     try:
         with anyio.fail_after(10):
-            await TargetWatch(access, "litellm", target, "4000").run(lambda view: None)
+            await TargetWatch(access, "litellm", Target.parse(target), "4000").run(
+                lambda view: None
+            )
     except Exception as error:
         return error
     finally:

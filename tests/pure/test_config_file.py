@@ -20,6 +20,7 @@ from llmgwd.config.model import (
     default_forward,
     localhost,
 )
+from llmgwd.config.target import Target
 from llmgwd.errors import ConfigError
 
 PATH = "/home/ada/.config/llmgw/config.toml"
@@ -33,7 +34,7 @@ def test_no_file_is_the_forward_that_needs_no_configuration(tmp_path: Path) -> N
         ForwardConfig(
             "litellm",
             (ListenAddress("127.0.0.1", 4000), ListenAddress("::1", 4000)),
-            (ClusterRoute("litellm", "service/litellm", "4000"),),
+            (ClusterRoute("litellm", Target.parse("service/litellm"), "4000"),),
         ),
     )
 
@@ -87,7 +88,7 @@ def test_a_full_file_is_read_as_written() -> None:
             routes=(
                 ClusterRoute(
                     "llm",
-                    "deployment/litellm",
+                    Target.parse("deployment/litellm"),
                     "http",
                     "homelab",
                     "/home/ada/.config/llmgw/cluster.yaml",

@@ -13,6 +13,7 @@ from llmgwctl.doctor.machine import check_service
 from llmgwctl.service.state import Facts
 from llmgwctl.wire import CheckState, CheckStatus
 from llmgwd.config.model import ClusterRoute
+from llmgwd.config.target import Target
 from llmgwd.doctor.checks import Check, Finding, Skip, examine, failure, info, ok, warning
 from llmgwd.doctor.permissions import needs, role, shown
 from llmgwd.doctor.pod_troubles import ailment, latest_warning
@@ -109,17 +110,17 @@ def test_the_newest_warning_about_a_pod_is_told() -> None:
             "get services, list/watch pods, create/get pods/portforward, get pods/log, get secrets",
         ),
         (
-            ClusterRoute(target="deployment/litellm"),
+            ClusterRoute(target=Target.parse("deployment/litellm")),
             None,
             "get deployments, list/watch pods, create/get pods/portforward, get pods/log",
         ),
         (
-            ClusterRoute(target="pod/litellm-0"),
+            ClusterRoute(target=Target.parse("pod/litellm-0")),
             None,
             "get/watch pods, create/get pods/portforward, get pods/log",
         ),
         (
-            ClusterRoute(target="app=litellm"),
+            ClusterRoute(target=Target.parse("app=litellm")),
             None,
             "list/watch pods, create/get pods/portforward, get pods/log",
         ),

@@ -10,18 +10,17 @@ from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.pods import Endpoint, Pod, parse_pod
 from llmgwd.cluster.resolve import (
     Selection,
-    Target,
     format_selector,
     nearest,
-    parse_target,
     select_by_service,
     select_by_workload,
     select_directly,
     view,
 )
-from llmgwd.errors import Blocked, ConfigError, Transient
+from llmgwd.config.target import Target, TargetKind
+from llmgwd.errors import Blocked, Transient
 
-SERVICE = Target("services", "litellm")
+SERVICE = Target(TargetKind.SERVICE, "litellm")
 
 
 def pod(
@@ -57,39 +56,6 @@ def service(*ports: dict[str, Any], **spec: Any) -> dict[str, Any]:
 def chosen(selection: Selection, *pods: Pod) -> list[tuple[str, int]]:
     endpoints = view(SERVICE, selection, "litellm", pods).endpoints
     return [(endpoint.pod, endpoint.port) for endpoint in endpoints]
-
-
-@pytest.mark.parametrize(
-    ("text", "target"),
-    [
-        ("service/litellm", Target("services", "litellm")),
-        ("svc/litellm", Target("services", "litellm")),
-        ("deployment/x", Target("deployments", "x")),
-        ("deploy/x", Target("deployments", "x")),
-        ("statefulset/x", Target("statefulsets", "x")),
-        ("pod/x-0", Target("pods", "x-0")),
-        ("app=litellm", Target("", "app=litellm")),
-        (
-            "app.kubernetes.io/name=litellm,tier!=db",
-            Target("", "app.kubernetes.io/name=litellm,tier!=db"),
-        ),
-        ("app in (a,b)", Target("", "app in (a,b)")),
-        ("!canary", Target("", "!canary")),
-    ],
-)
-def test_a_target_is_read_as_kubectl_would(text: str, target: Target) -> None:
-    assert parse_target(text) == target
-
-
-@pytest.mark.parametrize(
-    "text", ["litellm", "ingress/x", "service/", "service/a/b", "service/a=b", ""]
-)
-def test_a_target_that_leads_nowhere_is_refused_with_what_is_allowed(text: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        parse_target(text)
-
-    assert f'"{text}"' in caught.value.message
-    assert "service/NAME" in caught.value.remedy
 
 
 def test_a_numeric_target_port_is_used_as_it_is() -> None:
@@ -182,7 +148,7 @@ def test_a_workloads_labels_and_expressions_become_one_selector() -> None:
 
 
 def test_a_deployments_pods_are_dialled_at_the_port_as_configured() -> None:
-    target = Target("deployments", "litellm")
+    target = Target(TargetKind.DEPLOYMENT, "litellm")
     workload = {"spec": {"selector": {"matchLabels": {"app": "litellm"}}}}
 
     assert select_by_workload(target, workload, "4000") == Selection("app=litellm", "", 4000)
@@ -190,7 +156,7 @@ def test_a_deployments_pods_are_dialled_at_the_port_as_configured() -> None:
 
 
 def test_a_pod_target_is_that_pod_alone() -> None:
-    assert select_directly(Target("pods", "x-0"), "4000") == Selection("", "x-0", 4000)
+    assert select_directly(Target(TargetKind.POD, "x-0"), "4000") == Selection("", "x-0", 4000)
 
 
 SELECTION = Selection("app=litellm", "", 4000)

@@ -13,38 +13,8 @@ from typing import Any
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.pods import Endpoint, Pod, TargetView
-from llmgwd.errors import Blocked, ConfigError, LlmgwError, Transient
-
-# Each name a person may write, and the plural the API has for it.
-KINDS: Mapping[str, str] = {
-    "service": "services",
-    "services": "services",
-    "svc": "services",
-    "deployment": "deployments",
-    "deployments": "deployments",
-    "deploy": "deployments",
-    "statefulset": "statefulsets",
-    "statefulsets": "statefulsets",
-    "sts": "statefulsets",
-    "replicaset": "replicasets",
-    "rs": "replicasets",
-    "daemonset": "daemonsets",
-    "ds": "daemonsets",
-    "pod": "pods",
-    "pods": "pods",
-    "po": "pods",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What to forward to. `kind` is the API's plural, or "" for a label selector in `name`."""
-
-    kind: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.kind[:-1]}/{self.name}" if self.kind else self.name
+from llmgwd.config.target import Target, TargetKind
+from llmgwd.errors import Blocked, LlmgwError, Transient
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +31,6 @@ class Selection:
     selector: str  # label selector as the API takes it; "" with a pod's name
     pod_name: str
     port: int | str
-
-
-def parse_target(text: str) -> Target:
-    """Read "service/litellm", "pod/NAME", "app=litellm" and their like.
-
-    Raises:
-        ConfigError: neither a kind this program knows and a name, nor a label selector.
-    """
-    kind, slash, name = text.partition("/")
-    if slash and kind.lower() in KINDS and name and "/" not in name and "=" not in name:
-        return Target(KINDS[kind.lower()], name)
-    if not (slash and kind.lower() in KINDS) and any(mark in text for mark in "=!(,"):
-        return Target("", text)
-    raise ConfigError(
-        f'target "{text}" is none that can be forwarded to',
-        "write service/NAME, deployment/NAME, statefulset/NAME, pod/NAME "
-        "or a label selector such as app=litellm",
-    )
 
 
 def select_by_service(service: Mapping[str, Any], port: str) -> Selection:
@@ -117,7 +69,7 @@ def select_by_workload(target: Target, workload: Mapping[str, Any], port: str) -
 
 def select_directly(target: Target, port: str) -> Selection:
     """A pod by its name or pods by a label selector: nothing to ask the API server first."""
-    if target.kind == "pods":
+    if target.kind is TargetKind.POD:
         return Selection("", target.name, as_port(port))
     return Selection(target.name, "", as_port(port))
 

@@ -18,6 +18,7 @@ from llmgwctl.wire import ConditionKind
 from llmgwd.cluster import resolve
 from llmgwd.cluster.api_errors import Forbidden, Gone, NotFound, parse_action, refusal
 from llmgwd.cluster.pods import Pod, TargetView, parse_pod
+from llmgwd.config.target import Target, TargetKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
 
 if TYPE_CHECKING:
@@ -35,16 +36,17 @@ _REREAD_S = 15.0
 _POLL_S = 2.0
 _RELIST_S = 0.05
 _MISSING_RETRY_S = 3.0
+# Targets that name pods themselves: there is no object to read first.
+_POD_KINDS = (TargetKind.POD, TargetKind.SELECTOR)
 
 
 class TargetWatch:
     """One target of one namespace. `run` it once; `refresh` it on news from elsewhere."""
 
-    def __init__(self, access: ClusterAccess, namespace: str, target: str, port: str) -> None:
-        """Raises ConfigError: a target of no known kind."""
+    def __init__(self, access: ClusterAccess, namespace: str, target: Target, port: str) -> None:
         self._access = access
         self._namespace = namespace
-        self._target = resolve.parse_target(target)
+        self._target = target
         self._port = port
         self._told: TargetView | None = None
         self._changed: Callable[[TargetView], None] = lambda _: None
@@ -92,15 +94,15 @@ class TargetWatch:
     async def _read_target(self) -> resolve.Selection | Blocked:
         """The pods to follow, or what about the target keeps us from it."""
         target = self._target
-        if target.kind in ("", "pods"):
+        if target.kind in _POD_KINDS:
             return resolve.select_directly(target, self._port)
         try:
-            path = f"{self._collection(target.kind)}/{_quoted(target.name)}"
+            path = f"{self._collection(target.kind.plural)}/{_quoted(target.name)}"
             found = await self._access.get(path)
         except NotFound:
             return await self._missing()
         try:
-            if target.kind == "services":
+            if target.kind is TargetKind.SERVICE:
                 return resolve.select_by_service(found, self._port)
             return resolve.select_by_workload(target, found, self._port)
         except Blocked as mistake:
@@ -143,7 +145,7 @@ class TargetWatch:
     ) -> tuple[dict[str, Pod], str]:
         listed = await self._access.get(self._collection("pods"), query)
         pods = {pod.name: pod for pod in map(parse_pod, listed.get("items") or ())}
-        if not pods and self._target.kind in ("", "pods"):
+        if not pods and self._target.kind in _POD_KINDS:
             await self._check_namespace()
         return pods, (listed.get("metadata") or {}).get("resourceVersion", "")
 
@@ -237,12 +239,13 @@ class TargetWatch:
             return missing
         except LlmgwError:
             pass  # a role in a namespace seldom grants to look at the namespace itself
-        near = await self._nearest(self._collection(self._target.kind), self._target.name)
+        kinds = self._target.kind.plural
+        near = await self._nearest(self._collection(kinds), self._target.name)
         return Blocked(
             ConditionKind.TARGET_MISSING,
             f"there is no {self._target} in namespace {self._namespace} "
             f"of cluster {self._access.cluster}",
-            f"there is {near}" if near else f"kubectl -n {self._namespace} get {self._target.kind}",
+            f"there is {near}" if near else f"kubectl -n {self._namespace} get {kinds}",
         )
 
     async def _check_namespace(self) -> None:

@@ -30,6 +30,7 @@ from llmgwd.config.model import (
     default_forward,
     localhost,
 )
+from llmgwd.config.target import DEFAULT_TARGET, Target
 from llmgwd.config.values import ALLOWED, Mistake, Place, in_words, located
 from llmgwd.errors import ConfigError
 
@@ -37,12 +38,6 @@ _LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _UNIT_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_OBJECT = re.compile(
-    r"(service|svc|deployment|deploy|statefulset|sts|replicaset|rs|daemonset|ds|pod|po)s?"
-    r"/[a-z0-9]([a-z0-9.-]*[a-z0-9])?",
-    re.IGNORECASE,
-)
-_SELECTOR = re.compile(r"[A-Za-z0-9._/-]+\s*(=|!=|==|\s(not)?in\s*\().+", re.IGNORECASE)
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET = re.compile(r"[a-z0-9][a-z0-9.-]*/[A-Za-z0-9._-]+")
@@ -250,18 +245,25 @@ def _routes(table: _ForwardTable, place: Place, folder: str) -> tuple[ClusterRou
 
 
 def _cluster_route(table: _ForwardTable, place: Place, folder: str) -> ClusterRoute:
-    target = table.target if table.target is not None else "service/litellm"
-    is_target = bool(_OBJECT.fullmatch(target) or _SELECTOR.fullmatch(target))
-    _check(place, "target", target, is_target)
     namespace = table.namespace if table.namespace is not None else "litellm"
     _check(place, "namespace", namespace, bool(_DNS_LABEL.fullmatch(namespace)))
     return ClusterRoute(
         namespace=namespace,
-        target=target,
+        target=_target(table, place),
         port=_port(table, place),
         context=table.context,
         kubeconfig=None if table.kubeconfig is None else _file(table.kubeconfig, folder),
     )
+
+
+def _target(table: _ForwardTable, place: Place) -> Target:
+    if table.target is None:
+        return DEFAULT_TARGET
+    try:
+        return Target.parse(table.target)
+    except ValueError:
+        where = place.under("target")
+        raise Mistake(where, table.target, ALLOWED[where.pattern]) from None
 
 
 def _port(table: _ForwardTable, place: Place) -> str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from llmgwd.config.target import DEFAULT_TARGET, Target
+
 # The name that the raw manifests of the LiteLLM documentation use, and its key.
 DEFAULT_KEY_SECRET: Final = "litellm-secrets/LITELLM_MASTER_KEY"  # noqa: S105 - a name, not a secret
 
@@ -39,7 +41,7 @@ class ClusterRoute:
     """The way to the gateway through a cluster. `context` None: whatever is current."""
 
     namespace: str = "litellm"
-    target: str = "service/litellm"  # or deployment/…, statefulset/…, pod/…, or "app=litellm"
+    target: Target = DEFAULT_TARGET
     port: str = "4000"  # number or name
     context: str | None = None
     kubeconfig: str | None = None

@@ -125,7 +125,7 @@ async def check_key(context: CheckContext) -> Finding:
         secrets_in(context.route.namespace if context.has_cluster else "", context.get),
         redaction.register,
         namespace=context.route.namespace if context.has_cluster else "",
-        release=context.route.target.rpartition("/")[2] if context.has_cluster else "litellm",
+        release=(context.has_cluster and context.route.target.release) or "litellm",
     )
     key = await ring.key()
     answer = await _ask(context, "/v1/models", key.value)

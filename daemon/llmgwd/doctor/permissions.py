@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmgwd.cluster.api_errors import Action
-from llmgwd.cluster.resolve import parse_target
+from llmgwd.config.target import TargetKind
 
 if TYPE_CHECKING:
     from llmgwd.config.model import ClusterRoute
 
-_APPS = ("deployments", "statefulsets", "replicasets", "daemonsets")
 ROLE_NAME = "llmgw"
 
 
@@ -31,13 +30,13 @@ class Need:
 def needs(route: ClusterRoute, secret: str | None) -> list[Need]:
     """List what `route` rests on; `secret` is the name of the Secret the key comes from."""
     namespace = route.namespace
-    target = parse_target(route.target)
+    target = route.target
     found: list[Need] = []
-    if target.kind == "services":
+    if target.kind is TargetKind.SERVICE:
         found.append(Need(Action("get", "services", "", namespace, target.name)))
-    elif target.kind in _APPS:
-        found.append(Need(Action("get", target.kind, "apps", namespace, target.name)))
-    if target.kind == "pods":
+    elif target.kind not in (TargetKind.POD, TargetKind.SELECTOR):
+        found.append(Need(Action("get", target.kind.plural, "apps", namespace, target.name)))
+    if target.kind is TargetKind.POD:
         found.append(Need(Action("get", "pods", "", namespace, target.name)))
         polled = "the pod is asked for again and again"
     else:

@@ -38,7 +38,7 @@ def _ring(forward: Forward, source: KeySource) -> KeyRing:
 
     route = _cluster_route(forward)
     namespace = route.config.namespace if route else "litellm"
-    release = route.config.target.rpartition("/")[2] if route else "litellm"
+    release = (route and route.config.target.release) or "litellm"
     return KeyRing(
         source,
         secrets_in(namespace, get),

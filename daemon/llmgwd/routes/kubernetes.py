@@ -356,7 +356,7 @@ class KubernetesRoute:
             "context": access.context if access else self.config.context,
             "cluster": access.cluster if access else None,
             "namespace": self.config.namespace,
-            "target": self.config.target,
+            "target": str(self.config.target),
             "port": self.config.port,
             "way": self.pool.way.value if self.pool.way else None,
             "pods": self._pods(),
