@@ -3,7 +3,7 @@
 Other people's clients are its proof: kubectl and kr8s work against it unmodified. From a test:
 
     from llmgwsim.remote import cluster_in_thread
-    from llmgwsim.server import Options
+    from llmgwsim.options import Options
 
     with cluster_in_thread(Options(pods=2)) as cluster:
         run_with(KUBECONFIG=cluster.kubeconfig)

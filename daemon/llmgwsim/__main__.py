@@ -13,8 +13,9 @@ import signal
 import sys
 from pathlib import Path
 
-from llmgwsim.gateway.litellm import GatewaySettings
-from llmgwsim.server import Options, SimulatedCluster
+from llmgwsim.cluster import SimulatedCluster
+from llmgwsim.gateway.settings import GatewaySettings
+from llmgwsim.options import Options
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -11,17 +11,19 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from llmgwsim.cluster import SimulatedCluster
 from llmgwsim.kubeconfig import Credentials, write_kubeconfig
-from llmgwsim.server import Options, SimulatedCluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+
+    from llmgwsim.options import Options
 
 _START_TIMEOUT_S = 20.0
 

@@ -27,7 +27,7 @@ from llmgwd.relay.admission import AdmissionQueue, Reason
 from llmgwd.relay.listener import Listener, bind
 from llmgwd.relay.splice import carry
 from llmgwd.tunnel.pool import TunnelPool
-from llmgwsim.server import Options, SimulatedCluster
+from llmgwsim.cluster import SimulatedCluster
 
 if TYPE_CHECKING:
     import pytest
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from llmgwd.errors import LlmgwError
     from llmgwd.relay.connection import LocalConnection
     from llmgwd.tunnel.tunnel import Tunnel
+    from llmgwsim.options import Options
     from llmgwsim.world.pod import Pod
 
 PATIENCE_S = 15.0

@@ -21,9 +21,10 @@ from llmgwd.cluster.target_watch import TargetWatch
 from llmgwd.cluster.upgrade import UpgradeChooser, upgrade
 from llmgwd.config.target import Target
 from llmgwd.errors import Blocked, LlmgwError, Transient
+from llmgwsim.cluster import SimulatedCluster
 from llmgwsim.kubeconfig import Credentials, Exec
 from llmgwsim.net.tls import SERVER_NAME
-from llmgwsim.server import Options, SimulatedCluster
+from llmgwsim.options import Options
 
 if TYPE_CHECKING:
     from llmgwd.cluster.pods import Endpoint

@@ -23,9 +23,9 @@ from llmgwctl.api import transport
 from llmgwd.config.model import Probe
 from llmgwd.gateway.key import check
 from llmgwd.gateway.probe import probe
-from llmgwsim.gateway.litellm import GatewaySettings
+from llmgwsim.gateway.settings import GatewaySettings
+from llmgwsim.options import Options
 from llmgwsim.remote import RemoteCluster, cluster_in_thread
-from llmgwsim.server import Options
 
 if TYPE_CHECKING:
     from llmgwd.gateway.surface import KeyVerdict

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from running_daemon import running
 from traffic import Traffic, get
 
+from llmgwsim.options import Options
 from llmgwsim.remote import cluster_in_thread
-from llmgwsim.server import Options
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from llmgwsim.api import answers
 from llmgwsim.api.discovery import BY_PLURAL, Kind, discovery, table
 from llmgwsim.api.logs import serve_logs
+from llmgwsim.api.portforward import Upgrades, refuse_by_proxy, serve_portforward, verbs_needed
 from llmgwsim.api.protobuf import CONTENT_TYPE as PROTOBUF
 from llmgwsim.api.protobuf import read_review
 from llmgwsim.api.reviews import review
 from llmgwsim.api.selectors import matches
 from llmgwsim.api.watch import Watch
 from llmgwsim.net.request import Request, json_body
-from llmgwsim.portforward.entry import Upgrades, refuse_by_proxy, serve_portforward, verbs_needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,14 +1,4 @@
-"""What can be done to the simulated cluster: each public method is a fault call, here and by HTTP.
+"""What can be made to go wrong in the simulated cluster, as calls from Python and by HTTP.
 
-Arguments and results are plain JSON, so that a call means the same from Python and from another
-process. A pod's name may be left out: the first pod of the gateway is meant.
+Imports every other room; only the cluster as a whole imports it.
 """
-
-from llmgwsim.faults.api import ApiFaults
-from llmgwsim.faults.objects import ObjectFaults
-from llmgwsim.faults.pods import PodFaults
-from llmgwsim.faults.wire import WireFaults
-
-
-class Faults(PodFaults, WireFaults, ApiFaults, ObjectFaults):
-    """All fault calls of one cluster."""

@@ -1,21 +1,41 @@
-"""What the fault calls stand on: the cluster, and how a call is found by its name."""
+"""What the fault calls act on: the parts of the cluster, and how a call is found by its name."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from llmgwsim.server import SimulatedCluster
+    from llmgwsim.api.access import Access
+    from llmgwsim.api.behaviour import Behaviour
+    from llmgwsim.api.rest import Api
+    from llmgwsim.api.server import ApiServer
+    from llmgwsim.net.network import Network
+    from llmgwsim.options import Options
     from llmgwsim.world.pod import Pod
-    from llmgwsim.world.world import Workload
+    from llmgwsim.world.world import Workload, World
 
 _NOT_CALLS = frozenset({"describe", "call"})
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What a cluster is made of, and so what can be wrong with it; `token` is its first one."""
+
+    options: Options
+    network: Network
+    access: Access
+    behaviour: Behaviour
+    world: World
+    api: Api
+    server: ApiServer
+    token: str
+
+
 class FaultCalls:
-    def __init__(self, cluster: SimulatedCluster) -> None:
+    def __init__(self, cluster: Parts) -> None:
         self._cluster = cluster
         self._world = cluster.world
         self._behaviour = cluster.behaviour

@@ -10,7 +10,7 @@ from llmgwsim.net.http1 import Connections, HttpConnection
 from llmgwsim.net.request import Request, json_body
 
 if TYPE_CHECKING:
-    from llmgwsim.faults import Faults
+    from llmgwsim.faults.calls import Faults
 
 
 class Control:

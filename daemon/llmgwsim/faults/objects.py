@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from llmgwsim.faults.base import FaultCalls
-from llmgwsim.gateway.litellm import VirtualKey
+from llmgwsim.gateway.settings import VirtualKey
 
 
 class ObjectFaults(FaultCalls):

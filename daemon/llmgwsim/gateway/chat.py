@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from llmgwsim.net.request import Request, json_body
 
 if TYPE_CHECKING:
-    from llmgwsim.gateway.litellm import GatewaySettings, Record
+    from llmgwsim.gateway.settings import GatewayRecord, GatewaySettings
 
 _TEXT = "The simulated gateway answers with words that mean nothing and arrive one by one"
 _WORDS = tuple(_TEXT.split(" "))
 _SSE = "text/event-stream; charset=utf-8"
 
 
-async def serve_chat(request: Request, settings: GatewaySettings, record: Record) -> None:
+async def serve_chat(request: Request, settings: GatewaySettings, record: GatewayRecord) -> None:
     """POST /v1/chat/completions; `think_s`, `pieces` and `gap_s` in the body change its pace."""
     asked = await _asked(request)
     if asked is None:
@@ -45,7 +45,9 @@ async def serve_chat(request: Request, settings: GatewaySettings, record: Record
     request.respond_json(200, body, headers)
 
 
-async def serve_messages(request: Request, settings: GatewaySettings, record: Record) -> None:
+async def serve_messages(
+    request: Request, settings: GatewaySettings, record: GatewayRecord
+) -> None:
     """POST /v1/messages, Anthropic's shape; errors in OpenAI's, as LiteLLM has them."""
     asked = await _asked(request)
     if asked is None:
@@ -75,7 +77,7 @@ async def serve_messages(request: Request, settings: GatewaySettings, record: Re
     request.respond_json(200, message, _headers(settings))
 
 
-async def serve_count(request: Request, settings: GatewaySettings, record: Record) -> None:
+async def serve_count(request: Request, settings: GatewaySettings, record: GatewayRecord) -> None:
     if await _asked(request) is not None:
         request.respond_json(200, {"input_tokens": 9})
 

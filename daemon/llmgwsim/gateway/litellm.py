@@ -6,131 +6,14 @@ in an error body is a string, and a wrong key without a database is a 400.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Protocol
 
 from llmgwsim.gateway.chat import serve_chat, serve_count, serve_messages
+from llmgwsim.gateway.errors import error
+from llmgwsim.gateway.keys import key_hash, over_budget, presented_key, refuse_key
+from llmgwsim.gateway.settings import GatewayRecord, GatewaySettings
 from llmgwsim.gateway.usage import daily_activity
 from llmgwsim.net.request import Request
-
-
-@dataclass(frozen=True)
-class VirtualKey:
-    alias: str
-    spend: float = 0.0123
-    max_budget: float | None = 10.0
-    models: tuple[str, ...] = ()
-    user_id: str = "demo-user"
-    is_expired: bool = False
-    is_blocked: bool = False
-
-
-@dataclass
-class GatewaySettings:
-    """How the gateway is set up; shared by all pods, changed while they run."""
-
-    master_key: str = "sk-demo-master-key"
-    has_database: bool = False
-    is_database_reachable: bool = True
-    version: str = "1.80.0"
-    models: tuple[str, ...] = ("claude-sonnet", "claude-haiku", "gpt-mini")
-    keys: dict[str, VirtualKey] = field(default_factory=dict)
-    # The gap between two pieces of a streamed answer, and how many there are.
-    stream_gap_s: float = 0.02
-    stream_pieces: int = 12
-    # How long a model thinks before its first byte.
-    think_s: float = 0.0
-
-    @property
-    def is_newer(self) -> bool:
-        return tuple(int(part) for part in self.version.split(".")[:2]) >= (1, 100)
-
-
-class Record(Protocol):
-    paid_health_calls: int
-    model_calls: int
-
-
-def error(
-    status: int, message: str, kind: str, param: str | None = "None", code: int | None = None
-) -> tuple[int, object]:
-    body = {"message": message, "type": kind, "param": param, "code": str(code or status)}
-    return status, {"error": body}
-
-
-def presented_key(request: Request) -> str | None:
-    """The key a request shows, in LiteLLM's order of headers; None: none at all."""
-    headers = request.headers
-    named = headers.get("x-litellm-api-key")
-    if named:
-        return named.removeprefix("Bearer ")
-    authorization = headers.get("authorization")
-    if authorization:
-        scheme, _, key = authorization.partition(" ")
-        return key.strip() if scheme.lower() in ("bearer", "basic") else ""
-    for name in ("api-key", "x-api-key", "x-goog-api-key", "ocp-apim-subscription-key"):
-        if headers.get(name):
-            return headers[name]
-    return None
-
-
-def key_hash(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()
-
-
-def refuse_key(key: str | None, settings: GatewaySettings) -> tuple[int, object] | None:
-    """The answer to a key that is not accepted; None: it is."""
-    if not settings.master_key and not settings.has_database:
-        return None
-    if key is None:
-        return error(401, "Authentication Error, No api key passed in.", "auth_error")
-    if key == "":
-        text = "Malformed API Key passed in. Ensure Key has `Bearer ` prefix."
-        return error(401, f"Authentication Error, {text}", "auth_error")
-    if key == settings.master_key:
-        return None
-    if not settings.has_database:
-        return error(400, "No connected db.", "no_db_connection", None)
-    if not settings.is_database_reachable:
-        text = "Authentication Error, All connection attempts failed"
-        return error(401, text, "auth_error")
-    if key in settings.keys:
-        return _refuse_known(key, settings)
-    if not key.startswith("sk-"):
-        text = f"LiteLLM Virtual Key expected. Received={key}, expected to start with 'sk-'."
-        return error(401, f"Authentication Error, {text}", "auth_error")
-    digest = key_hash(key)
-    text = (
-        "Authentication Error, Invalid proxy server token passed. "
-        f"Received API Key = sk-...{key[-4:]}, Key Hash (Token) ={digest[:4]}...{digest[-4:]}. "
-        "Unable to find token in cache or `LiteLLM_VerificationTokenTable`"
-    )
-    return error(401, text, "token_not_found_in_db", "key")
-
-
-def _refuse_known(key: str, settings: GatewaySettings) -> tuple[int, object] | None:
-    entry = settings.keys[key]
-    if entry.is_blocked:
-        text = "Authentication Error, Key is blocked. Update via `/key/unblock` if you're admin."
-        return error(401, text, "auth_error")
-    if entry.is_expired:
-        text = (
-            "Authentication Error - Expired Key. Key Expiry time 2026-01-01 00:00:00+00:00 "
-            "and current time 2026-11-23 00:00:00+00:00"
-        )
-        return error(401 if settings.is_newer else 400, text, "expired_key", key_hash(key))
-    return None
-
-
-def over_budget(key: str | None, settings: GatewaySettings) -> tuple[int, object] | None:
-    entry = settings.keys.get(key or "")
-    if entry is None or entry.max_budget is None or entry.spend <= entry.max_budget:
-        return None
-    text = f"Budget has been exceeded! Current cost: {entry.spend}, Max budget: {entry.max_budget}"
-    return error(429 if settings.is_newer else 400, text, "budget_exceeded", None)
-
 
 _NO_DB = {
     "detail": {"error": "DB not connected. See https://docs.litellm.ai/docs/proxy/virtual_keys"}
@@ -138,7 +21,7 @@ _NO_DB = {
 
 
 async def serve_litellm(
-    request: Request, settings: GatewaySettings, record: Record, is_draining: bool
+    request: Request, settings: GatewaySettings, record: GatewayRecord, is_draining: bool
 ) -> None:
     path = request.path.rstrip("/") or "/"
     if path in _OPEN:
@@ -220,12 +103,12 @@ def _allowed_models(request: Request, settings: GatewaySettings) -> tuple[str, .
     return entry.models if entry and entry.models else settings.models
 
 
-async def _models(request: Request, settings: GatewaySettings, record: Record) -> None:
+async def _models(request: Request, settings: GatewaySettings, record: GatewayRecord) -> None:
     names = _allowed_models(request, settings)
     request.respond_json(200, {"data": [_model(name) for name in names], "object": "list"})
 
 
-async def _one_model(request: Request, settings: GatewaySettings, record: Record) -> None:
+async def _one_model(request: Request, settings: GatewaySettings, record: GatewayRecord) -> None:
     name = request.path.split("models/", 1)[1]
     if name in _allowed_models(request, settings):
         request.respond_json(200, _model(name))
@@ -234,7 +117,7 @@ async def _one_model(request: Request, settings: GatewaySettings, record: Record
         request.respond_json(404, {"detail": text})
 
 
-async def _model_info(request: Request, settings: GatewaySettings, record: Record) -> None:
+async def _model_info(request: Request, settings: GatewaySettings, record: GatewayRecord) -> None:
     items = [
         {
             "model_name": name,
@@ -246,7 +129,7 @@ async def _model_info(request: Request, settings: GatewaySettings, record: Recor
     request.respond_json(200, {"data": items})
 
 
-async def _health(request: Request, settings: GatewaySettings, record: Record) -> None:
+async def _health(request: Request, settings: GatewaySettings, record: GatewayRecord) -> None:
     """Counted: the real one makes a paid call to each model."""
     record.paid_health_calls += 1
     healthy = [{"model": name} for name in settings.models]
@@ -254,7 +137,7 @@ async def _health(request: Request, settings: GatewaySettings, record: Record) -
     request.respond_json(200, body | {"healthy_count": len(healthy), "unhealthy_count": 0})
 
 
-async def _key_info(request: Request, settings: GatewaySettings, record: Record) -> None:
+async def _key_info(request: Request, settings: GatewaySettings, record: GatewayRecord) -> None:
     if not settings.has_database:
         text = (
             "Internal Server Error, Database not connected. "
@@ -288,7 +171,7 @@ async def _key_info(request: Request, settings: GatewaySettings, record: Record)
     request.respond_json(200, {"key": key_hash(key), "info": known})
 
 
-async def _activity(request: Request, settings: GatewaySettings, record: Record) -> None:
+async def _activity(request: Request, settings: GatewaySettings, record: GatewayRecord) -> None:
     if not settings.has_database:
         request.respond_json(500, _NO_DB)
         return
@@ -305,7 +188,9 @@ async def _activity(request: Request, settings: GatewaySettings, record: Record)
     request.respond_json(200, body)
 
 
-async def _without_database(request: Request, settings: GatewaySettings, record: Record) -> None:
+async def _without_database(
+    request: Request, settings: GatewaySettings, record: GatewayRecord
+) -> None:
     if not settings.has_database:
         request.respond_json(500, {"detail": {"error": "No db connected"}})
     else:
@@ -318,7 +203,7 @@ _OPEN: dict[str, Callable[[GatewaySettings, bool], tuple[int, object]]] = {
     "/health/readiness": _readiness,
     "/routes": _routes,
 }
-_Route = Callable[[Request, GatewaySettings, Record], Awaitable[None]]
+_Route = Callable[[Request, GatewaySettings, GatewayRecord], Awaitable[None]]
 _KEYED: dict[str, _Route] = {
     "/health": _health,
     "/v1/models": _models,

@@ -9,31 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from llmgwsim.gateway.litellm import GatewaySettings, serve_litellm
+from llmgwsim.gateway.litellm import serve_litellm
 from llmgwsim.net.http1 import Connections, HttpConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from llmgwsim.gateway.settings import GatewayRecord, GatewaySettings
     from llmgwsim.net.request import Request
 
 # uvicorn's own default.
 KEEP_ALIVE_S = 5.0
 _PATTERN = bytes(range(256)) * 1024
-
-
-@dataclass
-class GatewayRecord:
-    """What the pods of one cluster were asked, for tests to look at."""
-
-    seen: Counter[str] = field(default_factory=Counter)
-    requests: Counter[str] = field(default_factory=Counter)
-    paid_health_calls: int = 0
-    model_calls: int = 0
 
 
 class GatewayProgram:

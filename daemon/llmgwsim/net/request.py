@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-if TYPE_CHECKING:
-    from llmgwsim.net.http1 import HttpConnection
-
 _KNOWN = {status.value for status in HTTPStatus}
+
+
+class Connection(Protocol):
+    """What a request needs of the connection it came on; `http1.HttpConnection` is one."""
+
+    transport: asyncio.Transport
+    common_headers: dict[str, str]
+
+    def write(self, data: bytes) -> None: ...
+    def reset(self) -> None: ...
+    def take_over(self, protocol: asyncio.Protocol) -> bytes: ...
+    async def drained(self) -> None: ...
+    async def next_body(self) -> bytes: ...
 
 
 class Request:
     """One request and the way to answer it."""
 
     def __init__(
-        self, connection: HttpConnection, method: str, target: str, headers: dict[str, str]
+        self, connection: Connection, method: str, target: str, headers: dict[str, str]
     ) -> None:
         parts = urlsplit(target)
         self.method = method

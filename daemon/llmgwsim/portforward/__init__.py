@@ -1,1 +1,4 @@
-"""`pods/portforward` in its three ways: raw SPDY, SPDY in a WebSocket, v4 channels."""
+"""The simulated node's side of `pods/portforward`: raw SPDY, SPDY in a WebSocket, v4 channels.
+
+Imports world, net, and the daemon's SPDY codec.
+"""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from llmgwsim.gateway.program import GatewayProgram, GatewayRecord
+from llmgwsim.gateway.program import GatewayProgram
+from llmgwsim.gateway.settings import GatewayRecord
 from llmgwsim.world import objects
 from llmgwsim.world.pod import Pod
 from llmgwsim.world.store import Store
@@ -19,7 +20,7 @@ from llmgwsim.world.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
-    from llmgwsim.gateway.litellm import GatewaySettings
+    from llmgwsim.gateway.settings import GatewaySettings
     from llmgwsim.world.objects import Object, ServicePort, Template
 
 # Letters Kubernetes uses in generated names.
@@ -315,7 +316,3 @@ class World:
 
     def _letters(self, count: int) -> str:
         return "".join(self._random.choices(_NAME_LETTERS, k=count))
-
-
-def with_ports(template: Template, ports: Mapping[str, int]) -> Template:
-    return replace(template, ports=dict(ports))
