@@ -17,28 +17,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
+from tenacity import wait_fixed
 
 from llmgwctl.wire import RouteKind, UpgradeKind
 from llmgwd.cluster.access import ClusterAccess, open_access
 from llmgwd.cluster.pods import Endpoint
 from llmgwd.cluster.upgrade import Upgraded, upgrade
 from llmgwd.config.model import ListenAddress
+from llmgwd.errors import Blocked, LlmgwError
 from llmgwd.relay.admission import AdmissionQueue, Reason
 from llmgwd.relay.listener import Listener, bind
 from llmgwd.relay.splice import carry
+from llmgwd.system.backoff import BLOCKED_S, RetryWait
 from llmgwd.tunnel.pool import TunnelPool
 from llmgwsim.cluster import SimulatedCluster
 
 if TYPE_CHECKING:
     import pytest
 
-    from llmgwd.errors import LlmgwError
     from llmgwd.relay.connection import LocalConnection
     from llmgwd.tunnel.tunnel import Tunnel
     from llmgwsim.options import Options
     from llmgwsim.world.pod import Pod
 
 PATIENCE_S = 15.0
+RETRY_WAIT = RetryWait((Blocked, wait_fixed(BLOCKED_S)), (LlmgwError, wait_fixed(0.1)))
 SPDY_WAYS = (UpgradeKind.SPDY, UpgradeKind.WEBSOCKET)
 ALL_WAYS = (*SPDY_WAYS, UpgradeKind.CHANNELS)
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
@@ -77,7 +80,7 @@ class DataPath:
             hold_limit=1000,
         )
         self.counters = self.admission.counters
-        self.pool = TunnelPool(self._dial, self, lambda failures: 0.1, self._has_demand, limit)
+        self.pool = TunnelPool(self._dial, self, RETRY_WAIT, self._has_demand, limit)
         self.listener = Listener(self.admission, self.counters)
         self.port = 0
 

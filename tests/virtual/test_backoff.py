@@ -8,15 +8,25 @@ from typing import NoReturn
 
 import anyio
 import pytest
+from tenacity import wait_exponential, wait_fixed
 from virtual_clock import run
 
 from llmgwd.errors import Blocked, LlmgwError, Transient
-from llmgwd.system.backoff import BLOCKED_S, FIRST_S, LONGEST_S, Backoff, Wakeup, full_jitter_s
+from llmgwd.system.backoff import (
+    BLOCKED_S,
+    CLUSTER_WAIT,
+    FIRST_S,
+    LONGEST_S,
+    Backoff,
+    RetryWait,
+)
+from llmgwd.system.wakeup import Wakeup
 
-
-def _most(_low: float, high: float) -> float:
-    """The jitter's upper end: the wait that nobody exceeds."""
-    return high
+# The jitter's upper end: the wait that no retry exceeds.
+MOST = RetryWait(
+    (Blocked, wait_fixed(BLOCKED_S)),
+    (Transient, wait_exponential(multiplier=FIRST_S, max=LONGEST_S)),
+)
 
 
 class _Attempts:
@@ -50,7 +60,7 @@ def _begun(
         wakeup = Wakeup()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(
-                Backoff(wakeup, attempts.failed, lambda: has_demand, _most).keep, attempts.attempt
+                Backoff(wakeup, attempts.failed, lambda: has_demand, MOST).keep, attempts.attempt
             )
             for before, at in itertools.pairwise((0.0, *news_at)):
                 await anyio.sleep(at - before)
@@ -130,11 +140,24 @@ def test_a_bug_is_no_failure_to_retry() -> None:
 
 
 def test_the_jitter_is_full_from_nothing_to_the_bound() -> None:
-    chosen = random.Random(7)
-    waits = [full_jitter_s(failures, chosen.uniform) for failures in range(1, 400)]
+    random.seed(7)
+    waits = [CLUSTER_WAIT(LOST, failures) for failures in range(1, 400)]
 
     expected = random.Random(7)
     bounds = [min(LONGEST_S, FIRST_S * 2 ** min(n, 16)) for n in range(399)]
     assert waits == [expected.uniform(0.0, bound) for bound in bounds]
     assert min(waits[10:]) < 1.0
     assert max(waits) > 29.0
+
+
+def test_the_first_class_of_error_that_fits_chooses_the_wait() -> None:
+    by_class = RetryWait((Blocked, wait_fixed(300)), (LlmgwError, wait_fixed(5)))
+
+    assert [by_class(each, 1) for each in (EXPIRED, LOST)] == [300, 5]
+
+
+def test_a_bound_shortens_our_own_patience_and_not_the_servers_word() -> None:
+    patient = Transient("api-server-failing", "busy", retry_after_s=5.0)
+
+    assert MOST(LOST, 9, most_s=1.0) == 1.0
+    assert MOST(patient, 9, most_s=1.0) == 5.0

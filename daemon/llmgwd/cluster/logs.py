@@ -22,6 +22,7 @@ from llmgwctl.wire import LogLine
 from llmgwd.cluster.api_errors import Action, NotFound, forbidden
 from llmgwd.cluster.target_watch import TargetWatch, first_view
 from llmgwd.errors import Blocked, LlmgwError
+from llmgwd.system.wakeup import Wakeup
 
 if TYPE_CHECKING:
     from llmgwd.cluster.access import ClusterAccess
@@ -58,7 +59,7 @@ class _Source:
     last: str = ""  # the time stamp of the last line read
     lines: deque[LogLine] = field(default_factory=deque)
     is_ended: bool = False
-    has_room: anyio.Event = field(default_factory=anyio.Event)
+    has_room: Wakeup = field(default_factory=Wakeup)
 
 
 async def open_logs(access: ClusterAccess, route: ClusterRoute, extent: LogQuery) -> PodLogs:
@@ -89,7 +90,7 @@ class PodLogs(AsyncIterator[LogLine]):
         self._extent = extent
         self._view = view
         self._sources: dict[str, _Source] = {}
-        self._wakeup = anyio.Event()
+        self._wakeup = Wakeup()
         self._send, self._receive = anyio.create_memory_object_stream[LogLine](0)
         self._group: anyio.abc.TaskGroup | None = None
         # Owned by this iterator: an answer that goes on outlives the call that opened it, and a
@@ -198,7 +199,7 @@ class PodLogs(AsyncIterator[LogLine]):
             return
         source.last = time
         while len(source.lines) >= _KEPT_LINES:
-            source.has_room = anyio.Event()
+            source.has_room.clear()
             await source.has_room.wait()
         self._append(source, time, text, None)
 
@@ -229,18 +230,12 @@ class PodLogs(AsyncIterator[LogLine]):
                 return
             elif ready and self._extent.is_followed:
                 held_since = anyio.current_time() if held_since is None else held_since
-                if not await self._await_news(held_since + _GRACE_S - anyio.current_time()):
+                rest_s = held_since + _GRACE_S - anyio.current_time()
+                if not await self._wakeup.wait(max(rest_s, 0.0)):
                     held_since = None
                     await self._hand_out_all(ready)
             else:
-                await self._await_news(math.inf)
-
-    async def _await_news(self, within_s: float) -> bool:
-        with anyio.move_on_after(max(within_s, 0.0)):
-            await self._wakeup.wait()
-            self._wakeup = anyio.Event()
-            return True
-        return False
+                await self._wakeup.wait()
 
     async def _hand_out_all(self, ready: list[_Source]) -> None:
         """Give what is there by now; what comes meanwhile waits its turn."""

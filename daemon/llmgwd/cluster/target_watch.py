@@ -20,6 +20,7 @@ from llmgwd.cluster.api_errors import Forbidden, Gone, NotFound, parse_action, r
 from llmgwd.cluster.pods import Pod, TargetView, parse_pod
 from llmgwd.config.target import Target, TargetKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
+from llmgwd.system.wakeup import Wakeup
 
 if TYPE_CHECKING:
     from llmgwd.cluster.access import ClusterAccess
@@ -51,7 +52,7 @@ class TargetWatch:
         self._told: TargetView | None = None
         self._changed: Callable[[TargetView], None] = lambda _: None
         self._round: anyio.CancelScope | None = None
-        self._suspicion = anyio.Event()
+        self._suspicion = Wakeup()
 
     async def run(self, changed: Callable[[TargetView], None]) -> NoReturn:
         """Call `changed` with the first view and with each that differs from the one before.
@@ -111,9 +112,7 @@ class TargetWatch:
     async def _await_change(self, selection: resolve.Selection) -> None:
         """Return when the target leads elsewhere; read at intervals and on suspicion."""
         while True:
-            with anyio.move_on_after(_REREAD_S):
-                await self._suspicion.wait()
-            self._suspicion = anyio.Event()
+            await self._suspicion.wait(_REREAD_S)
             try:
                 if await self._read_target() != selection:
                     return

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
+from tenacity import wait_random_exponential
 
 from llmgwctl.wire import ConditionKind, RouteKind
 from llmgwd.direct.check import check
@@ -14,6 +14,8 @@ from llmgwd.direct.exchange import Client, Exchange
 from llmgwd.direct.rewrite import parse_url
 from llmgwd.direct.upstream import Upstream, UpstreamDialer
 from llmgwd.errors import LlmgwError, Transient
+from llmgwd.system.backoff import RetryWait
+from llmgwd.system.wakeup import Wakeup
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 CHECK_EVERY_S: Final = 10.0
 # A single check may fall into a moment of no network; it is asked again before the route is down.
 DOUBT_S: Final = 0.5
-RETRY_FIRST_S: Final = 0.5
-RETRY_MOST_S: Final = 5.0
+# Full jitter, but never at once: many daemons may have lost the same gateway.
+RETRY_WAIT: Final = RetryWait((LlmgwError, wait_random_exponential(min=0.25, max=5.0)))
 # Connections made ahead save the TLS handshake; they exist only while clients come.
 WARM: Final = 2
 IN_USE_S: Final = 15.0
@@ -64,7 +66,7 @@ class UrlRoute:
         self._warm: list[Upstream] = []
         self._warming = 0
         self._used_at = float("-inf")
-        self._wakeup = asyncio.Event()
+        self._wakeup = Wakeup()
         # asyncio's own, because connections come from callbacks, outside of any task.
         self._group: asyncio.TaskGroup | None = None
 
@@ -145,8 +147,7 @@ class UrlRoute:
             wait_s = DOUBT_S
         else:
             wait_s = self._failed(error)
-        with anyio.move_on_after(wait_s):
-            await self._wakeup.wait()
+        await self._wakeup.wait(wait_s)
 
     def _went_up(self) -> None:
         self._failures = 0
@@ -157,9 +158,7 @@ class UrlRoute:
     def _failed(self, error: LlmgwError) -> float:
         """Take note of a failure; give the seconds until the next check."""
         self._failures += 1
-        most_s = min(RETRY_MOST_S, RETRY_FIRST_S * 2 ** min(self._failures, 10))
-        # Full jitter, but never at once: many daemons may have lost the same gateway.
-        wait_s = random.uniform(RETRY_FIRST_S / 2, most_s)  # noqa: S311 - not a secret
+        wait_s = RETRY_WAIT(error, self._failures)
         self._observer.dial_failed(error, self._failures, wait_s)
         if self._is_up:
             self._is_up = False

@@ -11,7 +11,7 @@ from llmgwctl.wire import ConditionKind, GatewayStatus
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.gateway.probe import UNKNOWN, ProbeResult, probe
 from llmgwd.relay.probe_client import connect_through
-from llmgwd.system.backoff import Wakeup
+from llmgwd.system.wakeup import Wakeup
 from llmgwd.telemetry import timestamps
 from llmgwd.telemetry.timings import Timing
 

@@ -20,7 +20,8 @@ from llmgwd.cluster.target_watch import TargetWatch
 from llmgwd.cluster.upgrade import UpgradeChooser
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.relay.splice import carry
-from llmgwd.system.backoff import Backoff, Wakeup, full_jitter_s
+from llmgwd.system.backoff import CLUSTER_WAIT, Backoff
+from llmgwd.system.wakeup import Wakeup
 from llmgwd.telemetry import timestamps
 from llmgwd.tunnel.pool import TunnelPool
 
@@ -104,7 +105,7 @@ class KubernetesRoute:
         self._watch_comes_again = False
         self._was_up = False
         self._down_by: LlmgwError | None = None
-        self.pool = TunnelPool(self._dial, self, full_jitter_s, owner.is_waited_for, tunnel_limit)
+        self.pool = TunnelPool(self._dial, self, CLUSTER_WAIT, owner.is_waited_for, tunnel_limit)
 
     # What a forward asks.
 

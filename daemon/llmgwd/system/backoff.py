@@ -1,61 +1,75 @@
-"""When to try again: tenacity's loop, our jitter, and news that cut every wait short.
+"""When to try again after a failure: one rule over tenacity's wait strategies, for every retry.
 
 Full jitter: the n-th failure in a row waits between nothing and twice as long as the one before,
-so that a cluster that comes back is not met by everybody at once.
+so that a cluster that comes back is not met by every client at once.
 """
 
 from __future__ import annotations
 
-import random
+import math
 from collections.abc import Awaitable, Callable
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 import anyio
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    wait_fixed,
+    wait_random_exponential,
+)
 
 from llmgwd.errors import Blocked, LlmgwError, Transient
 
+if TYPE_CHECKING:
+    from tenacity.wait import wait_base
+
+    from llmgwd.system.wakeup import Wakeup
+
 FIRST_S: Final = 0.2
 LONGEST_S: Final = 30.0
-# What only a person can cure is asked for rarely; the news of the cure comes by another way.
+# What only a person can cure is tried rarely; a changed file reports the cure at once.
 BLOCKED_S: Final = 30.0
-# While somebody is there, asking more often may be worth it for them; a login is not run more often
-# for that, its own patience sees to it.
+# While a client waits, asking more often may help it. A login is not run more often for that: its
+# own limits see to it.
 DEMAND_S: Final = 5.0
 # A route that fell within this time of coming up was not cured: its failures still count.
 FORGIVEN_AFTER_S: Final = 10.0
 
 
-def full_jitter_s(
-    failures: int, uniform: Callable[[float, float], float] = random.uniform
-) -> float:
-    """Choose how long to wait after that many failures in a row (from 1)."""
-    # 2 ** 16 is far past the longest; a larger power would overflow one day.
-    return uniform(0.0, min(LONGEST_S, FIRST_S * 2 ** min(failures - 1, 16)))
+class RetryWait:
+    """Gives the seconds until the next attempt: a wait strategy for each class of error.
+
+    The first class that fits counts. The peer's own word on when (Retry-After) lengthens a wait,
+    up to `LONGEST_S`: a server that asks for an hour may be back in a minute.
+    """
+
+    def __init__(self, *strategies: tuple[type[LlmgwError], wait_base]) -> None:
+        self._strategies = strategies
+
+    def __call__(self, error: LlmgwError, failures: int, most_s: float = math.inf) -> float:
+        """Choose how long to wait after that many failures in a row (from 1).
+
+        `most_s` bounds our own patience, not the peer's word.
+        """
+        strategy = next(each for kind, each in self._strategies if isinstance(error, kind))
+        wait_s = min(strategy(_after(failures)), most_s)
+        asked_s = error.retry_after_s if isinstance(error, Transient) else None
+        return wait_s if asked_s is None else max(wait_s, min(asked_s, LONGEST_S))
 
 
-class Wakeup:
-    """Something happened that makes trying again worth while."""
-
-    def __init__(self) -> None:
-        self._event = anyio.Event()
-
-    def set(self) -> None:
-        self._event.set()
-
-    async def wait(self, longest_s: float) -> bool:
-        """Wait for news, but no longer; say whether there were any. A wake-up set before counts."""
-        with anyio.move_on_after(longest_s):
-            await self._event.wait()
-        is_news, self._event = self._event.is_set(), anyio.Event()
-        return is_news
+# Of the way into a cluster: its watch and the dials of its tunnels.
+CLUSTER_WAIT: Final = RetryWait(
+    (Blocked, wait_fixed(BLOCKED_S)),
+    (LlmgwError, wait_random_exponential(multiplier=FIRST_S, max=LONGEST_S)),
+)
 
 
 class Backoff:
-    """Keeps one attempt at a time going for ever.
+    """Runs one attempt after the other, for ever.
 
-    `failed` is told each failure, how many there were in a row, and in how many seconds the next
-    attempt comes unless there are news; `has_demand` is asked whether somebody is there.
+    `failed` is called with each failure, how many there were in a row, and in how many seconds
+    the next attempt comes unless `wakeup` is set; `has_demand` says whether a client waits.
     """
 
     def __init__(
@@ -63,12 +77,12 @@ class Backoff:
         wakeup: Wakeup,
         failed: Callable[[LlmgwError, int, float], None],
         has_demand: Callable[[], bool] = lambda: False,
-        uniform: Callable[[float, float], float] = random.uniform,
+        wait: RetryWait = CLUSTER_WAIT,
     ) -> None:
         self.failures = 0
         self._wakeup = wakeup
         self._failed = failed
-        self._uniform = uniform
+        self._wait = wait
         self._has_demand = has_demand
         self._began_at = 0.0
 
@@ -79,7 +93,7 @@ class Backoff:
             wait=self._wait_s,
             retry=retry_if_exception_type((Transient, Blocked)),
             before=self._note_start,
-            before_sleep=self._tell,
+            before_sleep=self._report,
         )
         await retrying(attempt)
         raise AssertionError("an attempt ended without an error")
@@ -91,14 +105,9 @@ class Backoff:
         if anyio.current_time() - self._began_at >= FORGIVEN_AFTER_S:
             self.failures = 0
         self.failures += 1
-        error = _error_of(state)
-        if isinstance(error, Blocked):
-            return BLOCKED_S
-        wait_s = full_jitter_s(self.failures, self._uniform)
-        asked_s = error.retry_after_s if isinstance(error, Transient) else None
-        return wait_s if asked_s is None else max(wait_s, min(asked_s, LONGEST_S))
+        return self._wait(_error_of(state), self.failures)
 
-    def _tell(self, state: RetryCallState) -> None:
+    def _report(self, state: RetryCallState) -> None:
         assert state.next_action is not None
         self._failed(_error_of(state), self.failures, state.next_action.sleep)
 
@@ -118,3 +127,10 @@ def _error_of(state: RetryCallState) -> LlmgwError:
     error = state.outcome.exception()
     assert isinstance(error, LlmgwError)
     return error
+
+
+def _after(failures: int) -> RetryCallState:
+    """Make the state that tenacity's strategies read; they look at nothing but the number."""
+    state = RetryCallState(cast("Any", None), None, (), {})
+    state.attempt_number = failures
+    return state

@@ -19,6 +19,7 @@ import anyio.to_thread
 import structlog
 
 from llmgwctl.wire import EventKind
+from llmgwd.system.wakeup import Wakeup
 from llmgwd.telemetry import timestamps
 from llmgwd.telemetry.redaction import redact
 
@@ -55,7 +56,7 @@ class Journal:
         self._folder = folder
         self._unwritten: list[Event] = []
         self._watchers: set[MemoryObjectSendStream[Event]] = set()
-        self._has_more = anyio.Event()
+        self._has_more = Wakeup()
         if folder is not None:
             self._load(folder)
 
@@ -115,7 +116,6 @@ class Journal:
         self._watchers.clear()
 
     def _take(self) -> list[Event]:
-        self._has_more = anyio.Event()
         events, self._unwritten = self._unwritten, []
         return events
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from llmgwd.cluster.pods import Endpoint
     from llmgwd.cluster.upgrade import Upgraded
+    from llmgwd.system.backoff import RetryWait
 
 DIAL_TIMEOUT_S: Final = 5.0
 # A dial that hangs longer than this does not keep a fresh one from being tried: after a black
@@ -24,13 +26,10 @@ DIAL_HANGS_AFTER_S: Final = 0.8
 DIALS_IN_THE_DARK: Final = 6
 # While somebody waits, tries come at least this often; nobody is helped by a longer back-off.
 DEMAND_RETRY_S: Final = 0.7
-BLOCKED_RETRY_S: Final = 30.0
 # A verb that was given back is told by nobody; while somebody waits it is asked for more often.
 BLOCKED_DEMAND_RETRY_S: Final = 5.0
 # With other tunnels standing, the way is there; what failed is one pod or one moment.
 STANDING_RETRY_S: Final = 1.0
-# The server's own word on when counts, up to this.
-LONGEST_ASKED_S: Final = 30.0
 
 
 class DialOwner(Protocol):
@@ -49,20 +48,20 @@ class DialOwner(Protocol):
 
 class Dials:
     """`dial` gives an upgraded connection to an endpoint or raises `Transient` or `Blocked`;
-    `backoff` says how many seconds to wait after the n-th failure in a row (n from 1).
+    `retry_wait` says how long to wait after a failure.
     """
 
     def __init__(
         self,
         dial: Callable[[Endpoint], Awaitable[Upgraded]],
-        backoff: Callable[[int], float],
+        retry_wait: RetryWait,
         owner: DialOwner,
     ) -> None:
         self.attempts = 0  # that failed in a row
         self.retry_at: float | None = None  # on the loop's clock
         self.last_error: LlmgwError | None = None
         self._dial = dial
-        self._backoff = backoff
+        self._retry_wait = retry_wait
         self._owner = owner
         self._failed_at = 0.0
         self._failed: dict[Endpoint, float] = {}  # those whose last dial did, and when
@@ -132,9 +131,5 @@ class Dials:
         self._owner.dial_failed(error, wait_s)
 
     def _wait_s(self, error: LlmgwError) -> float:
-        wait_s = BLOCKED_RETRY_S if isinstance(error, Blocked) else self._backoff(self.attempts)
-        if self._owner.is_standing():
-            wait_s = min(wait_s, STANDING_RETRY_S)
-        if isinstance(error, Transient) and error.retry_after_s is not None:
-            wait_s = max(wait_s, min(error.retry_after_s, LONGEST_ASKED_S))
-        return wait_s
+        most_s = STANDING_RETRY_S if self._owner.is_standing() else math.inf
+        return self._retry_wait(error, self.attempts, most_s)

@@ -1,6 +1,6 @@
 """The warm tunnels of one route: dialled ahead, spread over the ready pods, shared past a cap.
 
-The pool never raises for a failed dial: it tells its observer, waits as its `backoff` says and
+The pool never raises for a failed dial: it tells its observer, waits as its `retry_wait` says and
 tries again. Whoever finds no tunnel waits in line; when the route goes down the line is given
 back, so that the forward can hold it or lead it elsewhere.
 """
@@ -15,6 +15,7 @@ import anyio
 
 from llmgwctl.wire import ConditionKind, UpgradeKind
 from llmgwd.errors import LlmgwError, Transient
+from llmgwd.system.wakeup import Wakeup
 from llmgwd.tunnel import liveness, selection
 from llmgwd.tunnel.channels import ChannelsTunnel
 from llmgwd.tunnel.dial_probe import REST_S, DialProbe
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from llmgwd.cluster.pods import Endpoint
     from llmgwd.cluster.upgrade import Upgraded
+    from llmgwd.system.backoff import RetryWait
     from llmgwd.tunnel.stream import StreamOwner
     from llmgwd.tunnel.tunnel import Tunnel
 
@@ -70,21 +72,21 @@ class PoolObserver(Protocol):
 class TunnelPool:
     """Opens streams for their owners over as few, as warm tunnels as will do.
 
-    `dial` and `backoff` are those of `Dials`; `has_demand` is asked whether somebody is waiting for
-    the route elsewhere.
+    `dial` and `retry_wait` are those of `Dials`; `has_demand` says whether a client waits for the
+    route elsewhere.
     """
 
     def __init__(
         self,
         dial: Callable[[Endpoint], Awaitable[Upgraded]],
         observer: PoolObserver,
-        backoff: Callable[[int], float],
+        retry_wait: RetryWait,
         has_demand: Callable[[], bool] = lambda: False,
         limit: int = 64,
     ) -> None:
         self.is_up = False
         self.way: UpgradeKind | None = None
-        self.dials = Dials(dial, backoff, self)
+        self.dials = Dials(dial, retry_wait, self)
         self._observer = observer
         self._has_demand = has_demand
         self._limit = limit
@@ -100,7 +102,7 @@ class TunnelPool:
         self._up_since = 0.0
         self._dialled_at = 0.0
         self._lost: tuple[float, LlmgwError] | None = None  # the last tunnel: when and why
-        self._wakeup = anyio.Event()
+        self._wakeup = Wakeup()
         self._clock = asyncio.get_running_loop().time
 
     # What the route asks.
@@ -225,9 +227,7 @@ class TunnelPool:
             wait_s = min(wait_s, REST_S)
         if self._line:
             wait_s = min(wait_s, LINE_PATIENCE_S)
-        with anyio.move_on_after(wait_s):
-            await self._wakeup.wait()
-        self._wakeup = anyio.Event()
+        await self._wakeup.wait(wait_s)
         if self._clock() - now > wait_s + FORGIVEN_AFTER_S / 2:
             liveness.doubt_all(self._tunnels, self._clock())
 

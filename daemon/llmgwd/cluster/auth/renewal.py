@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tenacity import wait_fixed
+
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
+from llmgwd.system.backoff import RetryWait
 from llmgwd.system.file_stamp import mark
+from llmgwd.system.rate_limit import RateLimit
 
 if TYPE_CHECKING:
     from llmgwd.cluster.auth.credentials import Credential
 
-# A login that needs a person is not made better by asking it more often.
+# A login that needs a person does not get better by being run more often.
 RETRY_FAILED_S = 30.0
-# One that waited for somebody may have opened a window for it: not again every half a minute.
+# One that waited for a person may have opened a window: not again every half a minute.
 RETRY_UNATTENDED_S = 300.0
-# Without a network every login fails; it may be back at any moment.
+# Without a network every login fails, and the network may be back at any moment.
 RETRY_OFFLINE_S = 5.0
 # A cluster that accepts and refuses the same login by turns must not make a storm of renewals.
 _MAX_FORCED, _FORCED_WITHIN_S = 3, 30.0
@@ -36,6 +39,13 @@ _MAX_NEWS, _NEWS_WITHIN_S = 5, 30.0
 
 class Unattended(Blocked):
     """The login waited for somebody, and nobody was there."""
+
+
+_RETRY_WAIT = RetryWait(
+    (Unattended, wait_fixed(RETRY_UNATTENDED_S)),
+    (Transient, wait_fixed(RETRY_OFFLINE_S)),
+    (LlmgwError, wait_fixed(RETRY_FAILED_S)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +85,8 @@ class RenewingLogin:
         self._failure: LlmgwError | None = None
         self._next_at = -RETRY_FAILED_S
         self._seen: object = None
-        self._forced_at: deque[float] = deque(maxlen=_MAX_FORCED)
-        self._news_at: deque[float] = deque(maxlen=_MAX_NEWS)
+        self._forced = RateLimit(_MAX_FORCED, _FORCED_WITHIN_S, clock)
+        self._news = RateLimit(_MAX_NEWS, _NEWS_WITHIN_S, clock)
         # Not a child of the caller: a dial gives up after 10 s, a login may take 30.
         self._running: asyncio.Task[None] | None = None
 
@@ -109,7 +119,7 @@ class RenewingLogin:
         if self._held is None or self._held.credential is not refused:
             return True  # somebody said so before; there is, or will be, another
         self._held = None
-        if self._accepted is refused and self._may(self._forced_at, _FORCED_WITHIN_S):
+        if self._accepted is refused and self._forced.allows():
             self._accepted = None
             return True
         self._fail(
@@ -124,7 +134,7 @@ class RenewingLogin:
     def forget(self) -> None:
         """A watched file changed. What a failing login itself wrote is not news."""
         is_idle = self._failure is not None and self._running is None
-        if is_idle and self._look() != self._seen and self._may(self._news_at, _NEWS_WITHIN_S):
+        if is_idle and self._look() != self._seen and self._news.allows():
             self._failure, self._next_at = None, self._clock()
 
     async def close(self) -> None:
@@ -150,26 +160,12 @@ class RenewingLogin:
             self._seen = self._look()
             self._running = None
 
-    def _may(self, before: deque[float], within_s: float) -> bool:
-        """Once more, if the full tale of times before is not all within so many seconds."""
-        now = self._clock()
-        if len(before) == before.maxlen and now - before[0] < within_s:
-            return False
-        before.append(now)
-        return True
-
     def _look(self) -> object:
         return [mark(path) for path in self.files]
 
     def _fail(self, error: LlmgwError) -> None:
-        self._failure, self._next_at = error, self._clock() + _patience_s(error)
+        self._failure, self._next_at = error, self._clock() + _RETRY_WAIT(error, 1)
         self._seen = self._look()
-
-
-def _patience_s(error: LlmgwError) -> float:
-    if isinstance(error, Unattended):
-        return RETRY_UNATTENDED_S
-    return RETRY_OFFLINE_S if isinstance(error, Transient) else RETRY_FAILED_S
 
 
 def _hold(renewed: Renewed, now: float) -> _Held:
