@@ -1,6 +1,7 @@
 """`llmgwd demo`: the daemon in front of a simulated cluster, on a configuration of its own.
 
-Everything it makes is in one temporary folder and one child process, and goes with it.
+Everything it makes is in one temporary folder and one child process, and goes with it. The
+simulated cluster is imported when it is needed: it comes with the extra `demo`.
 """
 
 from __future__ import annotations
@@ -31,11 +32,14 @@ from llmgwd.service.activation import Inherited
 from llmgwd.service.notify import Notifier
 from llmgwd.system.port_owner import port_owner
 from llmgwd.telemetry import log
-from llmgwsim.remote import FaultError, RemoteCluster, cluster_process
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     from llmgwctl.wire import Event
     from llmgwd.forwards.manager import ForwardManager
+    from llmgwsim.remote import RemoteCluster
 
 PORTS_TRIED: Final = 50
 REQUESTS_EVERY_S: Final = 0.2
@@ -45,8 +49,8 @@ FIRST_ACT_S: Final = 6.0
 BETWEEN_ACTS_S: Final = 8.0
 ALL_GONE_S: Final = 3.0
 
-# What the others tell in other words.
-_UNTOLD: Final = {
+# What other events report in other words.
+_UNREPORTED: Final = {
     EventKind.DAEMON_STARTED,
     EventKind.CONDITION_RAISED,
     EventKind.CONDITION_CLEARED,
@@ -58,8 +62,9 @@ def run(port: int, for_s: float | None) -> int:
     """Run until Ctrl-C, or for so many seconds.
 
     Raises:
-        Blocked: no port is free.
+        Blocked: no port is free, or the extra `demo` is not installed.
     """
+    cluster_process = _simulated_cluster()
     log.configure("error", "console")
     with _daemon_folder() as folder:
         port = _free_port(port)
@@ -86,6 +91,27 @@ def run(port: int, for_s: float | None) -> int:
     return 0
 
 
+def _simulated_cluster() -> Callable[[], AbstractContextManager[RemoteCluster]]:
+    """What starts the simulated cluster as a process.
+
+    Raises:
+        Blocked: the extra `demo` is not installed.
+    """
+    try:
+        from llmgwsim.remote import cluster_process
+    except ModuleNotFoundError as error:
+        # Our own modules are in every wheel: one of those missing is a bug, not a missing extra.
+        if (error.name or "").partition(".")[0] != "cryptography":
+            raise
+        raise Blocked(
+            "demo-not-installed",
+            "the demo needs the Python package cryptography, which the extra `demo` installs "
+            "(from a clone: pip install '.[demo]')",
+            "pip install 'llmgw[demo]'",
+        ) from error
+    return cluster_process
+
+
 @contextlib.contextmanager
 def _daemon_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="llmgw-demo-") as folder:
@@ -93,7 +119,7 @@ def _daemon_folder() -> Iterator[Path]:
 
 
 def _free_port(wanted: int) -> int:
-    """The wanted port, or the next one that is free on both addresses, said clearly."""
+    """The wanted port, or the next one that is free on both addresses, with a line that says so."""
     for port in range(wanted, min(wanted + PORTS_TRIED, 65_536)):
         if all(_is_free(address.host, port) for address in localhost(port)):
             if port != wanted:
@@ -112,7 +138,7 @@ def _is_free(host: str, port: int) -> bool:
             sock.bind((host, port))
             sock.listen()
     except OSError:
-        # A machine without IPv6 has nobody to take its ::1.
+        # On a machine without IPv6 no one can take ::1.
         return family == socket.AF_INET6 and not socket.has_dualstack_ipv6()
     return True
 
@@ -124,7 +150,7 @@ def _config(folder: Path, cluster: RemoteCluster, port: int) -> Config:
 
 
 class _Show:
-    """Prints what can be tried and what happens, asks a little itself, and loses pods."""
+    """Prints what can be tried and what happens, makes some requests itself, and loses pods."""
 
     def __init__(
         self, cluster: RemoteCluster, port: int, claimed: Claim, for_s: float | None
@@ -161,9 +187,9 @@ Five requests a second are made all the time; below is what happens to them. {en
     async def run(self, manager: ForwardManager) -> None:
         with contextlib.suppress(anyio.get_cancelled_exc_class()):
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._tell_events, manager)
-                tasks.start_soon(self._ask_for_ever)
-                tasks.start_soon(self._sum_up_for_ever)
+                tasks.start_soon(self._report_events, manager)
+                tasks.start_soon(self._ask_steadily)
+                tasks.start_soon(self._sum_up_steadily)
                 tasks.start_soon(self._act, manager)
                 if self._for_s is not None:
                     await anyio.sleep(self._for_s)
@@ -174,24 +200,24 @@ Five requests a second are made all the time; below is what happens to them. {en
 
     # What happens.
 
-    async def _tell_events(self, manager: ForwardManager) -> None:
+    async def _report_events(self, manager: ForwardManager) -> None:
         async with manager.subscribe() as events:
             for event in manager.events_since(None):
-                self._tell(event)
+                self._report(event)
             async for event in events:
-                self._tell(event)
+                self._report(event)
 
-    def _tell(self, event: Event) -> None:
+    def _report(self, event: Event) -> None:
         kind = EventKind(event["kind"])
         self._has_lost_pod = self._has_lost_pod or kind is EventKind.POD_LOST
         if kind is EventKind.DAEMON_STOPPING:
             self._is_over = True
-        if kind not in _UNTOLD and not self._is_over:
+        if kind not in _UNREPORTED and not self._is_over:
             _line(event.get("message", kind.value), _glyph(event))
 
     # A little traffic.
 
-    async def _ask_for_ever(self) -> None:
+    async def _ask_steadily(self) -> None:
         async with anyio.create_task_group() as tasks:
             while True:
                 tasks.start_soon(self._ask)
@@ -209,7 +235,7 @@ Five requests a second are made all the time; below is what happens to them. {en
             if b" 200 " not in answer[:16]:
                 self._failures.append(answer[9:12].decode("ascii", "replace"))
 
-    async def _sum_up_for_ever(self) -> None:
+    async def _sum_up_steadily(self) -> None:
         while True:
             await anyio.sleep(SUMMARY_EVERY_S)
             self._sum_up()
@@ -239,6 +265,8 @@ Five requests a second are made all the time; below is what happens to them. {en
         await self._fault("delete_all_pods", hold_s=ALL_GONE_S)
 
     async def _fault(self, name: str, **arguments: object) -> None:
+        from llmgwsim.remote import FaultError
+
         try:
             await asyncio.to_thread(self._cluster.faults.call, name, **arguments)
         except (FaultError, OSError) as error:
