@@ -11,7 +11,7 @@ import pytest
 
 from llmgwsim.remote import RemoteCluster, cluster_in_thread
 from peers.kubectl import Kubectl, NoKubectl, find_kubectl
-from written_logs import LOGS
+from support.written_logs import LOGS
 
 
 @pytest.fixture

@@ -24,13 +24,13 @@ from itertools import pairwise
 from pathlib import Path
 
 TESTS = Path(__file__).parent.parent
-sys.path[:0] = [str(TESTS), str(TESTS / "bench"), str(TESTS / "integration")]
+sys.path[:0] = [str(TESTS), str(TESTS / "bench")]
 
 from data_path.contenders import Contender, kubectl_in_a_loop, llmgw  # noqa: E402 - by the path above
 from report import Figures, chosen, show  # noqa: E402
-from traffic import Outcome, Traffic  # noqa: E402
 
 from llmgwsim.remote import FaultClient, cluster_process  # noqa: E402
+from support.traffic import Outcome, Traffic  # noqa: E402
 
 CONTENDERS = (
     ("llmgw", llmgw(settings="hold_limit = 2000\n")),

@@ -79,12 +79,12 @@ def report(found: dict[str, float], as_json: bool) -> int:
 def plain_server() -> Iterator[str]:
     code = (
         "import sys, pathlib; sys.path.insert(0, sys.argv[2]);"
-        "import sample; from plain_daemon import serve\n"
+        "from support import sample; from support.plain_daemon import serve\n"
         "with serve(pathlib.Path(sys.argv[1]), sample.SEVERAL) as served:\n"
         "    print(served.path, flush=True); sys.stdin.read()\n"
     )
     with tempfile.TemporaryDirectory(prefix="lg-") as folder:
-        command = [sys.executable, "-c", code, folder, str(HERE.parent / "cli")]
+        command = [sys.executable, "-c", code, folder, str(HERE.parent)]
         pipe = subprocess.PIPE
         with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as server:
             assert server.stdout is not None

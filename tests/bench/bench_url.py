@@ -22,11 +22,10 @@ from collections.abc import Awaitable, Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "integration"))
-
-from url_upstream import answer_of, front_of
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from llmgwsim.net.tls import Authority, server_context
+from support.url_upstream import answer_of, front_of
 
 BLOCK = bytes(1 << 18)
 BLOCKS = 1024

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import sample
-from plain_daemon import Served, serve
+
+from support import sample
+from support.plain_daemon import Served, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -14,8 +13,8 @@ from hypothesis import strategies as st
 
 from llmgwctl.gateway.shells import SHELLS, default_shell, direnv_line, render
 from llmgwctl.gateway.variables import Variable, base_url, differences, notes, overrules, variables
+from support import golden
 
-GOLDEN = Path(__file__).parent / "golden"
 KEY = 'sk-it\'s "$HOME" `x` \\ tab\tend'
 URL = "http://localhost:4000"
 
@@ -31,7 +30,7 @@ def test_env_for_each_shell_matches_its_golden_file(shell: str) -> None:
         found, shell, notes=notes(URL, ("avante",)), command=f"llmgwctl env --shell {shell}"
     )
 
-    assert text == (GOLDEN / f"env.{shell}").read_text()
+    assert text == (golden.FOLDER / f"env.{shell}").read_text()
 
 
 @pytest.mark.parametrize("shell", ["bash", "dash", "zsh"])

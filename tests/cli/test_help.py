@@ -19,7 +19,7 @@ from llmgwctl.wire import Exit
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from plain_daemon import Served
+    from support.plain_daemon import Served
 
 BY_NAME = pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
 

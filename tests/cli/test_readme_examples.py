@@ -9,14 +9,14 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import golden
 import pytest
 from test_verbs import COMMAND, environment
 
 from llmgwctl.wire import EventKind
+from support import golden
 
 if TYPE_CHECKING:
-    from plain_daemon import Served
+    from support.plain_daemon import Served
 
 README = Path(__file__).parents[2] / "README.md"
 

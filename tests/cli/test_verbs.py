@@ -17,13 +17,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-import sample
-from plain_daemon import Served, serve
 
 from llmgwctl import __version__
 from llmgwctl.api.client import Client
 from llmgwctl.errors import NotRunning, Unreachable, UsageError
 from llmgwctl.wire import EventKind, Exit, State
+from support import sample
+from support.plain_daemon import Served, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ports import free_port
+from support.ports import free_port
 
 if TYPE_CHECKING:
     from llmgwsim.remote import RemoteCluster

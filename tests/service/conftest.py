@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from ports import free_port
+from support.ports import free_port
 
 from . import package
 from .manager import BOOTED, Manager, obstacle, wait_until

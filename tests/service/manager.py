@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from written_logs import LOGS
+from support.written_logs import LOGS
 
 SYSTEMD = Path("/lib/systemd/systemd")
 # sd_booted(3): without this folder systemd refuses to be a user's manager.

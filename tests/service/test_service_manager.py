@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ports import free_port
+from support.ports import free_port
 
 from . import package
 from .conftest import MASTER_KEY, Machine

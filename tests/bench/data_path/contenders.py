@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from peers.kubectl import find_kubectl
-from ports import free_port
+from support.ports import free_port
 
 if TYPE_CHECKING:
     from llmgwsim.remote import RemoteCluster

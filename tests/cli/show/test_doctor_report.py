@@ -1,0 +1,105 @@
+"""llmgwctl doctor, its pure part: lines, verdict, exit status, and the check of this shell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from llmgwctl.doctor.report import Style, exit_status, line, verdict
+from llmgwctl.doctor.shell import check_shell
+from llmgwctl.wire import CheckState, CheckStatus
+from support import golden
+
+URL = "http://localhost:4000"
+
+
+def check(name: str, state: CheckState = CheckState.OK, **fields: Any) -> CheckStatus:
+    empty = CheckStatus(
+        check=name,
+        forward="litellm",
+        state=state,
+        found="",
+        cause="",
+        remedy="",
+        skipped_by=None,
+        took_s=None,
+    )
+    return {**empty, **fields}  # type: ignore[typeddict-item]
+
+
+CHECKS = [
+    check("kubeconfig", found="/home/me/.kube/config"),
+    check("exec-plugin", CheckState.INFO, found="none: the context uses a token"),
+    check("api-server", found="https://10.0.0.1:6443 reached, TLS 1.3", took_s=0.0124),
+    check(
+        "login",
+        CheckState.NEEDS_PERSON,
+        found="the API server answers 401",
+        cause="the token has expired",
+        remedy="aws sso login --profile homelab",
+        took_s=1.25,
+    ),
+    check("permissions", CheckState.SKIPPED, skipped_by="login"),
+    check(
+        "pods",
+        CheckState.FAILED,
+        found="1 of 2 Ready",
+        cause="litellm-b: CrashLoopBackOff, 7 restarts, last ended OOMKilled",
+        remedy="kubectl apply -f - <<'EOF'\nkind: Role\nEOF\n",
+    ),
+    check("shell", CheckState.WARNING, found="ANTHROPIC_API_KEY is set", remedy="unset X"),
+]
+
+
+@pytest.mark.parametrize("style", ["plain", "ascii", "colour"])
+def test_the_doctors_lines_match_their_golden_file(style: str) -> None:
+    chosen = Style(is_coloured=style == "colour", is_ascii=style == "ascii")
+
+    text = "\n".join(line(each, chosen) for each in CHECKS) + f"\n{verdict(CHECKS)}\n"
+
+    assert text == (golden.FOLDER / f"doctor-{style}.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("states", "status"),
+    [
+        ([], 0),
+        ([CheckState.OK, CheckState.WARNING, CheckState.INFO], 0),
+        ([CheckState.OK, CheckState.FAILED, CheckState.SKIPPED], 1),
+        ([CheckState.FAILED, CheckState.NEEDS_PERSON], 4),
+    ],
+)
+def test_the_exit_status_is_of_the_worst_line(states: list[CheckState], status: int) -> None:
+    assert exit_status(check("x", state) for state in states) == status
+
+
+def test_a_check_of_a_newer_daemon_is_shown_all_the_same() -> None:
+    text = line({**check("novel"), "state": "curious", "found": "hm"}, Style(False))
+
+    assert text == "? novel        hm"
+
+
+def test_a_clean_shell_is_told_how_to_point_at_the_gateway() -> None:
+    (found,) = check_shell({"SHELL": "/usr/bin/fish"}, URL, "sk-k", None)
+
+    assert found["state"] == CheckState.INFO
+    assert found["remedy"] == "llmgwctl env | source"
+
+
+def test_a_shell_that_leads_here_is_well() -> None:
+    environ = {"ANTHROPIC_BASE_URL": URL, "ANTHROPIC_AUTH_TOKEN": "sk-k"}
+
+    (found,) = check_shell(environ, URL, "sk-k", None)
+
+    assert found["state"] == CheckState.OK
+
+
+def test_a_shell_that_leads_elsewhere_is_warned_of_without_a_secret() -> None:
+    environ = {"OPENAI_BASE_URL": "https://api.openai.com/v1", "OPENAI_API_KEY": "sk-real-secret"}
+
+    found = check_shell(environ, URL, "sk-k", {"apiKeyHelper": "x"})
+
+    assert [each["state"] for each in found] == [CheckState.WARNING, CheckState.WARNING]
+    assert "https://api.openai.com/v1, not http://localhost:4000/v1" in found[0]["found"]
+    assert "sk-real-secret" not in repr(found)

@@ -1,0 +1,1 @@
+"""What several folders of the suite share: programs, plain data, golden files, ports."""
