@@ -11,11 +11,9 @@ import faulthandler
 import os
 import signal
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
-import platformdirs
 import structlog
 
 from llmgwd.control.api import ControlServer
@@ -24,17 +22,18 @@ from llmgwd.control.table import TABLE
 from llmgwd.forwards.manager import DRAIN_S, ForwardManager
 from llmgwd.service.fault import allow_faults
 from llmgwd.service.notify import Notifier
+from llmgwd.system.folders import state_folder
 from llmgwd.telemetry import log
 from llmgwd.telemetry.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
+    from pathlib import Path
 
     from llmgwd.config.model import Config
     from llmgwd.control.socket import Claim
     from llmgwd.relay.sockets import ProcessSockets
 
-STATE_VARIABLE: Final = "LLMGW_STATE_DIR"
 LOOP_VARIABLE: Final = "LLMGW_LOOP"
 # On top of the drain: closing what is left takes moments.
 STOP_SLACK_S: Final = 5.0
@@ -63,12 +62,6 @@ def start(main: Callable[[], Awaitable[None]]) -> None:
     """Run on the standard library's loop, or with LLMGW_LOOP=uvloop on that one."""
     is_uvloop = os.environ.get(LOOP_VARIABLE) == "uvloop"
     anyio.run(main, backend_options={"use_uvloop": is_uvloop})
-
-
-def state_folder() -> Path:
-    """Where events are kept across restarts."""
-    chosen = os.environ.get(STATE_VARIABLE)
-    return Path(chosen) if chosen else platformdirs.user_state_path("llmgw", appauthor=False)
 
 
 class Daemon:

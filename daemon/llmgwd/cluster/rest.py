@@ -6,13 +6,13 @@ number: a watch or a followed log can never starve a request.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import anyio
 from yarl import URL
 
 from llmgwctl import __version__
@@ -151,7 +151,7 @@ class _Connector(aiohttp.BaseConnector):
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> ResponseHandler:
         tls = req.ssl if isinstance(req.ssl, ResumingContext) else None
-        async with asyncio.timeout(DIAL_S):
+        with anyio.fail_after(DIAL_S):
             _, protocol = await replace(self._dialer, tls=tls).dial(self._factory, _SHUTDOWN_S)
         return protocol
 

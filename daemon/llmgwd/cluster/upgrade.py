@@ -18,6 +18,8 @@ from email.message import Message
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import anyio
+
 from llmgwctl import __version__
 from llmgwctl.wire import ConditionKind, UpgradeKind
 from llmgwd.cluster.api_errors import (
@@ -84,7 +86,7 @@ async def upgrade(access: ClusterAccess, endpoint: Endpoint, way: UpgradeKind) -
         transport, reader = await dialer.dial(HeadReader)
         try:
             transport.write(head)
-            async with asyncio.timeout(_ANSWER_S):
+            with anyio.fail_after(_ANSWER_S):
                 status, headers = await reader.read_head()
                 body = b"" if status == 101 else await reader.read_body(headers)
             _remember_session(dialer, transport)

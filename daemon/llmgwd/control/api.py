@@ -44,7 +44,7 @@ HEARTBEAT_S = 15.0
 # Twice the 100 watchers promised, so that the others' questions find room as well.
 CONNECTION_LIMIT = 256
 
-_log = structlog.stdlib.get_logger("llmgwd.control")
+_log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
 
 

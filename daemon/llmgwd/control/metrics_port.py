@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Another program's port may come free, and nobody would tell.
 AGAIN_S: Final = 10.0
 
-_log = structlog.stdlib.get_logger("llmgwd.control")
+_log = structlog.get_logger()
 
 
 async def offer_metrics(daemon: Daemon, address: ListenAddress) -> NoReturn:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+import anyio
+
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.net.http1 import (
@@ -34,7 +36,7 @@ async def check(dialer: UpstreamDialer, address: Address) -> LlmgwError | None:
     except LlmgwError as error:
         return error
     try:
-        async with asyncio.timeout(ANSWER_S):
+        with anyio.fail_after(ANSWER_S):
             status = await _Question(upstream, address).status
     except TimeoutError:
         return _failed(f"{address} gave no answer within {ANSWER_S:g} s.")

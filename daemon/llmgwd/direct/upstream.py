@@ -12,6 +12,8 @@ import os
 import ssl
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
+import anyio
+
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.net.dial import Dialer, Server, reason
@@ -135,7 +137,7 @@ class UpstreamDialer:
             Blocked: its certificate is not trusted, or the proxy cannot be used.
         """
         try:
-            async with asyncio.timeout(DIAL_S):
+            with anyio.fail_after(DIAL_S):
                 _, upstream = await self._dialer().dial(lambda: Upstream(self._tls))
         except TimeoutError as error:
             message = f"{self._address} cannot be reached: no answer within {DIAL_S:g} s."

@@ -111,6 +111,8 @@ class Listener:
                 self._sockets[sock] = loop.call_later(ACCEPT_AGAIN_S, self._watch, sock)
                 return
             accepted.setblocking(False)
+            # No task group: accepting is a callback of the byte path, and a task group's child that
+            # failed would end its neighbours. Each ends within its own bounds.
             welcome = loop.create_task(self._welcome(accepted))
             self._welcomes.add(welcome)
             welcome.add_done_callback(self._welcomes.discard)
