@@ -1,4 +1,4 @@
-"""Which forward a person means: one by name, or the only one there is."""
+"""Which forward a verb acts on: the one that was named, or the one that is meant without a name."""
 
 from __future__ import annotations
 
@@ -6,15 +6,25 @@ from llmgwctl.errors import ClientError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
+
     from llmgwctl.wire import ForwardStatus, Status
 
 
-def forward(status: Status, name: str | None) -> ForwardStatus:
-    """Pick one.
+def add_forward(parser: argparse.ArgumentParser) -> None:
+    """Add the option of the verbs that use a gateway; see `choose_gateway`."""
+    parser.add_argument(
+        "--forward", metavar="NAME", help="which forward (else the first that leads to a LiteLLM)"
+    )
+
+
+def choose(status: Status, name: str | None) -> ForwardStatus:
+    """Give the forward of that name; without a name, the only one there is.
 
     Raises:
         UsageError: no forward has that name (the nearest is offered), or there are several and
             none was named.
+        ClientError: no forward is configured.
     """
     forwards = status["forwards"]
     if name is None:
@@ -26,11 +36,25 @@ def forward(status: Status, name: str | None) -> ForwardStatus:
     for each in forwards:
         if each["name"] == name:
             return each
+    # difflib takes longer to import than a status takes to draw.
     from llmgwctl.rules.nearest import nearest
 
     near = nearest(name, [each["name"] for each in forwards], 1)
     remedy = f"did you mean {near[0]}?" if near else f"known: {_names(status) or 'none'}"
     raise UsageError(f"there is no forward {name!r}", remedy)
+
+
+def choose_gateway(status: Status, name: str | None) -> ForwardStatus:
+    """Give the forward of that name; without a name, the first that leads to a LiteLLM.
+
+    Raises:
+        UsageError, ClientError: as `choose` does.
+    """
+    if name is None:
+        for each in status["forwards"]:
+            if each["gateway"]["probe"] == "litellm":
+                return each
+    return choose(status, name)
 
 
 def _names(status: Status) -> str:

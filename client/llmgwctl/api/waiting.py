@@ -6,8 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from llmgwctl.api.forward_choice import choose
 from llmgwctl.errors import ClientError, NeedsPerson, Unreachable
-from llmgwctl.gateway.destination import choose
 from llmgwctl.wire import SERVING_STATES, EventKind, Severity, State
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from llmgwctl.api import forward_choice
 from llmgwctl.api.client import Client
+from llmgwctl.api.forward_choice import choose, choose_gateway
 from llmgwctl.cli.arguments import prints_colour
 from llmgwctl.commands.env import claude_settings
 from llmgwctl.doctor.machine import check_service, lingers
@@ -16,7 +16,6 @@ from llmgwctl.doctor.report import Style, exit_status, line, verdict
 from llmgwctl.doctor.shell import check_shell, models_named
 from llmgwctl.doctor.standalone import examine
 from llmgwctl.errors import ClientError, NotRunning, Unreachable
-from llmgwctl.gateway.destination import choose as choose_forward
 from llmgwctl.gateway.destination import key_of, url_of
 from llmgwctl.service import state as absence
 from llmgwctl.wire import ApiPath, CheckState, CheckStatus
@@ -95,7 +94,7 @@ def _checks(arguments: argparse.Namespace) -> Iterator[CheckStatus]:
         yield from examine(arguments.config, arguments.forward, models, is_paid=arguments.paid)
     else:
         if arguments.forward is not None:
-            forward_choice.forward(status, arguments.forward)
+            choose(status, arguments.forward)
         query["forward"] = arguments.forward
         yield from _of_daemon(client, query)
     yield from _of_shell(client, status, arguments.forward)
@@ -132,7 +131,7 @@ def _of_shell(client: Client, status: Status | None, name: str | None) -> Iterat
     url, key = "http://localhost:4000", None
     try:
         if status is not None:
-            forward = choose_forward(status, name)
+            forward = choose_gateway(status, name)
             url = url_of(forward)
             key = key_of(client, forward)["key"]
     except ClientError:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmgwctl.api.client import Client
+from llmgwctl.api.forward_choice import add_forward, choose_gateway
 from llmgwctl.gateway import shells
 from llmgwctl.gateway import variables as environment
-from llmgwctl.gateway.destination import add_forward, choose, key_of, url_of
+from llmgwctl.gateway.destination import key_of, url_of
 from llmgwctl.wire import Exit
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(shells.direnv_line(command))
         return Exit.OK
     client = Client(arguments.socket)
-    forward = choose(client.status(), arguments.forward)
+    forward = choose_gateway(client.status(), arguments.forward)
     url = url_of(forward)
     key = None if arguments.no_key else key_of(client, forward)["key"]
     audiences = chosen(arguments.audience)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from llmgwctl.api import forward_choice
 from llmgwctl.api.client import Client
+from llmgwctl.api.forward_choice import choose
 from llmgwctl.errors import Refused
 from llmgwctl.wire import Exit
 
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
         health = client.health(arguments.forward)
     except Refused as error:
         if error.code == "forward-unknown":
-            forward_choice.forward(client.status(), arguments.forward)
+            choose(client.status(), arguments.forward)
         raise
     if arguments.json:
         print(json.dumps(health, indent=2, ensure_ascii=False))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmgwctl.api.client import Client
+from llmgwctl.api.forward_choice import add_forward, choose_gateway
 from llmgwctl.gateway.client import Gateway
-from llmgwctl.gateway.destination import add_forward, choose, key_of, url_of
+from llmgwctl.gateway.destination import key_of, url_of
 from llmgwctl.rules.litellm_answers import Verdict, judge_key
 from llmgwctl.wire import Exit
 
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     client = Client(arguments.socket)
-    forward = choose(client.status(), arguments.forward)
+    forward = choose_gateway(client.status(), arguments.forward)
     found = key_of(client, forward)
     if not arguments.check:
         print(found["key"])

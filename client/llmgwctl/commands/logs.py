@@ -10,9 +10,9 @@ import time
 from typing import TYPE_CHECKING
 
 from llmgwctl.api.client import Client
+from llmgwctl.api.forward_choice import add_forward, choose_gateway
 from llmgwctl.cli.arguments import duration, prints_colour
 from llmgwctl.errors import Refused, Unreachable
-from llmgwctl.gateway.destination import add_forward, choose
 from llmgwctl.show.logs import Painter, is_wanted, order, request_of
 from llmgwctl.wire import ApiPath, Exit
 
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     client = Client(arguments.socket)
-    forward = choose(client.status(), arguments.forward)
+    forward = choose_gateway(client.status(), arguments.forward)
     query: dict[str, object] = {
         "forward": forward["name"],
         "follow": arguments.follow,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from llmgwctl.gateway.destination import add_forward, gateway
+from llmgwctl.api.forward_choice import add_forward
+from llmgwctl.gateway.destination import gateway
 from llmgwctl.rules.nearest import nearest
 from llmgwctl.show.charts import count
 from llmgwctl.wire import Exit

@@ -8,7 +8,8 @@ import webbrowser
 from typing import TYPE_CHECKING
 
 from llmgwctl.api.client import Client
-from llmgwctl.gateway.destination import add_forward, choose, url_of
+from llmgwctl.api.forward_choice import add_forward, choose_gateway
+from llmgwctl.gateway.destination import url_of
 from llmgwctl.wire import Exit
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    forward = choose(Client(arguments.socket).status(), arguments.forward)
+    forward = choose_gateway(Client(arguments.socket).status(), arguments.forward)
     url = f"{url_of(forward)}/{arguments.page.lstrip('/')}"
     if arguments.print:
         print(url)

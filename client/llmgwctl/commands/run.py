@@ -10,12 +10,13 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from llmgwctl.api.client import Client
+from llmgwctl.api.forward_choice import add_forward, choose_gateway
 from llmgwctl.api.waiting import wait_until_serving
 from llmgwctl.cli.arguments import duration
 from llmgwctl.commands.env import chosen, warn
 from llmgwctl.errors import ClientError, UsageError
 from llmgwctl.gateway import variables as environment
-from llmgwctl.gateway.destination import add_forward, choose, key_of, url_of
+from llmgwctl.gateway.destination import key_of, url_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("no program to run", "llmgwctl run -- PROGRAM [ARGUMENT …]")
     program = _find(words[0])
     client = Client(arguments.socket)
-    forward = choose(client.status(), arguments.forward)
+    forward = choose_gateway(client.status(), arguments.forward)
     if arguments.timeout > 0:
         forward = wait_until_serving(client, forward["name"], arguments.timeout)
     url = url_of(forward)

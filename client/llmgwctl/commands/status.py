@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from llmgwctl.api import forward_choice
 from llmgwctl.api.client import Client
+from llmgwctl.api.forward_choice import choose
 from llmgwctl.cli.arguments import prints_colour
 from llmgwctl.errors import NotRunning
 from llmgwctl.show.table import short, table
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         return watch(client, arguments.forward, prints_colour(arguments.color))
     status = client.status()
-    chosen = [forward_choice.forward(status, arguments.forward)] if arguments.forward else None
+    chosen = [choose(status, arguments.forward)] if arguments.forward else None
     if arguments.json:
         _print_json(status, chosen)
     else:
@@ -98,6 +98,6 @@ def _print_short(client: Client, arguments: argparse.Namespace) -> int:
         return Exit.UNREACHABLE
     forwards = status["forwards"]
     if arguments.forward:
-        forwards = [forward_choice.forward(status, arguments.forward)]
+        forwards = [choose(status, arguments.forward)]
     print(short(forwards, terminal))
     return verdict(forwards)

@@ -7,10 +7,11 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from llmgwctl.api.forward_choice import add_forward
 from llmgwctl.cli.arguments import duration
 from llmgwctl.errors import ClientError, NeedsPerson
 from llmgwctl.gateway.client import refusal
-from llmgwctl.gateway.destination import add_forward, gateway
+from llmgwctl.gateway.destination import gateway
 from llmgwctl.rules.litellm_answers import fault_of, has_no_database
 from llmgwctl.show import usage
 from llmgwctl.wire import Exit

@@ -6,8 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from llmgwctl.api import forward_choice
 from llmgwctl.api.client import Client
+from llmgwctl.api.forward_choice import choose
 from llmgwctl.cli.arguments import duration
 from llmgwctl.errors import ClientError, NeedsPerson, NotRunning
 from llmgwctl.show.table import visible
@@ -90,7 +90,7 @@ def _wait(client: Client, arguments: argparse.Namespace, until: float) -> None:
 
 
 def _states(status: Status, name: str | None) -> dict[str, str]:
-    chosen = [forward_choice.forward(status, name)] if name else status["forwards"]
+    chosen = [choose(status, name)] if name else status["forwards"]
     return {each["name"]: each["state"] for each in chosen}
 
 

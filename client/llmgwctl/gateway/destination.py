@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from llmgwctl.api.client import Client
-from llmgwctl.api.forward_choice import forward as forward_named
+from llmgwctl.api.forward_choice import choose_gateway
 from llmgwctl.errors import ClientError
 from llmgwctl.gateway.client import Gateway
 from llmgwctl.gateway.variables import base_url
@@ -14,31 +14,10 @@ from llmgwctl.wire import ApiPath, State
 if TYPE_CHECKING:
     import argparse
 
-    from llmgwctl.wire import ForwardStatus, KeyStatus, Status
+    from llmgwctl.wire import ForwardStatus, KeyStatus
 
 # The daemon may have to run a command, or ask the cluster, before it has the key.
 KEY_S = 30.0
-
-
-def add_forward(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--forward", metavar="NAME", help="which forward (else the first that leads to a LiteLLM)"
-    )
-
-
-def choose(status: Status, name: str | None) -> ForwardStatus:
-    """Pick the forward that was named, or the one that was meant.
-
-    Raises:
-        UsageError: none has that name, or several could be meant.
-        ClientError: there is none at all.
-    """
-    forwards = status["forwards"]
-    if name is None:
-        for each in forwards:
-            if each["gateway"]["probe"] == "litellm":
-                return each
-    return forward_named(status, name)
 
 
 def url_of(forward: ForwardStatus) -> str:
@@ -66,5 +45,5 @@ def key_of(client: Client, forward: ForwardStatus) -> KeyStatus:
 def gateway(arguments: argparse.Namespace) -> Gateway:
     """Lead to the gateway of the forward the command line names, key in hand."""
     client = Client(arguments.socket)
-    forward = choose(client.status(), arguments.forward)
+    forward = choose_gateway(client.status(), arguments.forward)
     return Gateway(url_of(forward), key_of(client, forward)["key"])

@@ -13,8 +13,8 @@ import tty
 from collections import deque
 from typing import TYPE_CHECKING
 
-from llmgwctl.api import forward_choice
 from llmgwctl.api.client import refusal, with_query
+from llmgwctl.api.forward_choice import choose
 from llmgwctl.api.transport import LineStream
 from llmgwctl.errors import NotRunning, Unreachable, UsageError
 from llmgwctl.show.live_frame import RECENT_EVENTS, Flow, frame
@@ -44,7 +44,7 @@ def watch(client: Client, name: str | None, is_coloured: bool) -> int:
         raise UsageError("--watch needs a terminal", "for scripts: llmgwctl events -f --json")
     status = client.status()
     if name is not None:
-        forward_choice.forward(status, name)
+        choose(status, name)
     view = _View(client, name, is_coloured)
     with _screen():
         while not view.turn():
