@@ -8,7 +8,7 @@ from llmgwctl.api.client import Client
 from llmgwctl.api.forward_choice import add_forward, choose_gateway
 from llmgwctl.gateway.client import Gateway
 from llmgwctl.gateway.destination import key_of, url_of
-from llmgwctl.rules.litellm_answers import Verdict, judge_key
+from llmgwctl.rules.litellm_answers import KeyVerdict, judge_key
 from llmgwctl.wire import Exit
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ EXAMPLES = (
 
 # A limited key is one the gateway knows: calls fail now, and nobody has to give another key.
 _STATUSES = {
-    Verdict.ACCEPTED: Exit.OK,
-    Verdict.LIMITED: Exit.NOT_SO,
-    Verdict.REJECTED: Exit.NEEDS_PERSON,
-    Verdict.UNKNOWN: Exit.NOT_SO,
+    KeyVerdict.ACCEPTED: Exit.OK,
+    KeyVerdict.LIMITED: Exit.NOT_SO,
+    KeyVerdict.REJECTED: Exit.NEEDS_PERSON,
+    KeyVerdict.UNKNOWN: Exit.NOT_SO,
 }
 
 
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         return Exit.OK
     # Listing models is free, needs a key in every version, and is open to every kind of key.
     answer = Gateway(url_of(forward), found["key"]).get("/v1/models")
-    judgement = judge_key(answer.status, answer.body)
+    judgement = judge_key(answer.status, answer.body, found["key"])
     remedy = f"; {judgement.remedy}" if judgement.remedy else ""
     print(f"{judgement.verdict}: {judgement.sentence} (from {found['source']}){remedy}")
     return _STATUSES[judgement.verdict]

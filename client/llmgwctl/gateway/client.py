@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from llmgwctl.errors import ClientError, NeedsPerson
-from llmgwctl.rules.litellm_answers import Verdict, fault_of, judge_key, redact
+from llmgwctl.rules.litellm_answers import KeyVerdict, fault_of, judge_key
+from llmgwctl.rules.secrets import blank_out
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,7 +82,7 @@ class Gateway:
         return headers
 
     def _decoded(self, raw: bytes) -> Any:
-        text = redact(raw.decode("utf-8", "replace"), self.key)
+        text = blank_out(raw.decode("utf-8", "replace"), [self.key or ""])
         try:
             return json.loads(text)
         except ValueError:
@@ -94,9 +95,9 @@ class Gateway:
 def refusal(path: str, answer: Answer) -> ClientError:
     """Say what an answer other than 200 means; the gateway's word on the key comes first."""
     judgement = judge_key(answer.status, answer.body)
-    if judgement.verdict is Verdict.REJECTED:
+    if judgement.verdict is KeyVerdict.REJECTED:
         return NeedsPerson("key-rejected", judgement.sentence, judgement.remedy)
-    if judgement.verdict is Verdict.LIMITED:
+    if judgement.verdict is KeyVerdict.LIMITED:
         return ClientError("key-limited", judgement.sentence, judgement.remedy)
     message = fault_of(answer.body).message
     if answer.status == 503 and message:

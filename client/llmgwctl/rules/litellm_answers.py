@@ -1,8 +1,9 @@
-"""What LiteLLM's answers mean: its error shapes, and its word on a key.
+"""What LiteLLM's answers mean: its error bodies, and what they prove about a key.
 
-Pure, and judged by `error.type`, never by the status alone: a rejected key is 400 without a
-database and 401 with one, a budget is 400 or 429 by version, and a 401 is also what a gateway says
-whose own database is away (seen on 1.80, read in 1.104).
+Pure; both sides judge by it. A verdict follows from `error.type` and, where several causes share a
+type, from the message; never from the status alone: a rejected key is a 400 without a database and
+a 401 with one, a used-up budget is a 400 or a 429 by release, and a gateway that has lost its
+database answers 401 as well. The bodies are those of LiteLLM 1.80 and 1.104.
 """
 
 from __future__ import annotations
@@ -12,41 +13,47 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from llmgwctl.rules.secrets import blank_out
+
+# A traceback or a page of HTML may follow; a person can use a line.
+_MESSAGE_LIMIT = 300
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An error body in one shape: LiteLLM's `error` object or FastAPI's `detail`."""
+    """What an error body says; `kind` is LiteLLM's `error.type`, empty where there is none."""
 
     kind: str
     message: str
 
 
-class Verdict(StrEnum):
-    """On a key. `limited`: known, but held back; `unknown`: the answer proves nothing."""
+class KeyVerdict(StrEnum):
+    """What an answer proves about the key it was asked with."""
 
     ACCEPTED = "accepted"
-    LIMITED = "limited"
-    REJECTED = "rejected"
-    UNKNOWN = "unknown"
+    LIMITED = "limited"  # the gateway knows the key, and does not allow this now
+    REJECTED = "rejected"  # this key will not be accepted: another one is needed
+    UNKNOWN = "unknown"  # the answer proves nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    verdict: Verdict
+    verdict: KeyVerdict
     sentence: str
     remedy: str = ""
 
 
 _MASTER = "give the gateway's master key as the key in the configuration: llmgwctl config path"
-_REPLACE = "make a new key (llmgwctl open), put it where the configuration takes it from"
+_REPLACE = "make a new key (llmgwctl open), and put it where the configuration takes it from"
 
-# By error.type, then by what the message must hold ("" is any). The first that fits counts.
+# By the end of error.type (key_, team_ and user_model_access_denied are one), then by what the
+# message must hold ("" is any). The first that fits counts.
 _JUDGEMENTS: tuple[tuple[str, str, Judgement], ...] = (
     (
         "no_db_connection",
         "",
         Judgement(
-            Verdict.REJECTED,
+            KeyVerdict.REJECTED,
             "the gateway has no database, so it knows its master key alone, and this is not it",
             _MASTER,
         ),
@@ -54,27 +61,32 @@ _JUDGEMENTS: tuple[tuple[str, str, Judgement], ...] = (
     (
         "token_not_found_in_db",
         "",
-        Judgement(Verdict.REJECTED, "the gateway does not know this key", _REPLACE),
+        Judgement(KeyVerdict.REJECTED, "the gateway does not know this key", _REPLACE),
     ),
-    (
-        "expired_key",
-        "",
-        Judgement(Verdict.REJECTED, "the key has expired", _REPLACE),
-    ),
+    ("expired_key", "", Judgement(KeyVerdict.REJECTED, "the key has expired", _REPLACE)),
     (
         "auth_error",
         "expected to start with 'sk-'",
         Judgement(
-            Verdict.REJECTED,
+            KeyVerdict.REJECTED,
             "the key is not one of LiteLLM's: those start with sk-",
             _REPLACE,
         ),
     ),
     (
         "auth_error",
+        "Malformed API Key",
+        Judgement(
+            KeyVerdict.REJECTED,
+            "the gateway cannot read the key: it is malformed",
+            "the source must give the key alone, on one line",
+        ),
+    ),
+    (
+        "auth_error",
         "Key is blocked",
         Judgement(
-            Verdict.REJECTED,
+            KeyVerdict.REJECTED,
             "the key is blocked",
             "an admin can unblock it: POST /key/unblock, or llmgwctl open",
         ),
@@ -83,84 +95,85 @@ _JUDGEMENTS: tuple[tuple[str, str, Judgement], ...] = (
         "auth_error",
         "No api key passed in",
         Judgement(
-            Verdict.UNKNOWN,
+            KeyVerdict.UNKNOWN,
             "the gateway saw no key: it may read it from another header (litellm_key_header_name)",
-            "",
-        ),
-    ),
-    (
-        "budget_exceeded",
-        "",
-        Judgement(
-            Verdict.LIMITED,
-            "the gateway knows the key, and its budget is used up",
-            "llmgwctl usage shows when it is reset",
-        ),
-    ),
-    (
-        "key_model_access_denied",
-        "",
-        Judgement(
-            Verdict.LIMITED,
-            "the gateway knows the key, and does not let it use this model",
-            "llmgwctl models lists those it may use",
         ),
     ),
     (
         "auth_error",
         "connection attempts failed",
         Judgement(
-            Verdict.UNKNOWN,
-            "the gateway cannot reach its database, so it cannot tell",
-            "",
+            KeyVerdict.UNKNOWN, "the gateway cannot reach its database, so it cannot judge the key"
+        ),
+    ),
+    (
+        "budget_exceeded",
+        "",
+        Judgement(
+            KeyVerdict.LIMITED,
+            "the gateway knows the key, and its budget is used up",
+            "llmgwctl usage shows when it is reset",
+        ),
+    ),
+    (
+        "_access_denied",
+        "",
+        Judgement(
+            KeyVerdict.LIMITED,
+            "the gateway knows the key, and does not let it use this model",
+            "llmgwctl models lists those it may use",
         ),
     ),
 )
 
 
-def judge_key(status: int, body: object) -> Judgement:
-    """Say what an answer to GET /v1/models proves about the key it was asked with."""
+def judge_key(status: int, body: object, key: str = "") -> Judgement:
+    """Say what an answer proves about the key, which is taken out of the sentence.
+
+    Best asked with GET /v1/models: it is free, and needs a key in every release.
+    """
     if status == 200:
-        return Judgement(Verdict.ACCEPTED, "the gateway accepts the key")
+        return Judgement(KeyVerdict.ACCEPTED, "the gateway accepts the key")
     fault = fault_of(body)
     for kind, part, judgement in _JUDGEMENTS:
-        if fault.kind == kind and part in fault.message:
+        if fault.kind.endswith(kind) and part in fault.message:
             return judgement
     if status == 429:
         return Judgement(
-            Verdict.LIMITED, "the gateway knows the key, and its rate limit is used up"
+            KeyVerdict.LIMITED, "the gateway knows the key, and its rate limit is used up"
         )
-    said = f": {fault.message}" if fault.message else ""
-    return Judgement(Verdict.UNKNOWN, f"the gateway answered {status}{said}")
+    said = f": {blank_out(fault.message, [key])}" if fault.message else ""
+    return Judgement(KeyVerdict.UNKNOWN, f"the gateway answered {status}{said}")
 
 
 def fault_of(body: object) -> Fault:
-    """Read an error body of either shape; what has neither gives empty words."""
+    """Read an error body; what is none gives empty words.
+
+    LiteLLM has `{"error": {"message", "type"}}`, FastAPI has `{"detail": …}` as text, as an object
+    with `error`, or as a list of objects with `msg`; a proxy in front of both has text.
+    """
     if isinstance(body, str):
         return Fault("", _one_line(body))
     if not isinstance(body, dict):
         return Fault("", "")
     error = body.get("error", body.get("detail"))
-    if isinstance(error, dict):
-        kind, message = error.get("type"), error.get("message", error.get("error", ""))
-        return Fault(kind if isinstance(kind, str) else "", _one_line(message))
-    return Fault("", _one_line(error))
+    if isinstance(error, list):
+        error = error[0] if error else None
+    if not isinstance(error, dict):
+        return Fault("", _one_line(error))
+    kind = error.get("type")
+    message = error.get("message", error.get("error", error.get("msg", "")))
+    # LiteLLM writes a missing type as the string "None".
+    is_named = isinstance(kind, str) and kind != "None"
+    return Fault(str(kind) if is_named else "", _one_line(message))
 
 
 def has_no_database(body: object) -> bool:
-    """Tell the many words in which a gateway says that it keeps no record."""
+    """Recognise the many wordings in which a gateway reports that it keeps no record."""
     message = fault_of(body).message.lower()
     return bool(re.search(r"(database|db) not connected|no db connected|prisma client", message))
 
 
-def redact(text: str, key: str | None) -> str:
-    """Take a key out of a gateway's words: it echoes bad ones whole, and expired ones too."""
-    if key:
-        text = text.replace(key, "[key]")
-    return re.sub(r"\bsk-[\w-]{5,}", "[key]", text)
-
-
 def _one_line(value: object) -> str:
     text = value if isinstance(value, str) else "" if value is None else json.dumps(value)
-    # LiteLLM puts tracebacks into messages; the first line is what a person can use.
-    return text.strip().partition("\n")[0].strip()
+    return text.strip().partition("\n")[0].strip()[:_MESSAGE_LIMIT]

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from llmgwctl.rules.litellm_answers import KeyVerdict, fault_of, judge_key
 from llmgwctl.rules.nearest import nearest
+from llmgwctl.rules.secrets import blank_out
 from llmgwctl.wire import CheckState, UpgradeKind
 from llmgwd.direct.check import check as check_address
 from llmgwd.direct.rewrite import parse_url
@@ -20,7 +22,6 @@ from llmgwd.errors import LlmgwError
 from llmgwd.gateway.answer import Answer, Connect, NotHttp, exchange
 from llmgwd.gateway.key import KeyRing, secrets_in
 from llmgwd.gateway.probe import probe
-from llmgwd.gateway.surface import KeyVerdict, error_of, judge_key, redacted
 from llmgwd.telemetry import redaction
 
 if TYPE_CHECKING:
@@ -129,28 +130,18 @@ async def check_key(context: CheckContext) -> Finding:
     )
     key = await ring.key()
     answer = await _ask(context, "/v1/models", key.value)
-    verdict, sentence = judge_key(answer, key.value)
+    judgement = judge_key(answer.status, answer.content, key.value)
     context.key = key
-    if verdict is KeyVerdict.ACCEPTED:
+    if judgement.verdict is KeyVerdict.ACCEPTED:
         context.models = tuple(_names(answer))
         found = f"{key.source}: accepted"
         return warning(found, key.warning) if key.warning else ok(found)
-    if verdict is KeyVerdict.UNKNOWN:
-        return failure(f"{key.source}: not judged", sentence)
-    state = CheckState.FAILED
-    if verdict is not KeyVerdict.BUDGET_EXCEEDED:
-        state = CheckState.NEEDS_PERSON
-    return Finding(state, f"{key.source}: {verdict}", sentence, _KEY_REMEDIES[verdict])
-
-
-_NEW_KEY = "make a new key on the gateway (llmgwctl open) and put it there"
-_KEY_REMEDIES: Final = {
-    KeyVerdict.REJECTED: "compare it with the key that the gateway was started with, then:"
-    " llmgwctl key --check",
-    KeyVerdict.EXPIRED: _NEW_KEY,
-    KeyVerdict.BLOCKED: "have it unblocked on the gateway: llmgwctl open",
-    KeyVerdict.BUDGET_EXCEEDED: "llmgwctl usage shows when the budget is reset",
-}
+    if judgement.verdict is KeyVerdict.UNKNOWN:
+        return failure(f"{key.source}: not judged", judgement.sentence)
+    is_rejected = judgement.verdict is KeyVerdict.REJECTED
+    state = CheckState.NEEDS_PERSON if is_rejected else CheckState.FAILED
+    found = f"{key.source}: {judgement.verdict}"
+    return Finding(state, found, judgement.sentence, judgement.remedy)
 
 
 async def check_models(context: CheckContext) -> Finding:
@@ -174,7 +165,7 @@ async def check_paid(context: CheckContext) -> list[Finding]:
     answer = await _ask(context, "/health", context.key.value, _PAID_S)
     body = answer.json
     if answer.status != 200 or not isinstance(body, dict):
-        said = redacted(error_of(answer).message, context.key.value)
+        said = blank_out(fault_of(answer.content).message, [context.key.value])
         return [failure(f"/health answers {answer.status}", said)]
     sick = [str(each.get("model")) for each in body.get("unhealthy_endpoints") or ()]
     if sick:

@@ -58,6 +58,12 @@ class Answer:
         except ValueError:
             return None
 
+    @property
+    def content(self) -> Any:
+        """The body as JSON, or as text where it is none."""
+        content = self.json
+        return self.body.decode("utf-8", "replace") if content is None else content
+
 
 def parse(raw: bytes, *, at_end: bool) -> Answer | None:
     """Read one answer from all bytes that came so far; None while it is not complete.

@@ -1,7 +1,7 @@
-"""The gateway's key: where it comes from, and whether the gateway takes it.
+"""The gateway's key: where it comes from.
 
-It lives in memory only. Every value is told to the log's redactor the moment it is known, before
-anybody else sees it.
+It lives in memory only. Every value is registered with the log's redactor as soon as it is known,
+before any other code sees it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ import anyio.to_thread
 from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.api_errors import NotFound
 from llmgwd.errors import Blocked, LlmgwError, Transient
-from llmgwd.gateway.answer import Connect, NotHttp, exchange
-from llmgwd.gateway.surface import KeyVerdict, judge_key
 
 if TYPE_CHECKING:
     from anyio.abc import ByteReceiveStream, Process
@@ -38,7 +36,6 @@ COMMAND_S: Final = 20.0
 PIPES_S: Final = 0.5
 # A command may unlock something each time, and a Secret is a request to the API server.
 KEEP_S: Final = 600.0
-CHECK_S: Final = 10.0
 MAX_KEY_BYTES: Final = 16 << 10
 
 # Where LiteLLM's charts and manifests put the master key; {release} is the target's name.
@@ -228,20 +225,6 @@ async def from_command(command: Sequence[str]) -> Key:
     if status != 0:
         raise _failed(program, f"failed with exit status {status}{_last_line(complaint)}")
     return Key(_cleaned(_text(bytes(printed), program), program), f"command {program}")
-
-
-async def check(key: str, connect: Connect) -> tuple[KeyVerdict, str]:
-    """Ask the gateway about a key, for free: whether it may list models."""
-    try:
-        with anyio.fail_after(CHECK_S):
-            answer = await exchange(connect, "/v1/models", {"Authorization": f"Bearer {key}"})
-    except LlmgwError as error:
-        return KeyVerdict.UNKNOWN, error.message
-    except TimeoutError:
-        return KeyVerdict.UNKNOWN, f"The gateway gave no answer within {CHECK_S:g} s."
-    except (NotHttp, OSError, EOFError):
-        return KeyVerdict.UNKNOWN, "What answers there is not a LiteLLM gateway."
-    return judge_key(answer, key)
 
 
 def secrets_in(namespace: str, get: Callable[[str], Awaitable[Mapping[str, Any]]]) -> ReadSecret:

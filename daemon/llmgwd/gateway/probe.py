@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from llmgwctl.rules.litellm_answers import fault_of
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.gateway.answer import Answer, Connect, NotHttp, exchange
@@ -197,7 +198,8 @@ def _shutting_down() -> ProbeResult:
 
 
 def _failing(path: str, answer: Answer) -> ProbeResult:
-    what = f"{answer.status} {_shown(answer.body)}".rstrip()
+    said = fault_of(answer.content).message.encode() or answer.body
+    what = f"{answer.status} {_shown(said)}".rstrip()
     return _sick(ConditionKind.GATEWAY_UNHEALTHY, f"The gateway answers GET {path} with {what}.")
 
 

@@ -316,7 +316,8 @@ def test_invalid_api_key(doctor: Doctor, simulated_cluster: RemoteCluster) -> No
 
     found = by_name(checks)["key"]
     assert found["found"] == "secret litellm-secrets/LITELLM_MASTER_KEY: rejected"
-    assert found["cause"] == "The gateway does not know the key."
+    assert "knows its master key alone, and this is not it" in found["cause"]
+    assert found["remedy"].startswith("give the gateway's master key as the key")
     assert MASTER_KEY not in repr(checks)
     assert status == 4
 

@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anthropic
 import openai
@@ -19,16 +19,14 @@ from litellm_process import MASTER_KEY, LiteLlm, litellm_process, run_in_pods
 
 from llmgwctl import wire
 from llmgwctl.api import transport
+from llmgwctl.gateway.client import Gateway
+from llmgwctl.rules.litellm_answers import Judgement, KeyVerdict, judge_key
 from llmgwd.config.model import Probe
-from llmgwd.gateway.key import check
 from llmgwd.gateway.probe import probe
 from llmgwsim.gateway.settings import GatewaySettings
 from llmgwsim.options import Options
 from llmgwsim.remote import RemoteCluster, cluster_in_thread
 from support.running_daemon import DEFAULT, RunningDaemon, running
-
-if TYPE_CHECKING:
-    from llmgwd.gateway.surface import KeyVerdict
 
 pytestmark = pytest.mark.litellm
 
@@ -140,13 +138,18 @@ def test_a_wrong_key_is_the_gateways_own_error(world: World) -> None:
         stranger.models.list()
 
 
-def judged(key: str, port: int) -> tuple[KeyVerdict, str]:
-    return asyncio.run(check(key, lambda: asyncio.open_connection("127.0.0.1", port)))
+@pytest.mark.parametrize(
+    ("key", "verdict"), [(MASTER_KEY, KeyVerdict.ACCEPTED), ("sk-wrong", KeyVerdict.REJECTED)]
+)
+def test_a_key_is_judged_as_the_gateway_means_it(
+    world: World, key: str, verdict: KeyVerdict
+) -> None:
+    assert judged(key, world.daemon.port).verdict is verdict
 
 
-def test_a_key_is_judged_as_the_gateway_means_it(world: World) -> None:
-    assert judged(MASTER_KEY, world.daemon.port)[0] == "accepted"
-    assert judged("sk-wrong", world.daemon.port)[0] == "rejected"
+def judged(key: str, port: int) -> Judgement:
+    answer = Gateway(f"http://127.0.0.1:{port}", key).get("/v1/models")
+    return judge_key(answer.status, answer.body)
 
 
 def test_the_key_of_the_clusters_secret_is_found_and_accepted(world: World) -> None:
@@ -181,10 +184,10 @@ def test_a_gateway_with_its_own_auth_is_alive_and_tells_no_more(tmp_path: Path) 
         result = asyncio.run(asked())
         assert (result.healthy, result.version, result.problem) == (True, None, None)
         assert not result.tells_readiness
-        assert judged("sk-own", gateway.port)[0] == "accepted"
-        verdict, sentence = judged("sk-a-stranger", gateway.port)
-        assert verdict == "unknown"
-        assert "sk-a-stranger" not in sentence
+        assert judged("sk-own", gateway.port).verdict is KeyVerdict.ACCEPTED
+        stranger = judged("sk-a-stranger", gateway.port)
+        assert stranger.verdict is KeyVerdict.UNKNOWN
+        assert "sk-a-stranger" not in stranger.sentence
 
 
 def test_it_is_reached_as_well_by_its_url(tmp_path: Path, world: World) -> None:
