@@ -103,8 +103,6 @@ class ConditionKind(StrEnum):
     NOT_LITELLM = "not-litellm"
     DATABASE_DOWN = "database-down"
     KEY_MISSING = "key-missing"
-    KEY_REJECTED = "key-rejected"
-    DRAINING = "draining"
     INTERNAL = "internal"
 
 
@@ -130,8 +128,6 @@ class EventKind(StrEnum):
     CONNECTION_REDIALED = "connection-redialed"
     CONNECTION_CUT = "connection-cut"
     HOLD_EXPIRED = "hold-expired"
-    HEALTH_CHANGED = "health-changed"
-    LOGIN_RENEWED = "login-renewed"
     WOKE_UP = "woke-up"
 
 

@@ -6,8 +6,9 @@ bad one: nothing here guesses.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from llmgwctl.rules.conditions import RULES, Layer
 from llmgwctl.show.table import active, destination, local, problem, retry, visible
 from llmgwctl.show.terminal import (
     BOLD,
@@ -22,7 +23,7 @@ from llmgwctl.show.terminal import (
     plural,
     size,
 )
-from llmgwctl.wire import ConditionKind, RouteKind, Severity, State
+from llmgwctl.wire import RouteKind, Severity, State
 
 if TYPE_CHECKING:
     from llmgwctl.wire import ConditionStatus, ForwardStatus, PodStatus, RouteStatus, Status
@@ -30,71 +31,7 @@ if TYPE_CHECKING:
 _NAME_WIDTH = 12
 
 
-class _Layer(NamedTuple):
-    name: str
-    kinds: tuple[str, ...]  # of the conditions that are about it
-
-
-_PORT = _Layer(
-    "port",
-    (ConditionKind.PORT_TAKEN, ConditionKind.PORT_FORBIDDEN, ConditionKind.DESCRIPTORS_EXHAUSTED),
-)
-_LOGIN = _Layer(
-    "login",
-    (
-        ConditionKind.KUBECONFIG_MISSING,
-        ConditionKind.KUBECONFIG_INVALID,
-        ConditionKind.CONTEXT_MISSING,
-        ConditionKind.CERTIFICATE_UNREADABLE,
-        ConditionKind.LOGIN_EXPIRED,
-        ConditionKind.LOGIN_PLUGIN_FAILED,
-    ),
-)
-_API_SERVER = _Layer(
-    "API server",
-    (
-        ConditionKind.API_SERVER_UNREACHABLE,
-        ConditionKind.API_SERVER_FAILING,
-        ConditionKind.TLS_UNTRUSTED,
-        ConditionKind.PERMISSION_DENIED,
-    ),
-)
-_POD = _Layer(
-    "pod",
-    (
-        ConditionKind.NAMESPACE_MISSING,
-        ConditionKind.TARGET_MISSING,
-        ConditionKind.TARGET_HAS_NO_SELECTOR,
-        ConditionKind.TARGET_PORT_MISSING,
-        ConditionKind.NO_PODS,
-        ConditionKind.NO_READY_POD,
-        ConditionKind.UNREADY_POD_USED,
-        ConditionKind.DRAINING,
-    ),
-)
-_TUNNEL = _Layer(
-    "tunnel",
-    (
-        ConditionKind.UPGRADE_REFUSED,
-        ConditionKind.DIAL_REFUSED,
-        ConditionKind.TUNNEL_LOST,
-        ConditionKind.TUNNEL_SILENT,
-        ConditionKind.PROTOCOL_ERROR,
-    ),
-)
-_URL = _Layer("URL", (ConditionKind.URL_UNREACHABLE,))
-_GATEWAY = _Layer(
-    "gateway",
-    (
-        ConditionKind.GATEWAY_UNHEALTHY,
-        ConditionKind.GATEWAY_SILENT,
-        ConditionKind.NOT_LITELLM,
-        ConditionKind.DATABASE_DOWN,
-        ConditionKind.KEY_MISSING,
-        ConditionKind.KEY_REJECTED,
-    ),
-)
-_CLUSTER_LAYERS = (_LOGIN, _API_SERVER, _POD, _TUNNEL)
+_CLUSTER_LAYERS = (Layer.LOGIN, Layer.API_SERVER, Layer.POD, Layer.TUNNEL)
 
 
 def layers(forward: ForwardStatus, terminal: Terminal, now: float) -> list[str]:
@@ -102,12 +39,14 @@ def layers(forward: ForwardStatus, terminal: Terminal, now: float) -> list[str]:
     drawing = _Drawing(forward, terminal, now)
     lines = [_head(forward, terminal, now)]
     is_wanted = forward["state"] != State.STOPPED
-    lines += drawing.layer(_PORT, _port(forward), bool(forward["listen"]) if is_wanted else None)
+    lines += drawing.layer(
+        Layer.PORT, _port(forward), bool(forward["listen"]) if is_wanted else None
+    )
     for route in forward["routes"]:
         if len(forward["routes"]) > 1:
             lines.append(_route_line(route, terminal, now))
         lines += drawing.route(route)
-    lines += drawing.layer(_GATEWAY, *_gateway(forward, now))
+    lines += drawing.layer(Layer.GATEWAY, *_gateway(forward, now))
     for condition in drawing.left:
         lines += problem(condition, terminal)
     if forward["state"] == State.STOPPED:
@@ -123,13 +62,13 @@ class _Drawing:
         self._now = now
         self.left = visible(forward["conditions"])
 
-    def layer(self, layer: _Layer, text: str, is_good: bool | None) -> list[str]:
+    def layer(self, layer: Layer, text: str, is_good: bool | None) -> list[str]:
         """Draw one; `is_good` None: not known, or not to be judged."""
-        own = [each for each in self.left if each["kind"] in layer.kinds]
+        own = [each for each in self.left if _is_about(each, layer)]
         self.left = [each for each in self.left if each not in own]
         mark = self._mark(own, is_good)
         indent = " " * (4 + _NAME_WIDTH)
-        head = f"  {mark} {layer.name:{_NAME_WIDTH}}"
+        head = f"  {mark} {layer.value:{_NAME_WIDTH}}"
         lines = self._terminal.wrap(text or self._terminal.sign("–"), head, indent)
         for condition in own:
             lines += problem(condition, self._terminal, indent)
@@ -138,27 +77,26 @@ class _Drawing:
     def route(self, route: RouteStatus) -> list[str]:
         if route["kind"] == RouteKind.URL:
             text = destination(route)
-            return self.layer(_URL, text, route["is_up"] or None)
+            return self.layer(Layer.URL, text, route["is_up"] or None)
         lines: list[str] = []
         is_known = True
         for layer in _CLUSTER_LAYERS:
             has_failed = any(
-                each["kind"] in layer.kinds and each["severity"] == Severity.ERROR
-                for each in self.left
+                _is_about(each, layer) and each["severity"] == Severity.ERROR for each in self.left
             )
             # What a failure is the first of, the layers below it worked.
             is_good = True if route["is_up"] else self._works_below(layer) and is_known
             is_known = is_known and not has_failed
-            lines += self.layer(layer, _CLUSTER_TEXTS[layer.name](route), is_good or None)
+            lines += self.layer(layer, _CLUSTER_TEXTS[layer](route), is_good or None)
         if not route["is_up"] and retry(route, self._now):
             indent = " " * (4 + _NAME_WIDTH)
             lines.append(self._terminal.paint(f"{indent}{retry(route, self._now)}", DIM))
         return lines
 
-    def _works_below(self, layer: _Layer) -> bool:
+    def _works_below(self, layer: Layer) -> bool:
         """Tell whether a higher layer failed: to fail there, it must have come past this one."""
         higher = _CLUSTER_LAYERS[_CLUSTER_LAYERS.index(layer) + 1 :]
-        return any(each["kind"] in other.kinds for other in higher for each in self.left)
+        return any(_is_about(each, other) for other in higher for each in self.left)
 
     def _mark(self, own: list[ConditionStatus], is_good: bool | None) -> str:
         terminal = self._terminal
@@ -169,6 +107,12 @@ class _Drawing:
         if is_good:
             return terminal.paint(terminal.sign("✓"), GREEN)
         return terminal.paint(terminal.sign("·"), DIM)
+
+
+def _is_about(condition: ConditionStatus, layer: Layer) -> bool:
+    """Say whether a condition belongs to a layer; a kind of a newer daemon belongs to none."""
+    rule = RULES.get(condition["kind"])  # type: ignore[call-overload]
+    return rule is not None and rule.layer is layer
 
 
 def _head(forward: ForwardStatus, terminal: Terminal, now: float) -> str:
@@ -229,10 +173,10 @@ def _tunnels(route: RouteStatus) -> str:
 
 
 _CLUSTER_TEXTS = {
-    "login": _login,
-    "API server": _api_server,
-    "pod": _pods,
-    "tunnel": _tunnels,
+    Layer.LOGIN: _login,
+    Layer.API_SERVER: _api_server,
+    Layer.POD: _pods,
+    Layer.TUNNEL: _tunnels,
 }
 
 

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from llmgwctl.rules.conditions import RULES
 from llmgwctl.wire import EventKind, RouteKind, State
-from llmgwd.forwards.verdict import sentence
+from llmgwd.forwards.conditions import sentence
 from llmgwd.telemetry.timings import Timing
 
 if TYPE_CHECKING:
@@ -53,18 +54,7 @@ class ForwardEvents:
         )
 
     def conditions(self, before: Conditions, after: Conditions) -> None:
-        for condition in after:
-            if before.get(condition.kind) is None:
-                self._record(
-                    EventKind.CONDITION_RAISED,
-                    condition.summary,
-                    cause=condition.kind.value,
-                    remedy=condition.remedy or None,
-                )
-        for condition in before:
-            if after.get(condition.kind) is None:
-                message = f"No more: {condition.summary}"
-                self._record(EventKind.CONDITION_CLEARED, message, cause=condition.kind.value)
+        record_conditions(self._journal, before, after, forward=self._forward)
 
     @property
     def is_out(self) -> bool:
@@ -151,6 +141,27 @@ class ForwardEvents:
 
     def _record(self, kind: EventKind, message: str, **fields: object) -> None:
         self._journal.record(kind, message, forward=self._forward, **fields)
+
+
+def record_conditions(
+    journal: Journal, before: Conditions, after: Conditions, **fields: object
+) -> None:
+    """Record what was raised and what was cleared; `fields` are those of each event."""
+    for condition in after:
+        if before.get(condition.kind) is None:
+            journal.record(
+                EventKind.CONDITION_RAISED,
+                condition.summary,
+                **fields,
+                cause=condition.kind.value,
+                remedy=condition.remedy or None,
+            )
+    for condition in before:
+        if after.get(condition.kind) is None:
+            message = f"Resolved: {RULES[condition.kind].title}."
+            journal.record(
+                EventKind.CONDITION_CLEARED, message, **fields, cause=condition.kind.value
+            )
 
 
 def _named(route: KubernetesRoute | UrlWay) -> str:

@@ -16,11 +16,11 @@ import structlog
 from llmgwctl.wire import SERVING_STATES, ConditionKind, EventKind, State
 from llmgwd.config import model
 from llmgwd.errors import LlmgwError, Transient
-from llmgwd.forwards import selection, verdict
+from llmgwd.forwards import selection, state
 from llmgwd.forwards.conditions import Conditions
 from llmgwd.forwards.events import ForwardEvents
+from llmgwd.forwards.facts import Facts
 from llmgwd.forwards.health import Health
-from llmgwd.forwards.state import Happening, step
 from llmgwd.relay.admission import AdmissionQueue, Reason
 from llmgwd.relay.listener import BACKLOG
 from llmgwd.relay.listeners import Listeners, Sockets
@@ -87,6 +87,7 @@ class Forward:
         self._crashed: dict[SupervisedRoute, LlmgwError] = {}
         self._serving_route: SupervisedRoute | None = None
         self._is_settling = False
+        self._is_stopped = False
 
     @property
     def name(self) -> str:
@@ -173,7 +174,7 @@ class Forward:
         self.admission.hold.limit = self._hold_limit(forward)
         is_other_question = forward.probe != self.health.how
         self.health.how = forward.probe
-        if self.state is not State.STOPPED:
+        if not self._is_stopped:
             self._use_routes(forward)
             await self.listeners.open()
         self.config = forward
@@ -183,7 +184,7 @@ class Forward:
 
     def restart(self) -> None:
         """Begin anew with every route; connections that are carried go on in the old ones."""
-        if self.state is State.STOPPED:
+        if self._is_stopped:
             return
         before = self.routes
         self.routes = [self._start_route(each, self.config) for each in self.config.routes]
@@ -194,24 +195,23 @@ class Forward:
 
     def stop(self) -> None:
         """Let the port go, cut what is carried, refuse what is held."""
-        if self.state is State.STOPPED:
+        if self._is_stopped:
             return
-        self._happen(Happening.STOPPED)
+        self._is_stopped = True
         self.listeners.shut(keep_handed_over=True)
         self.admission.is_refusing = True
         self.admission.refuse_held()
         before, self.routes = self.routes, []
         for route in before:
             self._retire(route, linger_s=0.0)
-        self.health.forget()
-        self._serving_route = None
-        self._apply(Conditions())
+        self._settle()
 
     async def start(self) -> None:
-        if self.state is not State.STOPPED:
+        if not self._is_stopped:
             return
-        self._happen(Happening.STARTED)
+        self._is_stopped = False
         self.admission.is_refusing = False
+        self._settle()
         await self.listeners.open()
         self._use_routes(self.config)
 
@@ -243,15 +243,16 @@ class Forward:
 
     def _settle(self) -> None:
         self._is_settling = False
-        if self.state is State.STOPPED or not self.routes:
-            return
-        self._choose()
+        if self.routes:
+            self._choose()
         self._note_serving()
         facts = self._facts()
-        self._apply(verdict.conditions(facts, self.conditions, timestamps.now()))
-        what = verdict.happening(facts, self.conditions, self.state)
-        if what is not None:
-            self._happen(what)
+        before = self.conditions
+        self.conditions = before.renewed(
+            facts.problems(), timestamps.now(), is_serving=facts.is_serving
+        )
+        self._teller.conditions(before, self.conditions)
+        self._become(state.derive(facts, self.conditions, self.state))
         self.admission.release()
 
     def _choose(self) -> None:
@@ -276,10 +277,12 @@ class Forward:
             self.health.ask_now(afresh=True)
             self._teller.up(serving, len(self.admission.hold))
 
-    def _facts(self) -> verdict.Facts:
+    def _facts(self) -> Facts:
+        if not self.routes:
+            return Facts(is_stopped=self._is_stopped)
         active = self.routes[self.active]
         problems = [error for route in self.routes for error in route.problems()]
-        return verdict.Facts(
+        return Facts(
             is_listening=bool(self.listeners.bound),
             is_route_up=active.is_up,
             listener_problems=self.listeners.problems,
@@ -290,12 +293,10 @@ class Forward:
             is_on_last_resort=active.is_on_last_resort,
         )
 
-    def _apply(self, after: Conditions) -> None:
-        before, self.conditions = self.conditions, after
-        self._teller.conditions(before, after)
-
-    def _happen(self, what: Happening) -> None:
-        before, self.state = self.state, step(self.state, what)
+    def _become(self, after: State) -> None:
+        if after is self.state:
+            return
+        before, self.state = self.state, after
         self.since = timestamps.now()
         if before in SERVING_STATES and self.state not in (*SERVING_STATES, State.STOPPED):
             self.admission.counters.outages += 1
@@ -326,7 +327,7 @@ class Forward:
         return route
 
     def _reason(self) -> Reason:
-        if self.state is State.STOPPED:
+        if self._is_stopped:
             return _stopped(self.name)
         worst = self.conditions.worst()
         if self.admission.is_refusing:

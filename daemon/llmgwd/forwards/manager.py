@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -14,8 +14,9 @@ import llmgwctl
 from llmgwctl import wire
 from llmgwctl.wire import STATES_WORST_FIRST, ConditionKind, EventKind, State
 from llmgwd.config import file as config_file
-from llmgwd.errors import ConfigError
-from llmgwd.forwards.conditions import Condition, Conditions, severity_of
+from llmgwd.errors import ConfigError, LlmgwError
+from llmgwd.forwards.conditions import Conditions
+from llmgwd.forwards.events import record_conditions
 from llmgwd.forwards.forward import Forward
 from llmgwd.forwards.keys import Keys
 from llmgwd.forwards.status import condition_statuses, forward_status
@@ -60,7 +61,7 @@ class ForwardManager:
         self.files = WatchedFiles()
         self.timings = Timings()
         self.started = anyio.Event()
-        self.descriptors = Descriptors(self._descriptors_changed)
+        self.descriptors = Descriptors(self._settle)
         self._sockets = sockets
         self._keys = Keys()
         self._config_error = config_error
@@ -83,7 +84,7 @@ class ForwardManager:
             tasks.start_soon(suspend.watch, self._woke)
             tasks.start_soon(self._beat)
             tasks.start_soon(memory.collect)
-            self._note_config_error(self._config_error)
+            self._settle()
             self.files.follow(self, [self.config.path], self._config_file_changed)
             self.journal.record(EventKind.DAEMON_STARTED, f"llmgwd {llmgwctl.__version__} started.")
             for forward in self.config.forwards:
@@ -228,18 +229,26 @@ class ForwardManager:
 
     def _note_config_error(self, error: ConfigError | None) -> None:
         self._config_error = error
-        remedy = "Correct it; it is read again as soon as it changes. Check: llmgwctl config check"
-        self._set(ConditionKind.CONFIG_INVALID, None if error is None else error.message, remedy)
+        self._settle()
 
-    # What the machine tells.
+    # What the machine reports.
 
-    def _descriptors_changed(self) -> None:
-        error = exhausted() if self.descriptors.are_exhausted else None
-        self._set(
-            ConditionKind.DESCRIPTORS_EXHAUSTED,
-            None if error is None else error.message,
-            "" if error is None else error.remedy,
-        )
+    def _settle(self) -> None:
+        """Work out the daemon's own conditions, and record what changed."""
+        before = self._conditions
+        problems = self._problems()
+        self._conditions = before.renewed(problems, timestamps.now(), is_serving=True)
+        record_conditions(self.journal, before, self._conditions)
+
+    def _problems(self) -> Iterator[LlmgwError]:
+        if self._config_error is not None:
+            yield LlmgwError(
+                ConditionKind.CONFIG_INVALID,
+                self._config_error.message,
+                "Correct it; it is read again as soon as it changes. Check: llmgwctl config check",
+            )
+        if self.descriptors.are_exhausted:
+            yield exhausted()
 
     def _woke(self, missed_s: float) -> None:
         assert self._tasks is not None
@@ -248,24 +257,6 @@ class ForwardManager:
         )
         for forward in self.forwards.values():
             self._tasks.start_soon(forward.woke)
-
-    def _set(self, kind: ConditionKind, summary: str | None, remedy: str) -> None:
-        """Raise or clear a condition of the daemon's own, and tell it once."""
-        standing = self._conditions.get(kind)
-        if summary is None:
-            if standing is not None:
-                self._conditions = self._conditions.clearing(kind)
-                self.journal.record(
-                    EventKind.CONDITION_CLEARED, f"No more: {standing.summary}", cause=kind.value
-                )
-            return
-        severity = severity_of(kind, is_serving=True)
-        raised = Condition(kind, severity, timestamps.now(), summary, remedy)
-        self._conditions = self._conditions.raising(raised)
-        if standing is None:
-            self.journal.record(
-                EventKind.CONDITION_RAISED, summary, cause=kind.value, remedy=remedy or None
-            )
 
 
 def _what_changed(before: Mapping[str, ForwardConfig], after: Mapping[str, ForwardConfig]) -> str:

@@ -1,61 +1,46 @@
-"""The state of a forward: one table, one function, no other way to change it.
+"""The state of a forward, derived from what is known of it: pure.
 
-What happened is decided elsewhere (`supervisor`); here stands only where it leads.
+Nothing steps from one state to the next. What was matters only where nothing is known yet: then
+the forward stays what it was.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING
 
-from llmgwctl.wire import State
+from llmgwctl.wire import SERVING_STATES, ConditionKind, Severity, State
+from llmgwd.errors import Blocked
 
-
-class Happening(StrEnum):
-    """What can happen to a forward, as far as its state is concerned."""
-
-    SERVED = "served"  # it carries connections and nothing is wrong
-    IMPAIRED = "impaired"  # it carries them, but not as it should
-    LOST = "lost"  # nothing carries them; it tries again by itself
-    BLOCKED = "blocked"  # nothing carries them until a person acts
-    STOPPED = "stopped"
-    STARTED = "started"
+if TYPE_CHECKING:
+    from llmgwd.forwards.conditions import Conditions
+    from llmgwd.forwards.facts import Facts
 
 
-_FOUND: Final = {
-    Happening.SERVED: State.READY,
-    Happening.IMPAIRED: State.DEGRADED,
-    Happening.LOST: State.RECONNECTING,
-    Happening.BLOCKED: State.BLOCKED,
-    Happening.STOPPED: State.STOPPED,
-}
-
-# From every state but `stopped` everything can be found that is not so already.
-_NEXT: Final = {
-    (state, happening): found
-    for state in State
-    if state is not State.STOPPED
-    for happening, found in _FOUND.items()
-    if found is not state
-} | {(State.STOPPED, Happening.STARTED): State.STARTING}
+def derive(facts: Facts, conditions: Conditions, was: State) -> State:
+    """Give the state that follows from the facts and from the conditions that they led to."""
+    if facts.is_stopped:
+        return State.STOPPED
+    if was is State.STOPPED:
+        was = State.STARTING
+    if not facts.is_listening:
+        return State.BLOCKED if facts.is_port_blocked else was
+    if not facts.is_route_up:
+        return _without_route(facts, conditions, was)
+    if facts.is_answer_open and was not in SERVING_STATES:
+        return was
+    is_impaired = any(each.severity is not Severity.INFO for each in conditions)
+    return State.DEGRADED if is_impaired else State.READY
 
 
-class ImpossibleStep(Exception):
-    """A happening that this state cannot meet: a bug of ours."""
-
-
-def step(state: State, happening: Happening) -> State:
-    """Give the state that follows.
-
-    Raises:
-        ImpossibleStep: the happening says what is so already, or meets a stopped forward.
-    """
-    try:
-        return _NEXT[state, happening]
-    except KeyError:
-        raise ImpossibleStep(f"{happening} cannot happen to a forward that is {state}") from None
-
-
-def found(state: State, happening: Happening) -> bool:
-    """Does the state say already what was found?"""
-    return _FOUND.get(happening) is state
+def _without_route(facts: Facts, conditions: Conditions, was: State) -> State:
+    """Blocked where a cause that hides behind no other is one that only a person can cure."""
+    if not facts.route_problems:
+        # At the very beginning nothing has failed yet; later the route was replaced on request.
+        return was if was is State.STARTING else State.RECONNECTING
+    causes = [
+        error
+        for error in facts.route_problems
+        if conditions.hidden_by(ConditionKind(error.code)) is None
+    ]
+    is_blocked = any(isinstance(error, Blocked) for error in causes)
+    return State.BLOCKED if is_blocked else State.RECONNECTING

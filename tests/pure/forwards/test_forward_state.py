@@ -1,115 +1,93 @@
-"""The state table of a forward, and the conditions that explain a state."""
+"""The state of a forward, as a function of what is known of it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from llmgwctl.wire import ConditionKind, Severity, State
-from llmgwd.forwards.conditions import Condition, Conditions, severity_of
-from llmgwd.forwards.state import Happening, ImpossibleStep, found, step
+from llmgwctl.wire import ConditionKind, State
+from llmgwd.errors import Blocked, LlmgwError, Transient
+from llmgwd.forwards.conditions import Conditions
+from llmgwd.forwards.facts import Facts
+from llmgwd.forwards.state import derive
+
+EXPIRED = Blocked(ConditionKind.LOGIN_EXPIRED, "the login expired", "log in")
+LOST = Transient(ConditionKind.TUNNEL_LOST, "The tunnel broke.")
+TAKEN = Blocked(ConditionKind.PORT_TAKEN, "127.0.0.1:4000 is taken by nginx (pid 7).")
+SILENT = Transient(ConditionKind.GATEWAY_SILENT, "No answer.")
+NO_POD = Blocked(ConditionKind.NO_PODS, "There is no pod.")
+KEYLESS = Blocked(ConditionKind.KEY_MISSING, "There is no key.")
+BUG = LlmgwError(ConditionKind.INTERNAL, "a mistake")
+STOPPED = Facts(is_stopped=True)
+SERVING = Facts(is_listening=True, is_route_up=True)
+
+
+def _serving(**changes: object) -> Facts:
+    return replace(SERVING, **changes)  # type: ignore[arg-type]
+
+
+def _without_route(*problems: LlmgwError) -> Facts:
+    return Facts(is_listening=True, route_problems=problems)
+
+
+def _derived(facts: Facts, was: State) -> State:
+    conditions = Conditions().renewed(facts.problems(), "now", is_serving=facts.is_serving)
+    return derive(facts, conditions, was)
+
+
+@pytest.mark.parametrize("was", list(State))
+@pytest.mark.parametrize(
+    ("facts", "state"),
+    [
+        (STOPPED, State.STOPPED),
+        (SERVING, State.READY),
+        # What is only worth knowing takes nothing from it.
+        (_serving(route_problems=(KEYLESS,)), State.READY),
+        (_serving(health_problem=SILENT), State.DEGRADED),
+        (_serving(fallback="https://x"), State.DEGRADED),
+        (_serving(is_on_last_resort=True), State.DEGRADED),
+        (_serving(route_problems=(EXPIRED,)), State.DEGRADED),
+        # One of two addresses is enough to serve.
+        (_serving(listener_problems=(TAKEN,)), State.DEGRADED),
+        (_without_route(LOST), State.RECONNECTING),
+        (_without_route(BUG), State.RECONNECTING),
+        (_without_route(EXPIRED), State.BLOCKED),
+        # A consequence that retries by itself does not hide that a person must act, ...
+        (_without_route(LOST, EXPIRED), State.BLOCKED),
+        # ... and one that a person could cure hides behind a cause that passes by itself.
+        (
+            _without_route(
+                NO_POD, Transient(ConditionKind.API_SERVER_UNREACHABLE, "There is no network.")
+            ),
+            State.RECONNECTING,
+        ),
+        (Facts(is_route_up=True, listener_problems=(TAKEN,)), State.BLOCKED),
+    ],
+)
+def test_what_is_known_alone_gives_the_state(facts: Facts, state: State, was: State) -> None:
+    assert _derived(facts, was) is state
 
 
 @pytest.mark.parametrize(
-    ("before", "happening", "after"),
+    ("facts", "was", "state"),
     [
-        (State.STARTING, Happening.SERVED, State.READY),
-        (State.STARTING, Happening.LOST, State.RECONNECTING),
-        (State.READY, Happening.IMPAIRED, State.DEGRADED),
-        (State.DEGRADED, Happening.SERVED, State.READY),
-        (State.READY, Happening.LOST, State.RECONNECTING),
-        (State.RECONNECTING, Happening.BLOCKED, State.BLOCKED),
-        (State.BLOCKED, Happening.SERVED, State.READY),
-        (State.BLOCKED, Happening.LOST, State.RECONNECTING),
-        (State.READY, Happening.STOPPED, State.STOPPED),
-        (State.STOPPED, Happening.STARTED, State.STARTING),
+        # No address was tried yet, or the only one is about to be tried again.
+        (Facts(is_route_up=True), State.STARTING, State.STARTING),
+        (Facts(is_route_up=True), State.READY, State.READY),
+        # Nothing has failed yet; later it was replaced on request.
+        (_without_route(), State.STARTING, State.STARTING),
+        (_without_route(), State.READY, State.RECONNECTING),
+        # Not ready before the gateway has said its first word; but served meanwhile all the same.
+        (_serving(is_answer_open=True), State.STARTING, State.STARTING),
+        (_serving(is_answer_open=True), State.RECONNECTING, State.RECONNECTING),
+        (_serving(is_answer_open=True), State.READY, State.READY),
+        # A forward that was stopped starts from the beginning.
+        (Facts(), State.STOPPED, State.STARTING),
+        (_without_route(), State.STOPPED, State.STARTING),
     ],
 )
-def test_each_happening_leads_where_the_design_says(
-    before: State, happening: Happening, after: State
+def test_while_nothing_is_known_it_stays_what_it_was(
+    facts: Facts, was: State, state: State
 ) -> None:
-    assert step(before, happening) is after
-
-
-@pytest.mark.parametrize("happening", [each for each in Happening if each != Happening.STARTED])
-def test_nothing_but_a_start_happens_to_a_stopped_forward(happening: Happening) -> None:
-    with pytest.raises(ImpossibleStep):
-        step(State.STOPPED, happening)
-
-
-@pytest.mark.parametrize("state", [each for each in State if each is not State.STOPPED])
-def test_a_running_forward_cannot_be_started(state: State) -> None:
-    with pytest.raises(ImpossibleStep):
-        step(state, Happening.STARTED)
-
-
-@pytest.mark.parametrize("state", list(State))
-@pytest.mark.parametrize("happening", list(Happening))
-def test_no_step_leads_to_where_one_is_already(state: State, happening: Happening) -> None:
-    try:
-        after = step(state, happening)
-    except ImpossibleStep:
-        return
-    assert after is not state
-    assert found(after, happening) or happening is Happening.STARTED
-
-
-def _condition(kind: ConditionKind, since: str = "t0", summary: str = "s") -> Condition:
-    return Condition(kind, severity_of(kind, is_serving=False), since, summary)
-
-
-def test_a_condition_keeps_its_since_when_its_words_change() -> None:
-    first = Conditions().raising(_condition(ConditionKind.LOGIN_EXPIRED, "t1", "one"))
-
-    renewed = first.raising(_condition(ConditionKind.LOGIN_EXPIRED, "t2", "two")).get(
-        ConditionKind.LOGIN_EXPIRED
-    )
-
-    assert renewed == Condition(ConditionKind.LOGIN_EXPIRED, Severity.ERROR, "t1", "two")
-    assert first.get(ConditionKind.LOGIN_EXPIRED) == Condition(
-        ConditionKind.LOGIN_EXPIRED, Severity.ERROR, "t1", "one"
-    )
-
-
-def test_a_consequence_hides_behind_its_cause_until_the_cause_is_gone() -> None:
-    conditions = Conditions()
-    for kind in (
-        ConditionKind.GATEWAY_SILENT,
-        ConditionKind.TUNNEL_LOST,
-        ConditionKind.ON_FALLBACK,
-        ConditionKind.LOGIN_EXPIRED,
-    ):
-        conditions = conditions.raising(_condition(kind))
-
-    assert conditions.hidden_by(ConditionKind.LOGIN_EXPIRED) is None
-    assert conditions.hidden_by(ConditionKind.TUNNEL_LOST) is ConditionKind.LOGIN_EXPIRED
-    assert conditions.hidden_by(ConditionKind.ON_FALLBACK) is ConditionKind.LOGIN_EXPIRED
-    assert conditions.clearing(ConditionKind.LOGIN_EXPIRED).hidden_by(
-        ConditionKind.GATEWAY_SILENT
-    ) is (ConditionKind.TUNNEL_LOST)
-
-
-def test_a_taken_port_and_a_lost_login_are_told_side_by_side() -> None:
-    conditions = (
-        Conditions()
-        .raising(_condition(ConditionKind.LOGIN_EXPIRED))
-        .raising(_condition(ConditionKind.PORT_TAKEN))
-    )
-
-    assert [conditions.hidden_by(each.kind) for each in conditions] == [None, None]
-
-
-def test_the_worst_condition_is_the_gravest_that_hides_behind_no_other() -> None:
-    conditions = Conditions().raising(_condition(ConditionKind.KEY_MISSING))
-    assert conditions.worst() == _condition(ConditionKind.KEY_MISSING)
-
-    conditions = conditions.raising(_condition(ConditionKind.DIAL_REFUSED))
-    conditions = conditions.raising(_condition(ConditionKind.NO_PODS))
-
-    assert conditions.worst() == _condition(ConditionKind.NO_PODS)
-    assert Conditions().worst() is None
-
-
-def test_what_keeps_from_serving_is_a_warning_while_something_serves() -> None:
-    assert severity_of(ConditionKind.LOGIN_EXPIRED, is_serving=False) is Severity.ERROR
-    assert severity_of(ConditionKind.LOGIN_EXPIRED, is_serving=True) is Severity.WARNING
-    assert severity_of(ConditionKind.DRAINING, is_serving=True) is Severity.INFO
+    assert _derived(facts, was) is state

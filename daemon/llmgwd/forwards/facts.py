@@ -1,0 +1,48 @@
+"""What is known of a forward at one moment, and the errors that follow from it: plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from llmgwctl.wire import ConditionKind
+from llmgwd.errors import Blocked, LlmgwError
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Of one forward at one moment. `fallback` is the name of the route that is used instead."""
+
+    is_stopped: bool = False  # by the user
+    is_listening: bool = False
+    is_route_up: bool = False
+    listener_problems: tuple[LlmgwError, ...] = ()
+    route_problems: tuple[LlmgwError, ...] = ()  # the preferred route's first
+    health_problem: LlmgwError | None = None
+    is_answer_open: bool = False  # the first question through the route is not answered yet
+    fallback: str | None = None
+    is_on_last_resort: bool = False
+
+    @property
+    def is_serving(self) -> bool:
+        return self.is_listening and self.is_route_up
+
+    @property
+    def is_port_blocked(self) -> bool:
+        return any(isinstance(error, Blocked) for error in self.listener_problems)
+
+    def problems(self) -> Iterable[LlmgwError]:
+        """Give all that is wrong; of two errors of one kind the first counts."""
+        yield from self.listener_problems
+        yield from self.route_problems
+        if self.is_route_up and self.fallback is not None:
+            yield LlmgwError(
+                ConditionKind.ON_FALLBACK, f"Connections go over {self.fallback} meanwhile"
+            )
+        if self.is_on_last_resort:
+            yield LlmgwError(
+                ConditionKind.UNREADY_POD_USED,
+                "No pod is ready; one that runs all the same is used",
+            )
+        if self.is_route_up and self.health_problem is not None:
+            yield self.health_problem
