@@ -3,6 +3,11 @@
 containerd copies both ways; when either direction ends it gives the other one second, then closes
 both. It never half-closes towards the program, so a program never learns that only its client's
 sending side is done.
+
+Kept connections meet that second. A gateway closes one that was idle for 5 s; its client learns it
+1.00 s later, and what it sends meanwhile is taken, goes to a closed socket, and is lost without a
+word: the kernel's reset comes back to containerd, which no longer reads. A second write fails, and
+with it the other direction is over.
 """
 
 from __future__ import annotations
@@ -57,7 +62,7 @@ class Forwarding(asyncio.BufferedProtocol):
         """Connect to the pod's port.
 
         Raises:
-            DialFailed: nobody is there.
+            DialFailed: nothing listens there.
         """
         if pod is None or pod.gone.is_set():
             raise DialFailed(f'failed to find sandbox "{name}" in store: not found')
@@ -73,7 +78,12 @@ class Forwarding(asyncio.BufferedProtocol):
     # The client's side
 
     def write(self, piece: bytes) -> None:
-        if self._transport is not None and not self.is_finished:
+        if self._transport is None or self.is_finished:
+            return
+        if self._transport.is_closing():
+            # The program's reset came before: writing fails, so this direction ends as well.
+            self.client_ended()
+        else:
             self._transport.write(piece)
 
     def client_ended(self) -> None:
@@ -127,7 +137,11 @@ class Forwarding(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._was_reset = self._was_reset or exc is not None
         self._is_write_blocked = False
-        self._pod_ended()
+        if self._is_pod_ended and exc is not None:
+            # After the program's end only a write can fail: neither direction is left.
+            self.finish()
+        else:
+            self._pod_ended()
         self._stream.pod_takes_more()
 
     def pause_writing(self) -> None:
