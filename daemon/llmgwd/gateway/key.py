@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
 import os
-import signal
 import stat
-import subprocess
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,16 +21,13 @@ import anyio.to_thread
 from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.api_errors import NotFound
 from llmgwd.errors import Blocked, LlmgwError, Transient
+from llmgwd.system import child_process
 
 if TYPE_CHECKING:
-    from anyio.abc import ByteReceiveStream, Process
-
     from llmgwd.config.model import KeySource
 
 # Long enough for a hardware token's touch, short enough that a prompt nobody sees is noticed.
 COMMAND_S: Final = 20.0
-# What a command printed is in the pipe when it has ended; reading it takes no longer than this.
-PIPES_S: Final = 0.5
 # A command may unlock something each time, and a Secret is a request to the API server.
 KEEP_S: Final = 600.0
 MAX_KEY_BYTES: Final = 16 << 10
@@ -196,35 +190,19 @@ def from_file(path: str) -> Key:
 
 
 async def from_command(command: Sequence[str]) -> Key:
-    """Run a command that prints the key; it cannot ask anybody anything."""
+    """Run a command that prints the key; it cannot ask a person anything."""
     program = command[0]
     try:
-        process = await anyio.open_process(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # so that what it started ends with it
-        )
+        ended = await child_process.run(command, within_s=COMMAND_S)
     except OSError as error:
         raise _failed(program, f"cannot be started: {error.strerror}") from error
-    printed, complaint = bytearray(), bytearray()
-    try:
-        with anyio.fail_after(COMMAND_S):
-            async with anyio.create_task_group() as group:
-                group.start_soon(_collect, process.stderr, complaint)
-                group.start_soon(_collect, process.stdout, printed)
-                status = await process.wait()
-                # An agent that it left running may hold the pipes open for ever.
-                group.cancel_scope.deadline = anyio.current_time() + PIPES_S
-    except TimeoutError as error:
-        last = _last_line(complaint)
-        raise _failed(program, f"did not end within {COMMAND_S:g} s{last}") from error
-    finally:
-        await _end(process)
-    if status != 0:
-        raise _failed(program, f"failed with exit status {status}{_last_line(complaint)}")
-    return Key(_cleaned(_text(bytes(printed), program), program), f"command {program}")
+    except child_process.StillRunning as error:
+        said = _quoted(error.complaint)
+        raise _failed(program, f"did not end within {COMMAND_S:g} s{said}") from error
+    if ended.status != 0:
+        said = _quoted(child_process.last_line(ended.stderr))
+        raise _failed(program, f"failed with exit status {ended.status}{said}")
+    return Key(_cleaned(_text(ended.stdout, program), program), f"command {program}")
 
 
 def secrets_in(namespace: str, get: Callable[[str], Awaitable[Mapping[str, Any]]]) -> ReadSecret:
@@ -249,23 +227,6 @@ def decoded(secret: Mapping[str, object]) -> dict[str, str]:
         except (binascii.Error, UnicodeDecodeError):
             continue
     return texts
-
-
-async def _collect(stream: ByteReceiveStream | None, into: bytearray) -> None:
-    """Read to the end, so that the command never blocks, and keep the first bytes."""
-    assert stream is not None
-    async for chunk in stream:
-        into += chunk[: MAX_KEY_BYTES + 1 - len(into)]
-
-
-async def _end(process: Process) -> None:
-    """Leave nothing of a command behind, whatever ended it."""
-    with anyio.CancelScope(shield=True):
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-        await process.aclose()
 
 
 def _text(raw: bytes, place: str) -> str:
@@ -303,9 +264,8 @@ def _failed(program: str, what: str) -> Blocked:
     )
 
 
-def _last_line(complaint: bytes | bytearray) -> str:
-    lines = complaint.decode("utf-8", "replace").strip().splitlines()
-    return f": {lines[-1].strip()[:200]}" if lines else ""
+def _quoted(complaint: str) -> str:
+    return f": {complaint}" if complaint else ""
 
 
 def _forbidden(name: str, namespace: str) -> Blocked:

@@ -196,7 +196,7 @@ async def test_what_a_failing_plugin_writes_itself_is_no_news(tmp_path: Path) ->
             access.forget_login()
 
         assert script.runs == 1
-        assert "status 3, and no word" in error.message
+        assert "status 3, and nothing" in error.message
         await access.close()
 
 

@@ -1,7 +1,8 @@
 """Login plugins (client.authentication.k8s.io ExecCredential): how one is run and understood.
 
-The daemon has no terminal to lend: a plugin's stdin is closed, its time is limited, and its last
-word on stderr is what a person gets to read.
+Ours, not the Kubernetes library's: its exec provider (36.1) lets a plugin read the daemon's stdin,
+has no time-out, deadlocks on 300 KB of stderr and ignores provideClusterInfo. How a child is run
+is `system.child_process`'s; the last line on stderr is what a person gets to read.
 """
 
 from __future__ import annotations
@@ -9,15 +10,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-
-import anyio
-import anyio.abc
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.auth.credentials import Credential, bearer
@@ -25,15 +21,13 @@ from llmgwd.cluster.auth.known_plugins import login_command
 from llmgwd.cluster.auth.renewal import Renewed, Unattended
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.net.tls import ClientCertificate
+from llmgwd.system import child_process
 from llmgwd.system.descriptors import raise_if_exhausted
 
 if TYPE_CHECKING:
     from llmgwd.cluster.kubeconfig import Entry, Kubeconfig
 
 PLUGIN_S = 30.0
-# A plugin that is done but left somebody behind with its pipes is not waited for.
-_DRAIN_S = 1.0
-_MAX_OUTPUT_BYTES = 1024 * 1024
 _API = "client.authentication.k8s.io"
 _VERSIONS = (f"{_API}/v1", f"{_API}/v1beta1")
 # A service started at login has a shorter PATH than a terminal; plugins live in these places.
@@ -52,9 +46,6 @@ _OFFLINE = re.compile(
     r"|i/o timeout|nodename nor servname|max retries exceeded",
     re.IGNORECASE,
 )
-# Tokens have been seen in error texts; nothing a person needs to read is this long and unbroken.
-_SECRET_LIKE = re.compile(r"[A-Za-z0-9+=._~-]{40,}")
-_WORD_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +63,6 @@ class Plugin:
 
     def __repr__(self) -> str:
         return f"<Plugin {self.command}>"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    returncode: int
-    stdout: bytes
-    stderr: bytes
-
-    def __repr__(self) -> str:
-        return f"<Outcome {self.returncode}>"
 
 
 def parse_plugin(chosen: Kubeconfig, entry: Entry, context: str) -> Plugin:
@@ -123,9 +104,12 @@ async def renew(plugin: Plugin) -> Renewed:
         Blocked: it needs a person. Transient: it speaks of the network.
     """
     try:
-        with anyio.fail_after(PLUGIN_S):
-            outcome = await _run(plugin)
-    except TimeoutError as error:
+        ended = await child_process.run(
+            [plugin.command, *plugin.arguments],
+            within_s=PLUGIN_S,
+            environment=_whole_environment(plugin),
+        )
+    except child_process.StillRunning as error:
         raise Unattended(
             ConditionKind.LOGIN_EXPIRED,
             f"the login plugin {plugin.command} did not end within {PLUGIN_S:.0f} s",
@@ -134,9 +118,9 @@ async def renew(plugin: Plugin) -> Renewed:
     except OSError as error:
         raise_if_exhausted(error)
         raise _not_started(plugin, error) from error
-    if outcome.returncode != 0:
-        raise _failed(plugin, outcome)
-    return understand(plugin, outcome.stdout)
+    if ended.status != 0:
+        raise _failed(plugin, ended)
+    return understand(plugin, ended.stdout)
 
 
 def understand(plugin: Plugin, stdout: bytes) -> Renewed:
@@ -163,45 +147,6 @@ def understand(plugin: Plugin, stdout: bytes) -> Renewed:
     if chain and key:
         certificate = ClientCertificate(chain.encode(), key.encode(), f"plugin {plugin.command}")
     return Renewed(Credential(bearer(token) if token else {}, certificate), expires_at)
-
-
-async def _run(plugin: Plugin) -> Outcome:
-    """Run it in a session of its own, so that what it starts ends with it."""
-    process = await anyio.open_process(
-        [plugin.command, *plugin.arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=_whole_environment(plugin),
-        start_new_session=True,
-    )
-    stdout, stderr = bytearray(), bytearray()
-    assert process.stdout is not None
-    assert process.stderr is not None
-    try:
-        async with anyio.create_task_group() as group:
-            group.start_soon(_drain, process.stdout, stdout)
-            group.start_soon(_drain, process.stderr, stderr)
-            await process.wait()
-            group.cancel_scope.deadline = anyio.current_time() + _DRAIN_S
-    finally:
-        _kill_group(process.pid)
-        with anyio.CancelScope(shield=True):
-            await process.aclose()
-    return Outcome(process.returncode or 0, bytes(stdout), bytes(stderr))
-
-
-async def _drain(stream: anyio.abc.ByteReceiveStream, into: bytearray) -> None:
-    async for chunk in stream:
-        into += chunk[: max(_MAX_OUTPUT_BYTES - len(into), 0)]
-
-
-def _kill_group(pid: int) -> None:
-    """End the plugin and all it started; those that are gone already are no error."""
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        return
 
 
 def _whole_environment(plugin: Plugin) -> dict[str, str]:
@@ -241,21 +186,13 @@ def _exec_info(version: str, chosen: Kubeconfig | None) -> Mapping[str, Any]:
     return {"apiVersion": version, "kind": "ExecCredential", "spec": spec}
 
 
-def _failed(plugin: Plugin, outcome: Outcome) -> LlmgwError:
-    word = last_word(outcome.stderr) or f"status {outcome.returncode}, and no word on stderr"
-    message = f"the login plugin {plugin.command} failed: {word}"
-    if _OFFLINE.search(word):
+def _failed(plugin: Plugin, ended: child_process.Ended) -> LlmgwError:
+    complaint = child_process.last_line(ended.stderr)
+    said = complaint or f"status {ended.status}, and nothing on stderr"
+    message = f"the login plugin {plugin.command} failed: {said}"
+    if _OFFLINE.search(said):
         return Transient(ConditionKind.LOGIN_PLUGIN_FAILED, message, "is the network (VPN) up?")
     return Blocked(ConditionKind.LOGIN_EXPIRED, message, plugin.remedy)
-
-
-def last_word(stderr: bytes) -> str:
-    """The last line that says something, fit to be shown."""
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stderr.decode("utf-8", "replace"))
-    lines = [" ".join(line.split()) for line in text.splitlines()]
-    line = next((line for line in reversed(lines) if line), "")
-    shown = "".join(letter if letter.isprintable() else " " for letter in line)
-    return _SECRET_LIKE.sub("…", shown)[:_WORD_CHARACTERS]
 
 
 def _not_started(plugin: Plugin, error: OSError) -> Blocked:
