@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from llmgwctl.show.terminal import seconds_of
+from llmgwctl.rules.timestamps import seconds_of
 
 if TYPE_CHECKING:
     from llmgwctl.wire import ConditionStatus, ForwardStatus, PodStatus, RouteStatus, Status

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from llmgwctl.api.client import Client
 from llmgwctl.cli.arguments import duration, prints_colour
 from llmgwctl.errors import NotRunning, Unreachable
+from llmgwctl.rules.timestamps import seconds_of
 from llmgwctl.show.events import event_lines
-from llmgwctl.show.terminal import detect, seconds_of, span
+from llmgwctl.show.terminal import detect, span
 from llmgwctl.wire import EventKind, Exit
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from llmgwctl.api.client import Client
 from llmgwctl.api.forward_choice import add_forward, choose_gateway
 from llmgwctl.cli.arguments import duration, prints_colour
 from llmgwctl.errors import Refused, Unreachable
-from llmgwctl.show.logs import Painter, is_wanted, order, request_of
+from llmgwctl.rules.timestamps import order
+from llmgwctl.show.logs import Painter, is_wanted, request_of
 from llmgwctl.wire import ApiPath, Exit
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ class Plan(NamedTuple):
     def is_current(self, socket: str | None) -> bool:
         """Tell whether the daemon that runs, if one does, is what is installed now."""
         from llmgwctl.api.client import Client
-        from llmgwctl.show.terminal import seconds_of
+        from llmgwctl.rules.timestamps import seconds_of
 
         try:
             status = Client(socket).status()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from llmgwctl.show.terminal import BOLD, DIM, Terminal, clean, clean_lines, seconds_of
+from llmgwctl.rules.timestamps import seconds_of
+from llmgwctl.show.terminal import BOLD, DIM, Terminal, clean, clean_lines
 from llmgwctl.wire import EventKind, Severity
 
 if TYPE_CHECKING:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from time import localtime, strftime
 from typing import TYPE_CHECKING
+
+from llmgwctl.rules.timestamps import seconds_of
 
 if TYPE_CHECKING:
     from llmgwctl.wire import LogLine
@@ -71,20 +73,10 @@ class Painter:
         return f"\x1b[2m{text}\x1b[0m" if self.is_coloured else text
 
 
-def order(time: str) -> str:
-    """Make time stamps compare as text: Kubernetes leaves out zeros at the fraction's end."""
-    whole, _, fraction = time.rstrip("Z").partition(".")
-    return f"{whole}.{fraction:0<9}"
-
-
 def _clock(time: str) -> str:
     """Shorten an RFC 3339 time to this machine's clock; other words are left out."""
-    # Kubernetes writes nanoseconds, which fromisoformat does not take on 3.11.
-    trimmed = re.sub(r"(\.\d{6})\d+", r"\1", time)
-    try:
-        return datetime.fromisoformat(trimmed).astimezone().strftime("%H:%M:%S")
-    except ValueError:
-        return "--:--:--"
+    moment = seconds_of(time)
+    return "--:--:--" if moment is None else strftime("%H:%M:%S", localtime(moment))
 
 
 def is_wanted(entry: LogLine, pattern: re.Pattern[str] | None, *, requests_only: bool) -> bool:

@@ -5,6 +5,7 @@ Until the table fits, its words are abbreviated, then cut, and at last whole col
 
 from __future__ import annotations
 
+from llmgwctl.rules.timestamps import seconds_of
 from llmgwctl.show.terminal import (
     BOLD,
     DIM,
@@ -13,7 +14,6 @@ from llmgwctl.show.terminal import (
     clean,
     clean_lines,
     plural,
-    seconds_of,
     span,
 )
 from llmgwctl.wire import STATES_WORST_FIRST, RouteKind, Severity, State

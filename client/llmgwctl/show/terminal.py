@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
+from llmgwctl.rules.timestamps import seconds_of
 from llmgwctl.wire import Severity, State
 
 RED, GREEN, YELLOW, CYAN, BOLD, DIM = "31", "32", "33", "36", "1", "2"
@@ -105,23 +106,6 @@ def clean_lines(text: str) -> list[str]:
     """Do the same for each line of a text whose lines and indents matter."""
     lines = text.strip("\n").expandtabs().split("\n")
     return ["".join(c for c in line if c.isprintable()) for line in lines]
-
-
-def seconds_of(stamp: str | None) -> float | None:
-    """Read an RFC 3339 time of the daemon's as Unix seconds; None for what is none.
-
-    By hand: datetime and strptime would cost `status` more than drawing the table.
-    """
-    try:
-        text = (stamp or "").removesuffix("Z").removesuffix("+00:00")
-        year, month, day = int(text[:4]), int(text[5:7]), int(text[8:10])
-        clock = int(text[11:13]) * 3600 + int(text[14:16]) * 60 + float(text[17:])
-    except ValueError:
-        return None
-    # Days since 1970 in the proleptic Gregorian calendar, years counted from March.
-    year, month = (year, month - 3) if month > 2 else (year - 1, month + 9)
-    days = 365 * year + year // 4 - year // 100 + year // 400 + (153 * month + 2) // 5 + day - 1
-    return (days - 719468) * 86400 + clock
 
 
 def age(since: str | None, now: float) -> str:

@@ -24,6 +24,7 @@ import anyio
 from llmgwctl.paths import SOCKET_VARIABLE
 from llmgwctl.wire import EventKind, State
 from llmgwd.app import Daemon, start
+from llmgwd.config.address import family
 from llmgwd.config.model import ClusterRoute, Config, ForwardConfig, localhost
 from llmgwd.control.socket import Claim, claim
 from llmgwd.errors import Blocked
@@ -131,15 +132,14 @@ def _free_port(wanted: int) -> int:
 
 
 def _is_free(host: str, port: int) -> bool:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as sock:
+        with socket.socket(family(host), socket.SOCK_STREAM) as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind((host, port))
             sock.listen()
     except OSError:
         # On a machine without IPv6 no one can take ::1.
-        return family == socket.AF_INET6 and not socket.has_dualstack_ipv6()
+        return family(host) == socket.AF_INET6 and not socket.has_dualstack_ipv6()
     return True
 
 

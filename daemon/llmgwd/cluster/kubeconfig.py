@@ -18,8 +18,9 @@ from urllib.parse import urlsplit
 from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.resolve import nearest
 from llmgwd.errors import Blocked
-from llmgwd.net.dial import Server
+from llmgwd.net.server import Server
 from llmgwd.system.descriptors import raise_if_exhausted
+from llmgwd.system.file_stamp import Mark, mark
 
 T = TypeVar("T")
 _KIND_NAMES: Mapping[type, str] = {str: "text", bool: "true or false", dict: "a mapping"}
@@ -96,13 +97,9 @@ class Pem:
                 f"make {self.path} readable, or correct the kubeconfig",
             ) from error
 
-    def stamp(self) -> tuple[float, int] | None:
-        """Changes whenever the file does; None where there is none to look at."""
-        try:
-            seen = os.stat(self.path) if self.path else None
-        except OSError:
-            return None
-        return (seen.st_mtime, seen.st_size) if seen else None
+    def stamp(self) -> Mark | None:
+        """Differs when the file does; None where the PEM is not in a file."""
+        return mark(self.path) if self.path else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
 import math
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
@@ -18,11 +17,13 @@ from urllib.parse import quote
 
 import anyio
 
+from llmgwctl.rules.timestamps import order
 from llmgwctl.wire import LogLine
 from llmgwd.cluster.api_errors import Action, NotFound, forbidden
 from llmgwd.cluster.target_watch import TargetWatch, first_view
 from llmgwd.errors import Blocked, LlmgwError
 from llmgwd.system.wakeup import Wakeup
+from llmgwd.telemetry import timestamps
 
 if TYPE_CHECKING:
     from llmgwd.cluster.access import ClusterAccess
@@ -195,7 +196,7 @@ class PodLogs(AsyncIterator[LogLine]):
 
     async def _take_line(self, source: _Source, raw: bytes) -> None:
         time, _, text = raw.decode("utf-8", "replace").partition(" ")
-        if source.last and _order(time) <= _order(source.last):
+        if source.last and order(time) <= order(source.last):
             return
         source.last = time
         while len(source.lines) >= _KEPT_LINES:
@@ -204,8 +205,7 @@ class PodLogs(AsyncIterator[LogLine]):
         self._append(source, time, text, None)
 
     def _note(self, source: _Source, note: str) -> None:
-        now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        self._append(source, now, "", note)
+        self._append(source, timestamps.now(), "", note)
 
     def _append(self, source: _Source, time: str, line: str, note: str | None) -> None:
         source.lines.append(
@@ -279,10 +279,4 @@ def serving_container(pod: Mapping[str, Any], port: int | None) -> str:
 
 
 def _head(source: _Source) -> str:
-    return _order(source.lines[0]["time"])
-
-
-def _order(time: str) -> str:
-    """Make time stamps compare as text: Kubernetes leaves out zeros at the fraction's end."""
-    whole, _, fraction = time.rstrip("Z").partition(".")
-    return f"{whole}.{fraction:0<9}"
+    return order(source.lines[0]["time"])

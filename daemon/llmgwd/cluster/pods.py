@@ -77,7 +77,7 @@ def parse_pod(item: Mapping[str, Any]) -> Pod:
         namespace=metadata.get("namespace", ""),
         uid=metadata.get("uid", ""),
         phase=status.get("phase", "Unknown"),
-        is_ready=_is_ready(status),
+        is_ready=is_ready(status),
         is_terminating=bool(metadata.get("deletionTimestamp")),
         ports=_named_ports(spec),
         node=spec.get("nodeName", ""),
@@ -88,7 +88,8 @@ def parse_pod(item: Mapping[str, Any]) -> Pod:
     )
 
 
-def _is_ready(status: Mapping[str, Any]) -> bool:
+def is_ready(status: Mapping[str, Any]) -> bool:
+    """Read the condition Ready of a pod's status."""
     return any(
         condition.get("type") == "Ready" and condition.get("status") == "True"
         for condition in status.get("conditions") or ()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from llmgwd.config.address import bracketed
 from llmgwd.config.target import DEFAULT_TARGET, Target
 
 # The name that the raw manifests of the LiteLLM documentation use, and its key.
@@ -33,7 +34,7 @@ class ListenAddress:
     port: int
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return f"{bracketed(self.host)}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

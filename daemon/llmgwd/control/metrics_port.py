@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import anyio
 import structlog
 
+from llmgwd.config.address import family
 from llmgwd.control.api import ControlServer
 from llmgwd.control.metrics import ENDPOINTS
 
@@ -40,8 +41,7 @@ async def offer_metrics(daemon: Daemon, address: ListenAddress) -> NoReturn:
 
 
 def _listen(address: ListenAddress) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    return socket.create_server((address.host, address.port), family=family)
+    return socket.create_server((address.host, address.port), family=family(address.host))
 
 
 class _MetricsServer(ControlServer):

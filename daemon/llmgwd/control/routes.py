@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from llmgwctl.rules.nearest import nearest
+from llmgwctl.rules.timestamps import seconds_of
 from llmgwctl.wire import (
     SERVING_STATES,
     ApiPath,
@@ -20,6 +20,7 @@ from llmgwctl.wire import (
     Status,
 )
 from llmgwd.control.endpoint import JSON_LINES, ApiError, Call, Endpoint, Lines, Parameter, Reply
+from llmgwd.telemetry import timestamps
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -90,18 +91,11 @@ async def _watch(daemon: Daemon, since_s: float | None, is_followed: bool) -> As
 
 
 def _snapshot(status: Status, seq: int) -> Event:
-    moment = time.time()
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment))
-    return Event(
-        seq=seq,
-        time=f"{stamp}.{int(moment % 1 * 1000):03d}Z",
-        kind=EventKind.SNAPSHOT,
-        status=status,
-    )
+    return Event(seq=seq, time=timestamps.now(), kind=EventKind.SNAPSHOT, status=status)
 
 
 def _age_s(event: Event) -> float:
-    return time.time() - datetime.fromisoformat(event["time"]).timestamp()
+    return time.time() - (seconds_of(event["time"]) or 0.0)
 
 
 async def _restart(daemon: Daemon, call: Call) -> Reply:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from llmgwd.config.address import bracketed
 from llmgwd.errors import ConfigError
 from llmgwd.net.http1 import BadMessage, Fields, Head, request_length
 
@@ -43,7 +44,7 @@ class Address:
     @property
     def authority(self) -> str:
         """As in a Host header: the port only where it is not the scheme's own."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = bracketed(self.host)
         is_default = self.port == _DEFAULT_PORTS["https" if self.is_tls else "http"]
         return host if is_default else f"{host}:{self.port}"
 
@@ -146,7 +147,7 @@ def _local(location: bytes, address: Address) -> bytes:
     path = location
     if absolute:
         host = absolute[0].partition(b"://")[2].decode("latin-1").lower()
-        name = f"[{address.host}]" if ":" in address.host else address.host
+        name = bracketed(address.host)
         if host not in (name, f"{name}:{address.port}", f"{name}:443", f"{name}:80"):
             return location
         path = location[absolute.end() :] or b"/"

@@ -16,8 +16,9 @@ import anyio
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
-from llmgwd.net.dial import Dialer, Server, reason
+from llmgwd.net.dial import Dialer, reason
 from llmgwd.net.proxy import choose_proxy
+from llmgwd.net.server import Server
 from llmgwd.net.tls import ResumingContext, Trust, client_context
 
 if TYPE_CHECKING:

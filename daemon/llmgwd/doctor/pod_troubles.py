@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from llmgwd.cluster.pods import is_ready
+
 
 def ailment(pod: Mapping[str, Any]) -> str | None:
     """Say in one phrase why a pod is of no use, or was of none lately; None when it is well."""
@@ -16,7 +18,7 @@ def ailment(pod: Mapping[str, Any]) -> str | None:
         return "; ".join(troubles)
     if status.get("phase") != "Running":
         return _phase(status)
-    return None if _is_ready(status) else "running, not Ready"
+    return None if is_ready(status) else "running, not Ready"
 
 
 def _phase(status: Mapping[str, Any]) -> str:
@@ -54,19 +56,12 @@ def _ending(ended: Mapping[str, Any]) -> str:
 def is_serious(pod: Mapping[str, Any]) -> bool:
     """Tell a pod that cannot serve from one that restarted and is well again."""
     metadata, status = pod.get("metadata") or {}, pod.get("status") or {}
-    return bool(metadata.get("deletionTimestamp")) or not _is_ready(status)
+    return bool(metadata.get("deletionTimestamp")) or not is_ready(status)
 
 
 def _containers(status: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
     yield from status.get("initContainerStatuses") or ()
     yield from status.get("containerStatuses") or ()
-
-
-def _is_ready(status: Mapping[str, Any]) -> bool:
-    return any(
-        condition.get("type") == "Ready" and condition.get("status") == "True"
-        for condition in status.get("conditions") or ()
-    )
 
 
 def latest_warning(events: Sequence[Mapping[str, Any]], pod: str) -> str | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 
 from llmgwctl.wire import ConditionKind, State
+from llmgwd.config.address import family
 from llmgwd.doctor.checks import Finding, failure, ok
 from llmgwd.system.port_owner import port_owner
 
@@ -70,8 +71,7 @@ def _exists(address: ListenAddress) -> bool:
 
 
 def _family(address: ListenAddress) -> None:
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+    with socket.socket(family(address.host), socket.SOCK_STREAM) as probe:
         probe.bind((address.host, 0))
 
 

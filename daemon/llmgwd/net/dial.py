@@ -25,6 +25,7 @@ from llmgwd.system.descriptors import raise_if_exhausted
 
 if TYPE_CHECKING:
     from llmgwd.net.proxy import Proxy
+    from llmgwd.net.server import Server
     from llmgwd.net.tls import ResumingContext
 
 _NEXT_ADDRESS_AFTER_S = 0.25
@@ -37,24 +38,6 @@ _KEEPALIVE_IDLE_S, _KEEPALIVE_EVERY_S, _KEEPALIVE_COUNT = 15, 5, 3
 asyncio.sslproto.SSLProtocol.max_size = 128 * 1024
 
 P = TypeVar("P", bound=asyncio.Protocol)
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """Where an API server is. `prefix` comes before every path (Rancher's, kubectl proxy's)."""
-
-    host: str
-    port: int
-    prefix: str
-    is_tls: bool
-
-    @property
-    def authority(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
-
-    def __str__(self) -> str:
-        return f"http{'s' if self.is_tls else ''}://{self.authority}{self.prefix}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from llmgwctl.wire import ConditionKind
+from llmgwd.config.address import bracketed
 from llmgwd.errors import Blocked
 
 if TYPE_CHECKING:
-    from llmgwd.net.dial import Server
+    from llmgwd.net.server import Server
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
@@ -40,8 +41,7 @@ class Proxy:
         return self.scheme == "https"
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
+        return f"{self.scheme}://{bracketed(self.host)}:{self.port}"
 
 
 def parse_proxy(url: str, origin: str) -> Proxy:

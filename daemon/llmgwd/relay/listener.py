@@ -9,6 +9,8 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING, Final
 
+from llmgwd.config.address import family
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterable
@@ -31,12 +33,11 @@ def bind(address: ListenAddress) -> socket.socket:
     Raises:
         OSError: EADDRINUSE, EACCES (a port below 1,024), EADDRNOTAVAIL (no IPv6), EAFNOSUPPORT.
     """
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock = socket.socket(family(address.host), socket.SOCK_STREAM)
     try:
         # A daemon that restarts must not wait for TIME_WAIT; this does not let two listen at once.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
+        if sock.family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind((address.host, address.port))
         sock.listen(BACKLOG)

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmgwctl.commands.status import verdict
+from llmgwctl.rules.timestamps import seconds_of
 from llmgwctl.service.state import Facts, explain, of_launchd, of_systemd
 from llmgwctl.show.forward import daemon_line, layers
 from llmgwctl.show.table import short, table
-from llmgwctl.show.terminal import Terminal, age, clean, seconds_of, size, span
+from llmgwctl.show.terminal import Terminal, age, clean, size, span
 from llmgwctl.wire import Exit, Status
 from support import golden, sample
 
@@ -178,7 +179,10 @@ def test_a_state_and_a_severity_newer_than_this_client_are_shown_as_they_are() -
         ("1970-01-01T00:00:00Z", 0.0),
         ("2000-02-29T23:59:59.500Z", 951868799.5),
         ("2026-03-01T12:00:00.000+00:00", 1772366400.0),
+        ("2026-03-01T14:00:00.123456789+02:00", 1772366400.123456789),
+        ("2026-03-01T06:30:00-05:30", 1772366400.0),
         ("2100-03-01T00:00:00Z", 4107542400.0),
+        ("2026-13-01T00:00:00Z", None),
         ("soon", None),
         ("", None),
         (None, None),

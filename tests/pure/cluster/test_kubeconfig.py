@@ -13,7 +13,7 @@ from llmgwctl.wire import ConditionKind
 from llmgwd.cluster import access as subject
 from llmgwd.cluster.kubeconfig import Entry, Kubeconfig, parse_server, read_pem
 from llmgwd.errors import Blocked
-from llmgwd.net.dial import Server
+from llmgwd.net.server import Server
 
 
 def document(name: str, **changes: Any) -> dict[str, Any]:

@@ -19,8 +19,9 @@ from llmgwd.cluster.upgrade import (
     request_head,
 )
 from llmgwd.errors import LlmgwError, Transient
-from llmgwd.net.dial import Dialer, Server
+from llmgwd.net.dial import Dialer
 from llmgwd.net.http_head import parse_head
+from llmgwd.net.server import Server
 
 LINE = Dialer(Server("api.example.com", 6443, "/k8s/clusters/c-1", True), None, None, "")
 POD = Endpoint("litellm", "litellm-0", "uid", 4000)

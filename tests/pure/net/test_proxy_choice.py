@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from llmgwd.errors import Blocked
-from llmgwd.net.dial import Server
 from llmgwd.net.proxy import Proxy, choose_proxy, is_exempt, parse_proxy
+from llmgwd.net.server import Server
 
 REMOTE = Server("api.example.com", 6443, "", True)
 

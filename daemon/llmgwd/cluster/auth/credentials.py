@@ -7,7 +7,6 @@ have no text form that shows them.
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked
 from llmgwd.system.descriptors import raise_if_exhausted
+from llmgwd.system.file_stamp import Mark, mark
 
 if TYPE_CHECKING:
     from llmgwd.cluster.kubeconfig import Entry
@@ -88,7 +88,7 @@ class TokenFileLogin:
 
     def __init__(self, path: str, origin: str) -> None:
         self._path, self._origin = path, origin
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: Mark | None = None
         self._credential = Credential()
         self.files = (path,)
         self.remedy = f"renew the token in {path}"
@@ -124,8 +124,7 @@ class TokenFileLogin:
         pass
 
     def _look(self) -> None:
-        seen = os.stat(self._path)
-        stamp = (seen.st_mtime_ns, seen.st_ino)
+        stamp = mark(self._path)
         if stamp != self._stamp:
             token = Path(self._path).read_text(encoding="utf-8").strip()
             self._stamp, self._credential = stamp, Credential(bearer(token))

@@ -12,9 +12,9 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from llmgwctl.rules.timestamps import seconds_of
 from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.auth.credentials import Credential, bearer
 from llmgwd.cluster.auth.known_plugins import login_command
@@ -135,7 +135,7 @@ def understand(plugin: Plugin, stdout: bytes) -> Renewed:
         version = answer["apiVersion"]
         token, chain, key = map(status.get, ("token", "clientCertificateData", "clientKeyData"))
         expiry = status.get("expirationTimestamp")
-        expires_at = datetime.fromisoformat(expiry).timestamp() if expiry else None
+        expires_at = _end_of(expiry) if expiry else None
     except (ValueError, KeyError, TypeError, AttributeError):
         # Not chained: what it printed may hold a secret.
         raise _nonsense(plugin, "printed what is no ExecCredential") from None
@@ -147,6 +147,13 @@ def understand(plugin: Plugin, stdout: bytes) -> Renewed:
     if chain and key:
         certificate = ClientCertificate(chain.encode(), key.encode(), f"plugin {plugin.command}")
     return Renewed(Credential(bearer(token) if token else {}, certificate), expires_at)
+
+
+def _end_of(expiry: str) -> float:
+    seconds = seconds_of(expiry)
+    if seconds is None:
+        raise ValueError("not a time")
+    return seconds
 
 
 def _whole_environment(plugin: Plugin) -> dict[str, str]:
