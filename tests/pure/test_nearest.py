@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmgwctl.rules.nearest import nearest
+from llmgwctl.rules.nearest import by_likeness, nearest
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,12 @@ def test_the_model_that_was_meant_is_offered_first(name: str, first: str) -> Non
 
 def test_what_is_like_nothing_known_offers_nothing() -> None:
     assert nearest("zzz", ["gpt-4o", "claude"]) == []
+
+
+def test_all_that_is_known_is_listed_with_the_most_like_first() -> None:
+    names = ["grafana", "litellm-gateway", "postgres", "litelm"]
+
+    listed = by_likeness("litellm", names)
+
+    assert listed[:2] == ["litellm-gateway", "litelm"]
+    assert sorted(listed) == sorted(names)

@@ -1,4 +1,4 @@
-"""Waiting for a forward to serve: told by the daemon's events, never asked for again and again."""
+"""Waiting for forwards to be in a state: on the daemon's events, across its restarts."""
 
 from __future__ import annotations
 
@@ -7,16 +7,53 @@ import time
 from typing import TYPE_CHECKING
 
 from llmgwctl.api.forward_choice import choose
-from llmgwctl.errors import ClientError, NeedsPerson, Unreachable
-from llmgwctl.wire import SERVING_STATES, EventKind, Severity, State
+from llmgwctl.errors import ClientError, NeedsPerson, NotRunning
+from llmgwctl.rules.visible import visible
+from llmgwctl.wire import SERVING_STATES, EventKind, State
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from llmgwctl.api.client import Client
-    from llmgwctl.wire import ForwardStatus
+    from llmgwctl.wire import ForwardStatus, Status
+
+    IsSo = Callable[[Mapping[str, str]], bool]
+
+SERVING = "serving"
+# No event reports that a daemon starts, so its socket is tried; well within the 100 ms that a
+# script may expect.
+_RETRY_S = 0.05
+
+
+def wait_until(client: Client, is_so: IsSo, until: float, name: str | None = None) -> None:
+    """Return as soon as `is_so` of the states, by name, of all forwards or of the one named.
+
+    A daemon that is not running is waited for. `until` is on the monotonic clock.
+
+    Raises:
+        TimeoutError: it was not so in time.
+        NotRunning: there was no daemon when the time was up.
+    """
+    is_absent = False
+    while True:
+        try:
+            _watch(client, is_so, until, name)
+            return
+        except TimeoutError:
+            # Before its time: the daemon showed no sign of life, and is asked again.
+            if time.monotonic() >= until:
+                raise
+        except NotRunning:
+            if time.monotonic() >= until:
+                raise
+            if not is_absent:
+                print("llmgwctl: llmgwd is not running; waiting for it", file=sys.stderr)
+            is_absent = True
+        time.sleep(_RETRY_S)
 
 
 def wait_until_serving(client: Client, name: str, timeout_s: float) -> ForwardStatus:
-    """Wait until a forward serves, telling on stderr what it waits for.
+    """Wait until a forward serves, and report on stderr what it waits for.
 
     Raises:
         NeedsPerson, ClientError: it did not within the time, and why.
@@ -24,46 +61,48 @@ def wait_until_serving(client: Client, name: str, timeout_s: float) -> ForwardSt
     forward = choose(client.status(), name)
     if forward["state"] in SERVING_STATES:
         return forward
-    print(f"llmgwctl: waiting for {name}: {_plight(forward)}", file=sys.stderr)
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        _await_change(client, name, deadline)
-        forward = choose(client.status(), name)
-        if forward["state"] in SERVING_STATES:
-            return forward
-    raise _too_late(forward, timeout_s)
-
-
-def _await_change(client: Client, name: str, until: float) -> None:
-    """Return when the forward serves or changes, or the time is up."""
+    print(f"llmgwctl: waiting for {name}: {_reason(forward)}", file=sys.stderr)
     try:
-        for event in client.events(until=until):
-            if event["kind"] == EventKind.SNAPSHOT:
-                if choose(event["status"], name)["state"] in SERVING_STATES:
-                    return
-            elif event.get("forward") == name:
-                return
+        wait_until(client, _all_serve, time.monotonic() + timeout_s, name)
     except TimeoutError:
-        return
-    raise Unreachable("daemon-stopped", "llmgwd ended meanwhile", "llmgwctl service status")
+        raise too_late(choose(client.status(), name), SERVING, timeout_s) from None
+    return choose(client.status(), name)
 
 
-def _too_late(forward: ForwardStatus, timeout_s: float) -> ClientError:
-    name, plight = forward["name"], _plight(forward)
-    message = f"{name} does not serve after {timeout_s:g} s: {plight}"
-    remedy = _cause(forward)[1]
-    if forward["state"] == State.BLOCKED:
-        return NeedsPerson("not-ready", message, remedy)
-    return ClientError("not-ready", message, remedy or "see: llmgwctl status")
+def too_late(forward: ForwardStatus, wanted: str, timeout_s: float) -> ClientError:
+    """Say which state a forward is in instead of the wanted one, and why."""
+    state = forward["state"]
+    found = visible(forward["conditions"])
+    why = f": {_reason(forward)}" if found else ""
+    message = f"{forward['name']} is {state}, not {wanted}, after {timeout_s:g} s{why}"
+    remedy = found[0]["remedy"] if found else "see: llmgwctl status"
+    kind = NeedsPerson if state == State.BLOCKED else ClientError
+    return kind("not-so", message, remedy)
 
 
-def _plight(forward: ForwardStatus) -> str:
-    return _cause(forward)[0] or f"it is {forward['state']}"
+def _watch(client: Client, is_so: IsSo, until: float, name: str | None) -> None:
+    states: dict[str, str] = {}
+    for event in client.events(until=until):
+        if event["kind"] == EventKind.SNAPSHOT:
+            states = _states(event["status"], name)
+        elif event["kind"] == EventKind.STATE_CHANGED and event.get("forward") in states:
+            states[event["forward"]] = event["state"]
+        if is_so(states):
+            return
+        if time.monotonic() >= until:
+            raise TimeoutError
+    raise NotRunning
 
 
-def _cause(forward: ForwardStatus) -> tuple[str, str]:
-    """Give sentence and remedy of the condition that keeps it from serving."""
-    for condition in forward["conditions"]:
-        if condition["severity"] == Severity.ERROR and condition["hidden_by"] is None:
-            return condition["summary"].rstrip("."), condition["remedy"]
-    return "", ""
+def _states(status: Status, name: str | None) -> dict[str, str]:
+    chosen = [choose(status, name)] if name else status["forwards"]
+    return {each["name"]: each["state"] for each in chosen}
+
+
+def _all_serve(states: Mapping[str, str]) -> bool:
+    return bool(states) and all(state in SERVING_STATES for state in states.values())
+
+
+def _reason(forward: ForwardStatus) -> str:
+    found = visible(forward["conditions"])
+    return found[0]["summary"].rstrip(".") if found else f"it is {forward['state']}"

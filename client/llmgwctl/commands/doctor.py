@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from typing import TYPE_CHECKING
 
 from llmgwctl.api.client import Client
@@ -12,12 +11,13 @@ from llmgwctl.api.forward_choice import choose, choose_gateway
 from llmgwctl.cli.arguments import prints_colour
 from llmgwctl.commands.env import claude_settings
 from llmgwctl.doctor.machine import check_service, lingers
-from llmgwctl.doctor.report import Style, exit_status, line, verdict
+from llmgwctl.doctor.report import exit_status, line, verdict
 from llmgwctl.doctor.shell import check_shell, models_named
 from llmgwctl.doctor.standalone import examine
 from llmgwctl.errors import ClientError, NotRunning, Unreachable
 from llmgwctl.gateway.destination import key_of, url_of
 from llmgwctl.service import state as absence
+from llmgwctl.show.terminal import detect
 from llmgwctl.wire import ApiPath, CheckState, CheckStatus
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    style = Style(prints_colour(arguments.color), is_ascii=not is_utf8)
+    terminal = detect(prints_colour(arguments.color))
     checks: list[CheckStatus] = []
     forward: str | None = None
     for check in _checks(arguments):
@@ -74,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
             if check["forward"] not in (None, forward):
                 forward = check["forward"]
                 print(f"{forward}:" if not checks else f"\n{forward}:")
-            print(line(check, style), flush=True)
+            print(line(check, terminal), flush=True)
         checks.append(check)
     if not arguments.json:
         print(f"\n{verdict(checks)}")

@@ -15,6 +15,7 @@ from llmgwctl.cli.arguments import duration, prints_colour
 from llmgwctl.errors import Refused, Unreachable
 from llmgwctl.rules.timestamps import order
 from llmgwctl.show.logs import Painter, is_wanted, request_of
+from llmgwctl.show.terminal import detect
 from llmgwctl.wire import ApiPath, Exit
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         "since_s": arguments.since,
         "tail": arguments.tail if arguments.tail or arguments.since else _DEFAULT_TAIL,
     }
-    painter = Painter(prints_colour(arguments.color))
+    painter = Painter(detect(prints_colour(arguments.color)))
     pattern = arguments.grep
     if pattern is not None and arguments.ignore_case:
         pattern = re.compile(pattern.pattern, re.IGNORECASE)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from llmgwctl.show.terminal import BOLD, DIM, GREEN, RED, YELLOW, Terminal, latency
 from llmgwctl.wire import CheckState, Exit
 
 if TYPE_CHECKING:
@@ -14,54 +14,40 @@ if TYPE_CHECKING:
     from llmgwctl.wire import CheckStatus
 
 # Glyph, the same where the terminal has no UTF-8, and the colour.
-_MARKS: dict[str, tuple[str, str, int]] = {
-    CheckState.OK: ("✓", "ok", 32),
-    CheckState.INFO: ("·", "--", 2),
-    CheckState.WARNING: ("!", "!!", 33),
-    CheckState.FAILED: ("✗", "XX", 31),
-    CheckState.NEEDS_PERSON: ("✗", "XX", 31),
-    CheckState.SKIPPED: ("–", "..", 2),
+_MARKS: dict[str, tuple[str, str, str]] = {
+    CheckState.OK: ("✓", "ok", GREEN),
+    CheckState.INFO: ("·", "--", DIM),
+    CheckState.WARNING: ("!", "!!", YELLOW),
+    CheckState.FAILED: ("✗", "XX", RED),
+    CheckState.NEEDS_PERSON: ("✗", "XX", RED),
+    CheckState.SKIPPED: ("–", "..", DIM),
 }
 _NAME_WIDTH = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
-    is_coloured: bool
-    is_ascii: bool = False
-
-
-def line(check: CheckStatus, style: Style) -> str:
+def line(check: CheckStatus, terminal: Terminal) -> str:
     """Give a check as text without a final newline: its line, then cause and remedy."""
-    glyph, plain, colour = _MARKS.get(check["state"], ("?", "??", 0))
-    mark = plain if style.is_ascii else glyph
+    glyph, plain, colour = _MARKS.get(check["state"], ("?", "??", BOLD))
+    mark = plain if terminal.is_ascii else glyph
     name = check["check"].replace("-", " ")
-    head = f"{_paint(mark, colour, style)} {name:{_NAME_WIDTH}} {_found(check)}"
-    return "\n".join([head.rstrip(), *_details(check, style)])
+    head = f"{terminal.paint(mark, colour)} {name:{_NAME_WIDTH}} {_found(check)}"
+    return "\n".join([head.rstrip(), *_details(check, terminal)])
 
 
 def _found(check: CheckStatus) -> str:
     if check["state"] == CheckState.SKIPPED and check["skipped_by"]:
         return f"skipped: {check['skipped_by'].replace('-', ' ')} failed"
     took = check["took_s"]
-    return check["found"] if took is None else f"{check['found']} ({_took(took)})"
+    return check["found"] if took is None else f"{check['found']} ({latency(took)})"
 
 
-def _details(check: CheckStatus, style: Style) -> list[str]:
+def _details(check: CheckStatus, terminal: Terminal) -> list[str]:
     """Indent what is read, and leave flush left what is pasted as several lines."""
     found = [f"    cause   {check['cause']}"] if check["cause"] else []
     remedy = check["remedy"]
     if "\n" in remedy:
-        return [*found, "    remedy", _paint(remedy.strip("\n"), 1, style)]
-    return [*found, f"    remedy  {_paint(remedy, 1, style)}"] if remedy else found
-
-
-def _took(seconds: float) -> str:
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
-
-
-def _paint(text: str, colour: int, style: Style) -> str:
-    return f"\x1b[{colour}m{text}\x1b[0m" if style.is_coloured else text
+        return [*found, "    remedy", terminal.paint(remedy.strip("\n"), BOLD)]
+    return [*found, f"    remedy  {terminal.paint(remedy, BOLD)}"] if remedy else found
 
 
 def verdict(checks: Iterable[CheckStatus]) -> str:

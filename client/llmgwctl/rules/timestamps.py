@@ -1,10 +1,22 @@
-"""The one reader of RFC 3339 times, and their order: the daemon's, Kubernetes' and plugins'.
+"""RFC 3339 times: the one writer, the one reader and their order, for both sides.
 
 By hand: datetime and strptime would cost `status` more than drawing its table, and on Python 3.11
 they refuse the nanoseconds that Kubernetes writes.
 """
 
 from __future__ import annotations
+
+import time
+
+
+def now() -> str:
+    return stamp(time.time())
+
+
+def stamp(seconds: float) -> str:
+    """Write a time given in Unix seconds as the contract has it: in UTC, with milliseconds."""
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{whole}.{int(seconds * 1000) % 1000:03d}Z"
 
 
 def seconds_of(stamp: str | None) -> float | None:

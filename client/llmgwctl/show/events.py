@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from llmgwctl.rules.timestamps import seconds_of
-from llmgwctl.show.terminal import BOLD, DIM, Terminal, clean, clean_lines
+from llmgwctl.show.terminal import BOLD, DIM, Terminal, clean, clean_lines, clock_of
 from llmgwctl.wire import EventKind, Severity
 
 if TYPE_CHECKING:
@@ -31,13 +30,6 @@ def event_lines(event: Event, terminal: Terminal, now: float) -> list[str]:
     for line in clean_lines(event.get("remedy", "")) if event.get("remedy") else []:
         lines.append(f"{indent}{terminal.sign('→')} {terminal.paint(line, BOLD)}")
     return lines
-
-
-def clock_of(moment: float, now: float) -> str:
-    """Write the time of day; the date too when it was another day."""
-    local, today = time.localtime(moment), time.localtime(now)
-    is_today = local[:3] == today[:3]
-    return time.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M:%S", local)
 
 
 def _sentence(event: Event) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from typing import TYPE_CHECKING
 
 from llmgwctl.show.charts import sparkline
 from llmgwctl.show.events import event_lines
 from llmgwctl.show.table import table
-from llmgwctl.show.terminal import BOLD, DIM, Terminal, clean, latency, size
+from llmgwctl.show.terminal import BOLD, DIM, Terminal, clean, clock_of, latency, size
 from llmgwctl.wire import State
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def frame(
 
 
 def _title(status: Status | None, terminal: Terminal, now: float) -> str:
-    clock = time.strftime("%H:%M:%S", time.localtime(now))
+    clock = clock_of(now, now)
     state = status["state"] if status else str(State.STOPPED)
     word = state if status else "off"
     glyph = terminal.paint_state(f"{terminal.state_glyph(state)} {word}", state)

@@ -6,17 +6,18 @@ Pods run side by side and roll over: each line says whose it is, in a colour tha
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass, field
-from time import localtime, strftime
 from typing import TYPE_CHECKING
 
 from llmgwctl.rules.timestamps import seconds_of
+from llmgwctl.show.terminal import DIM, RED, Terminal
 
 if TYPE_CHECKING:
     from llmgwctl.wire import LogLine
 
 # Cyan, yellow, green, magenta, blue, and their bright ones: red is left to what went wrong.
-_COLOURS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
+_COLOURS = ("36", "33", "32", "35", "34", "96", "93", "92", "95", "94")
 
 # uvicorn's access line: `INFO:     10.0.0.7:51234 - "POST /v1/messages HTTP/1.1" 200 OK`.
 _REQUEST = re.compile(
@@ -44,7 +45,7 @@ def request_of(line: str) -> Request | None:
 class Painter:
     """Turns lines into text; remembers which colour each pod has."""
 
-    is_coloured: bool
+    terminal: Terminal
     _pods: dict[str, int] = field(default_factory=dict)
 
     def paint(self, entry: LogLine) -> str:
@@ -56,27 +57,25 @@ class Painter:
         return f"{prefix} {self._dim(_clock(entry['time']))} {entry['line']}"
 
     def paint_request(self, entry: LogLine, request: Request) -> str:
-        status = f"{request.status}"
-        if self.is_coloured and request.status >= 400:
-            status = f"\x1b[31m{status}\x1b[0m"
+        status = str(request.status)
+        if request.status >= 400:
+            status = self.terminal.paint(status, RED)
         prefix = self._coloured(entry["pod"], entry["pod"])
         clock = self._dim(_clock(entry["time"]))
         return f"{prefix} {clock} {status} {request.method} {request.path}"
 
     def _coloured(self, text: str, pod: str) -> str:
         number = self._pods.setdefault(pod, len(self._pods))
-        return (
-            f"\x1b[{_COLOURS[number % len(_COLOURS)]}m{text}\x1b[0m" if self.is_coloured else text
-        )
+        return self.terminal.paint(text, _COLOURS[number % len(_COLOURS)])
 
     def _dim(self, text: str) -> str:
-        return f"\x1b[2m{text}\x1b[0m" if self.is_coloured else text
+        return self.terminal.paint(text, DIM)
 
 
-def _clock(time: str) -> str:
-    """Shorten an RFC 3339 time to this machine's clock; other words are left out."""
-    moment = seconds_of(time)
-    return "--:--:--" if moment is None else strftime("%H:%M:%S", localtime(moment))
+def _clock(stamp: str) -> str:
+    """Write the local time of day; it stands on every line, so without the date."""
+    moment = seconds_of(stamp)
+    return "--:--:--" if moment is None else time.strftime("%H:%M:%S", time.localtime(moment))
 
 
 def is_wanted(entry: LogLine, pattern: re.Pattern[str] | None, *, requests_only: bool) -> bool:

@@ -6,6 +6,7 @@ Until the table fits, its words are abbreviated, then cut, and at last whole col
 from __future__ import annotations
 
 from llmgwctl.rules.timestamps import seconds_of
+from llmgwctl.rules.visible import visible
 from llmgwctl.show.terminal import (
     BOLD,
     DIM,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from llmgwctl.wire import ConditionStatus, ForwardStatus, RouteStatus, Status
 
 _GAP = 2
-_SEVERITY_ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 
 
 class _Column:
@@ -93,13 +93,6 @@ def problem(condition: ConditionStatus, terminal: Terminal, indent: str = "  ") 
     return lines
 
 
-def visible(conditions: Sequence[ConditionStatus]) -> list[ConditionStatus]:
-    """Leave out what only follows from another; the worst first, else as the daemon has them."""
-    causes = [each for each in conditions if not each["hidden_by"]]
-    order = {severity: n for n, severity in enumerate(_SEVERITY_ORDER)}
-    return sorted(causes, key=lambda each: order.get(each["severity"], len(order)))  # type: ignore[call-overload]
-
-
 def retry(route: RouteStatus, now: float) -> str:
     """Say when a route that is down is tried again, and how often that failed; or nothing."""
     at = seconds_of(route["retry_at"])
@@ -157,10 +150,10 @@ def short(forwards: Sequence[ForwardStatus], terminal: Terminal) -> str:
 
 def _short_one(forward: ForwardStatus, terminal: Terminal) -> str:
     state = forward["state"]
-    causes = [each for each in visible(forward["conditions"]) if each["severity"] != Severity.INFO]
+    reasons = [each for each in visible(forward["conditions"]) if each["severity"] != Severity.INFO]
     text = f"{terminal.state_glyph(state)} {clean(forward['name'])} {state}"
-    if state not in (State.READY, State.STOPPED) and causes:
-        text += f": {causes[0]['kind'].replace('-', ' ')}"
+    if state not in (State.READY, State.STOPPED) and reasons:
+        text += f": {reasons[0]['kind'].replace('-', ' ')}"
     return terminal.paint_state(text, state) + (
         f" ({forward['held']} held)" if forward["held"] else ""
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 from llmgwctl.rules.timestamps import seconds_of
 from llmgwctl.wire import Severity, State
@@ -112,6 +113,13 @@ def age(since: str | None, now: float) -> str:
     """Say how long ago, in one unit: 12s, 3m, 5h, 9d."""
     start = seconds_of(since)
     return "" if start is None else span(now - start)
+
+
+def clock_of(moment: float, now: float) -> str:
+    """Write the local time of day; the date too when it was another day."""
+    local, today = time.localtime(moment), time.localtime(now)
+    is_today = local[:3] == today[:3]
+    return time.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M:%S", local)
 
 
 def span(seconds: float) -> str:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from llmgwctl.doctor.report import Style, exit_status, line
-from llmgwctl.rules.nearest import nearest
+from llmgwctl.doctor.report import exit_status, line
+from llmgwctl.rules.nearest import by_likeness
+from llmgwctl.show.terminal import detect
 from llmgwctl.wire import CheckState, CheckStatus, Exit
 from llmgwd.doctor.doctor import diagnose
 from llmgwd.errors import ConfigError
@@ -26,8 +27,10 @@ def run(read: Callable[[], Config], request: Request, only: str | None, *, as_js
     # The report is all that is to be said, and stdout is its own.
     log.configure("error", "console", None)
 
+    terminal = detect(sys.stdout.isatty())
+
     def tell(check: CheckStatus) -> None:
-        print(json.dumps(check) if as_json else line(check, Style(sys.stdout.isatty())), flush=True)
+        print(json.dumps(check) if as_json else line(check, terminal), flush=True)
 
     try:
         config = read()
@@ -39,7 +42,7 @@ def run(read: Callable[[], Config], request: Request, only: str | None, *, as_js
     tell(_of_config(CheckState.OK, found))
     known = [forward.name for forward in config.forwards]
     if only is not None and only not in known:
-        remedy = f"there is {', '.join(nearest(only, known) or known) or 'none'}"
+        remedy = f"there is {', '.join(by_likeness(only, known)) or 'none'}"
         check = _of_config(CheckState.FAILED, f"there is no forward {only}", remedy)
         tell(check)
         return exit_status([check])

@@ -15,14 +15,15 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from llmgwctl.rules.nearest import by_likeness
 from llmgwctl.wire import ConditionKind
-from llmgwd.cluster.resolve import nearest
 from llmgwd.errors import Blocked
 from llmgwd.net.server import Server
 from llmgwd.system.descriptors import raise_if_exhausted
 from llmgwd.system.file_stamp import Mark, mark
 
 T = TypeVar("T")
+_LISTED = 8
 _KIND_NAMES: Mapping[type, str] = {str: "text", bool: "true or false", dict: "a mapping"}
 
 
@@ -227,4 +228,4 @@ def read_pem(entry: Entry, key: str) -> Pem | None:
 
 
 def _listed(wanted: str, names: Mapping[str, Any]) -> str:
-    return ", ".join(nearest(wanted, list(names), limit=8)) or "none"
+    return ", ".join(by_likeness(wanted, names)[:_LISTED]) or "none"

@@ -17,13 +17,12 @@ from urllib.parse import quote
 
 import anyio
 
-from llmgwctl.rules.timestamps import order
+from llmgwctl.rules import timestamps
 from llmgwctl.wire import LogLine
 from llmgwd.cluster.api_errors import Action, NotFound, forbidden
 from llmgwd.cluster.target_watch import TargetWatch, first_view
 from llmgwd.errors import Blocked, LlmgwError
 from llmgwd.system.wakeup import Wakeup
-from llmgwd.telemetry import timestamps
 
 if TYPE_CHECKING:
     from llmgwd.cluster.access import ClusterAccess
@@ -196,7 +195,7 @@ class PodLogs(AsyncIterator[LogLine]):
 
     async def _take_line(self, source: _Source, raw: bytes) -> None:
         time, _, text = raw.decode("utf-8", "replace").partition(" ")
-        if source.last and order(time) <= order(source.last):
+        if source.last and timestamps.order(time) <= timestamps.order(source.last):
             return
         source.last = time
         while len(source.lines) >= _KEPT_LINES:
@@ -279,4 +278,4 @@ def serving_container(pod: Mapping[str, Any], port: int | None) -> str:
 
 
 def _head(source: _Source) -> str:
-    return order(source.lines[0]["time"])
+    return timestamps.order(source.lines[0]["time"])

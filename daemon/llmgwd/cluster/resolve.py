@@ -6,7 +6,6 @@ pod by itself, a headless service ignores targetPort) and kubectl's where it is 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -115,16 +114,6 @@ def format_labels(labels: Mapping[str, str]) -> str:
 
 def as_port(text: str) -> int | str:
     return int(text) if text.isdecimal() else text
-
-
-def nearest(wanted: str, names: Sequence[str], limit: int = 5) -> list[str]:
-    """Names most like the wanted one first; all of them count, however unlike."""
-
-    def unlikeness(name: str) -> tuple[float, str]:
-        ratio = difflib.SequenceMatcher(None, wanted, name).ratio()
-        return -(ratio + (wanted in name)), name
-
-    return sorted(names, key=unlikeness)[:limit]
 
 
 def _service_ports(spec: Mapping[str, Any]) -> list[ServicePort]:

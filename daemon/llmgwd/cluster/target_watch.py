@@ -14,6 +14,7 @@ from urllib.parse import quote
 import anyio
 import msgspec
 
+from llmgwctl.rules.nearest import by_likeness
 from llmgwctl.wire import ConditionKind
 from llmgwd.cluster import resolve
 from llmgwd.cluster.api_errors import Forbidden, Gone, NotFound, parse_action, refusal
@@ -38,6 +39,8 @@ _POLL_S = 2.0
 _RELIST_S = 0.05
 _MISSING_RETRY_S = 3.0
 # Targets that name pods themselves: there is no object to read first.
+# As many as fit a sentence.
+_OFFERED = 5
 _POD_KINDS = (TargetKind.POD, TargetKind.SELECTOR)
 
 
@@ -267,7 +270,7 @@ class TargetWatch:
         except LlmgwError:
             return ""
         names = [item["metadata"]["name"] for item in listed.get("items") or ()]
-        return ", ".join(resolve.nearest(wanted, names))
+        return ", ".join(by_likeness(wanted, names)[:_OFFERED])
 
     def _collection(self, kind: str) -> str:
         group = "/api/v1" if kind in ("services", "pods") else "/apis/apps/v1"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from llmgwctl.rules import timestamps
 from llmgwctl.rules.nearest import nearest
-from llmgwctl.rules.timestamps import seconds_of
 from llmgwctl.wire import (
     SERVING_STATES,
     ApiPath,
@@ -20,7 +20,6 @@ from llmgwctl.wire import (
     Status,
 )
 from llmgwd.control.endpoint import JSON_LINES, ApiError, Call, Endpoint, Lines, Parameter, Reply
-from llmgwd.telemetry import timestamps
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -95,7 +94,7 @@ def _snapshot(status: Status, seq: int) -> Event:
 
 
 def _age_s(event: Event) -> float:
-    return time.time() - (seconds_of(event["time"]) or 0.0)
+    return time.time() - (timestamps.seconds_of(event["time"]) or 0.0)
 
 
 async def _restart(daemon: Daemon, call: Call) -> Reply:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import anyio
 import structlog
 
+from llmgwctl.rules import timestamps
 from llmgwctl.wire import SERVING_STATES, ConditionKind, EventKind, State
 from llmgwd.config import model
 from llmgwd.errors import LlmgwError, Transient
@@ -26,7 +27,6 @@ from llmgwd.relay.listener import BACKLOG
 from llmgwd.relay.listeners import Listeners, Sockets
 from llmgwd.routes.kubernetes import KubernetesRoute
 from llmgwd.routes.url import UrlWay
-from llmgwd.telemetry import timestamps
 from llmgwd.telemetry.timings import Timing
 
 if TYPE_CHECKING:

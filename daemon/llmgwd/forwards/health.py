@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import anyio
 
+from llmgwctl.rules import timestamps
 from llmgwctl.wire import ConditionKind, GatewayStatus
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.gateway.probe import UNKNOWN, ProbeResult, probe
 from llmgwd.relay.probe_client import connect_through
 from llmgwd.system.wakeup import Wakeup
-from llmgwd.telemetry import timestamps
 from llmgwd.telemetry.timings import Timing
 
 if TYPE_CHECKING:

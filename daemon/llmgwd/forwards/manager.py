@@ -12,6 +12,7 @@ import anyio.to_thread
 
 import llmgwctl
 from llmgwctl import wire
+from llmgwctl.rules import timestamps
 from llmgwctl.wire import STATES_WORST_FIRST, ConditionKind, EventKind, State
 from llmgwd.config import file as config_file
 from llmgwd.errors import ConfigError, LlmgwError
@@ -23,7 +24,6 @@ from llmgwd.forwards.status import condition_statuses, forward_status
 from llmgwd.system import memory, suspend
 from llmgwd.system.descriptors import Descriptors, exhausted
 from llmgwd.system.file_watch import WatchedFiles
-from llmgwd.telemetry import timestamps
 from llmgwd.telemetry.timings import Timings
 
 if TYPE_CHECKING:

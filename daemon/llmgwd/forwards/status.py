@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import anyio
 
-from llmgwd.telemetry import timestamps
+from llmgwctl.rules import timestamps
 
 if TYPE_CHECKING:
     from llmgwctl.wire import ConditionStatus, Counters, ForwardStatus, RouteStatus

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 
 import anyio
 
+from llmgwctl.rules import timestamps
 from llmgwctl.wire import ConditionKind, PodStatus, RouteKind, RouteStatus
 from llmgwd.cluster.access import kubeconfig_paths, open_access
 from llmgwd.cluster.target_watch import TargetWatch
@@ -22,7 +23,6 @@ from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.relay.splice import carry
 from llmgwd.system.backoff import CLUSTER_WAIT, Backoff
 from llmgwd.system.wakeup import Wakeup
-from llmgwd.telemetry import timestamps
 from llmgwd.tunnel.pool import TunnelPool
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from llmgwctl.rules import timestamps
 from llmgwctl.wire import RouteKind, RouteStatus
 from llmgwd.direct.route import UrlRoute
-from llmgwd.telemetry import timestamps
 
 if TYPE_CHECKING:
     from llmgwd.config import model

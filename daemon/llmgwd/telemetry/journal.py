@@ -18,9 +18,9 @@ import anyio
 import anyio.to_thread
 import structlog
 
+from llmgwctl.rules import timestamps
 from llmgwctl.wire import EventKind
 from llmgwd.system.wakeup import Wakeup
-from llmgwd.telemetry import timestamps
 from llmgwd.telemetry.redaction import redact
 
 if TYPE_CHECKING:

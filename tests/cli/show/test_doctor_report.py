@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from llmgwctl.doctor.report import Style, exit_status, line, verdict
+from llmgwctl.doctor.report import exit_status, line, verdict
 from llmgwctl.doctor.shell import check_shell
+from llmgwctl.show.terminal import Terminal
 from llmgwctl.wire import CheckState, CheckStatus
 from support import golden
 
@@ -54,7 +55,7 @@ CHECKS = [
 
 @pytest.mark.parametrize("style", ["plain", "ascii", "colour"])
 def test_the_doctors_lines_match_their_golden_file(style: str) -> None:
-    chosen = Style(is_coloured=style == "colour", is_ascii=style == "ascii")
+    chosen = Terminal(is_coloured=style == "colour", is_ascii=style == "ascii")
 
     text = "\n".join(line(each, chosen) for each in CHECKS) + f"\n{verdict(CHECKS)}\n"
 
@@ -75,7 +76,7 @@ def test_the_exit_status_is_of_the_worst_line(states: list[CheckState], status: 
 
 
 def test_a_check_of_a_newer_daemon_is_shown_all_the_same() -> None:
-    text = line({**check("novel"), "state": "curious", "found": "hm"}, Style(False))
+    text = line({**check("novel"), "state": "curious", "found": "hm"}, Terminal())
 
     assert text == "? novel        hm"
 

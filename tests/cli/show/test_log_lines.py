@@ -7,6 +7,7 @@ import re
 import pytest
 
 from llmgwctl.show.logs import Painter, Request, is_wanted, request_of
+from llmgwctl.show.terminal import Terminal
 from llmgwctl.wire import LogLine
 
 ACCESS = 'INFO:     10.244.0.9:51234 - "POST /v1/messages?beta=true HTTP/1.1" 529 '
@@ -26,17 +27,17 @@ def entry(line: str, pod: str = "litellm-a", note: str | None = None) -> LogLine
 
 
 def test_a_line_says_whose_it_is_and_when() -> None:
-    assert Painter(is_coloured=False).paint(entry("hello")) == "litellm-a 10:11:12 hello"
+    assert Painter(Terminal()).paint(entry("hello")) == "litellm-a 10:11:12 hello"
 
 
 def test_a_pod_with_several_containers_names_the_one() -> None:
     line: LogLine = {**entry("hello"), "container": "sidecar"}
 
-    assert Painter(is_coloured=False).paint(line) == "litellm-a/sidecar 10:11:12 hello"
+    assert Painter(Terminal()).paint(line) == "litellm-a/sidecar 10:11:12 hello"
 
 
 def test_a_pod_keeps_its_colour_and_another_gets_another() -> None:
-    painter = Painter(is_coloured=True)
+    painter = Painter(Terminal(is_coloured=True))
 
     colours = [
         re.match(r"\x1b\[(\d+)m", painter.paint(entry("x", pod)))[1]  # type: ignore[index]
@@ -48,7 +49,7 @@ def test_a_pod_keeps_its_colour_and_another_gets_another() -> None:
 
 
 def test_what_happens_to_a_pod_is_marked() -> None:
-    assert Painter(is_coloured=False).paint(entry("", note="ended")) == "litellm-a -- ended"
+    assert Painter(Terminal()).paint(entry("", note="ended")) == "litellm-a -- ended"
 
 
 def test_an_access_line_becomes_a_request_even_with_an_empty_reason() -> None:
@@ -59,7 +60,7 @@ def test_a_request_is_shown_by_status_method_and_path() -> None:
     request = request_of(ACCESS)
     assert request is not None
 
-    text = Painter(is_coloured=False).paint_request(entry(ACCESS), request)
+    text = Painter(Terminal()).paint_request(entry(ACCESS), request)
 
     assert text == "litellm-a 10:11:12 529 POST /v1/messages?beta=true"
 
@@ -82,4 +83,4 @@ def test_grep_filters_lines_but_never_what_is_said_about_a_pod() -> None:
 
 
 def test_a_time_that_is_none_is_not_guessed() -> None:
-    assert Painter(is_coloured=False).paint({**entry("x"), "time": "?"}) == "litellm-a --:--:-- x"
+    assert Painter(Terminal()).paint({**entry("x"), "time": "?"}) == "litellm-a --:--:-- x"

@@ -189,7 +189,7 @@ def test_run_gives_up_in_time_and_says_why(
     ended = call(daemon, "run", "--timeout", "300ms", "--", "true")
 
     assert ended.returncode == 1
-    assert "litellm does not serve after 0.3 s: service/litellm has no pods" in ended.stderr
+    assert ", not serving, after 0.3 s: service/litellm has no pods" in ended.stderr
 
 
 def test_run_needs_a_person_where_the_login_is_gone(

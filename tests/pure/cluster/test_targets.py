@@ -11,7 +11,6 @@ from llmgwd.cluster.pods import Endpoint, Pod, parse_pod
 from llmgwd.cluster.resolve import (
     Selection,
     format_selector,
-    nearest,
     select_by_service,
     select_by_workload,
     select_directly,
@@ -274,9 +273,3 @@ def test_a_pod_that_has_only_just_been_made_has_nothing_yet() -> None:
 
     assert not read.is_ready
     assert not read.is_candidate
-
-
-def test_the_nearest_names_come_first() -> None:
-    names = ["grafana", "litellm-gateway", "postgres", "litelm"]
-
-    assert nearest("litellm", names)[:2] == ["litellm-gateway", "litelm"]
