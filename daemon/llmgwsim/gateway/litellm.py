@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from llmgwsim.gateway.chat import serve_chat, serve_count, serve_messages
+from llmgwsim.gateway.chat import serve_chat
 from llmgwsim.gateway.errors import error
 from llmgwsim.gateway.keys import key_hash, over_budget, presented_key, refuse_key
+from llmgwsim.gateway.messages import serve_count, serve_messages
+from llmgwsim.gateway.responses import serve_responses
 from llmgwsim.gateway.settings import GatewayRecord, GatewaySettings
 from llmgwsim.gateway.usage import daily_activity
 from llmgwsim.net.request import Request
@@ -215,6 +217,8 @@ _KEYED: dict[str, _Route] = {
     "/global/spend": _without_database,
     "/v1/chat/completions": serve_chat,
     "/chat/completions": serve_chat,
+    "/v1/responses": serve_responses,
+    "/responses": serve_responses,
     "/v1/messages": serve_messages,
     "/v1/messages/count_tokens": serve_count,
 }

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-from demo_client import Spdy, get, pod_name, spdy_to
+from cluster_client import Spdy, get, pod_name, spdy_to
 
 from llmgwd.protocol import spdy
 
