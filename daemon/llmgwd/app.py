@@ -96,7 +96,7 @@ class Daemon:
                     tasks.start_soon(self.manager.run)
                     tasks.start_soon(self._tell_service_manager, tasks)
                     if self._config.metrics is not None:
-                        tasks.start_soon(offer_metrics, self.manager, self._config.metrics)
+                        tasks.start_soon(offer_metrics, self.manager, self._config.metrics.listen)
                     if self._beside is not None:
                         tasks.start_soon(self._beside, self.manager)
                     await self._await_end(received)

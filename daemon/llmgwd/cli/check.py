@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from llmgwd.config.key_source import Env
+
 if TYPE_CHECKING:
     from llmgwd.config.model import Config
 
@@ -27,5 +29,5 @@ def outline(config: Config) -> dict[str, object]:
             {"name": each.name, "listen": [str(address) for address in each.listen]}
             for each in config.forwards
         ],
-        "key_env": config.gateway.key.env,
+        "key_env": config.gateway.key.name if isinstance(config.gateway.key, Env) else None,
     }

@@ -1,6 +1,6 @@
 """What the person configured, as data.
 
-The rest of the daemon sees these frozen values and never a file; `config_file` reads one into them.
+The rest of the daemon sees these frozen values and never a file; `file` reads one into them.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from llmgwd.config import key_source
 from llmgwd.config.address import bracketed
 from llmgwd.config.target import DEFAULT_TARGET, Target
 
-# The name that the raw manifests of the LiteLLM documentation use, and its key.
-DEFAULT_KEY_SECRET: Final = "litellm-secrets/LITELLM_MASTER_KEY"  # noqa: S105 - a name, not a secret
-
 DEFAULT_PORT: Final = 4000
+# Of `allow`: everyone on this machine.
+ANYONE: Final = "anyone"
 
 
 class Protocol(StrEnum):
@@ -55,18 +55,39 @@ class UrlRoute:
     url: str
 
 
+class ProbeKind(StrEnum):
+    """How health is asked for."""
+
+    LITELLM = "litellm"
+    TCP = "tcp"
+    HTTP = "http"
+    OFF = "off"
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """How health is asked through the route: kind "litellm", "tcp", "http" (with path) or "off"."""
+    """How, how often, and (by HTTP) with which path health is asked for through the route."""
 
-    kind: str = "litellm"
+    kind: ProbeKind = ProbeKind.LITELLM
     path: str = "/health/liveliness"
     every_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
+class Allow:
+    """Who may connect besides this user and root: named users, or anyone on this machine."""
+
+    users: tuple[str, ...] = ()
+    is_anyone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ForwardConfig:
-    """One forward. Its routes come in order of preference; there is at least one."""
+    """One forward. Its routes come in order of preference; there is at least one.
+
+    `hosts` and `origins` are those of web requests that are taken besides this machine's own, in
+    lower case and, for hosts, without ports.
+    """
 
     name: str
     listen: tuple[ListenAddress, ...]
@@ -76,21 +97,20 @@ class ForwardConfig:
     probe: Probe = field(default_factory=Probe)
     tunnel_limit: int = 64
     protocol: Protocol = Protocol.AUTO
-
-
-@dataclass(frozen=True, slots=True)
-class KeySource:
-    """Where the gateway's key comes from; exactly one field is set."""
-
-    env: str | None = None
-    file: str | None = None
-    command: tuple[str, ...] | None = None
-    secret: str | None = None  # "name/KEY", in the forward's namespace
+    allow: Allow = Allow()
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayConfig:
-    key: KeySource = field(default_factory=lambda: KeySource(secret=DEFAULT_KEY_SECRET))
+    key: key_source.KeySource = key_source.DEFAULT
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsConfig:
+    listen: ListenAddress
+    allow: Allow = Allow()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +121,7 @@ class Config:
     is_present: bool
     forwards: tuple[ForwardConfig, ...]
     gateway: GatewayConfig = field(default_factory=GatewayConfig)
-    metrics: ListenAddress | None = None
+    metrics: MetricsConfig | None = None
     log_level: str = "info"
 
 
@@ -111,5 +131,5 @@ def localhost(port: int) -> tuple[ListenAddress, ...]:
 
 
 def default_forward(port: int = DEFAULT_PORT) -> ForwardConfig:
-    """The forward of somebody who configured none."""
+    """Give the forward that needs no configuration."""
     return ForwardConfig("litellm", localhost(port), (ClusterRoute(),))

@@ -1,155 +1,98 @@
-"""Where a mistake in the configuration is, and what would be allowed there: pure wording."""
+"""Single values of the configuration file, read into types; each mistake names its place."""
 
 from __future__ import annotations
 
-import json
+import ipaddress
+import os
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
+from urllib.parse import urlsplit
 
-_TEXT = "text in quotes"
-_DURATION = 'a duration such as "30s", "500ms" or "2m"'
-_URL = 'an address such as "https://litellm.example.net"'
+from llmgwd.config.mistakes import ALLOWED, Mistake, Place
+from llmgwd.config.model import ANYONE, Allow, ListenAddress, UrlRoute, localhost
 
-# What is allowed at each key, for the end of the sentence "…; allowed: …".
-ALLOWED: Final[Mapping[str, str]] = {
-    "forward": "tables that begin with [[forward]]",
-    "forward.name": "1 to 63 letters, digits, dots, dashes or underscores, in quotes",
-    "forward.listen": (
-        '"localhost:4000", an IP address and a port from 1 to 65535 such as "127.0.0.1:4000" '
-        'or "[::1]:4000", or a list of these'
-    ),
-    "forward.context": f"the name of a context of the kubeconfig, {_TEXT}",
-    "forward.kubeconfig": f"the path of a kubeconfig, {_TEXT}",
-    "forward.namespace": "the name of a namespace: lower case letters, digits and dashes",
-    "forward.target": (
-        '"service/NAME", "deployment/NAME", "statefulset/NAME", "pod/NAME" '
-        'or a label selector such as "app=litellm"'
-    ),
-    "forward.port": "a port from 1 to 65535, or the name of a port in quotes",
-    "forward.url": _URL,
-    "forward.fallback": f"{_URL}, or a list of these",
-    "forward.hold": f"{_DURATION}, at most 24h",
-    "forward.hold_limit": "a number from 0 to 65536",
-    "forward.probe": '"litellm", "tcp", "off" or a path such as "/health"',
-    "forward.probe_every": f"{_DURATION}, from 1s to 1h",
-    "forward.tunnels": "a number from 1 to 1024",
-    "forward.protocol": '"auto", "http" or "tcp"',
-    "gateway": "a table that begins with [gateway]",
-    "gateway.key": (
-        'exactly one of env = "NAME", file = "PATH", command = ["PROGRAM", …] '
-        'and secret = "NAME/KEY", in braces'
-    ),
-    "gateway.key.env": "the name of an environment variable, in quotes",
-    "gateway.key.file": f"the path of a file, {_TEXT}",
-    "gateway.key.command": 'a list of words, such as ["pass", "litellm"]',
-    "gateway.key.secret": 'a Secret of the cluster and a key in it, such as "litellm-secrets/KEY"',
-    "metrics": "a table that begins with [metrics]",
-    "metrics.listen": 'an address of this machine such as "127.0.0.1:9400"',
-    "log": "a table that begins with [log]",
-    "log.level": '"debug", "info", "warning" or "error"',
-}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_UNIT_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+# What useradd takes (and Active Directory's names, which have capitals and dots).
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}\$?")
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?\.?")
+# RFC 6454: scheme, host, port. Electron's own schemes and extensions have names as hosts, and
+# pages from files have none.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9_.-]*(\[[0-9a-f:.]+\])?(:\d{1,5})?")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A key of the file: "forward", 1, "port" is the port of the second forward."""
-
-    table: str = ""
-    index: int | None = None
-    key: str = ""
-
-    @staticmethod
-    def parse(path: str) -> Place:
-        """Read msgspec's "forward[1].port", "gateway.key.env" or ""."""
-        match = re.fullmatch(r"forward\[(\d+)\](?:\.(\w+))?.*", path)
-        if match is not None:
-            return Place("forward", int(match[1]), match[2] or "")
-        table, _, key = re.sub(r"\[.*", "", path).rpartition(".")
-        return Place(table, None, key) if table else Place(key)
-
-    def under(self, key: str) -> Place:
-        return Place(self.table, self.index, f"{self.key}.{key}" if self.key else key)
-
-    @property
-    def pattern(self) -> str:
-        """The key without the number of its table, as in `ALLOWED`."""
-        return ".".join(part for part in (self.table, self.key) if part)
-
-    def __str__(self) -> str:
-        """People count from one."""
-        table = self.table if self.index is None else f"{self.table}[{self.index + 1}]"
-        return ".".join(part for part in (table, self.key) if part)
-
-    def look_up(self, raw: Mapping[str, Any]) -> object:
-        """Find what the file has there, or None."""
-        found: Any = raw
-        for step in self._steps():
-            try:
-                found = found[step]
-            except (KeyError, IndexError, TypeError):
-                return None
-        return found
-
-    def _steps(self) -> list[str | int]:
-        index = [] if self.index is None else [self.index]
-        keys = self.key.split(".") if self.key else []
-        return [*(part for part in self.table.split(".") if part), *index, *keys]
+def check(place: Place, key: str, value: object, is_allowed: bool) -> None:
+    """Raises Mistake: the value is not allowed at that key."""
+    if not is_allowed:
+        where = place.under(key)
+        raise Mistake(where, value, ALLOWED[where.pattern])
 
 
-class Mistake(Exception):
-    """A value that is not allowed; `found` None: nothing to show."""
-
-    def __init__(self, place: Place, found: object, allowed: str) -> None:
-        super().__init__(str(place))
-        self.place = place
-        self.found = found
-        self.allowed = allowed
+def duration_s(place: Place, key: str, text: str, least_s: float, most_s: float) -> float:
+    match = _DURATION.fullmatch(text)
+    seconds = float(match[1]) * _UNIT_S[match[2]] if match else -1.0
+    check(place, key, text, least_s <= seconds <= most_s)
+    return seconds
 
 
-def located(mistake: Mistake, text: str, path: str) -> str:
-    """Word a mistake as one line: file, line, key, value, what is allowed."""
-    line = _line_of(mistake.place, text)
-    where = path if line is None else f"{path}:{line}"
-    if mistake.found is None:
-        return f"{where}: {mistake.place} is not allowed; {mistake.allowed}"
-    # Somebody may have written the key itself there.
-    is_secret = mistake.place.pattern.startswith("gateway.key")
-    shown = "not what it should be" if is_secret else _shown(mistake.found)
-    return f"{where}: {mistake.place} is {shown}; allowed: {mistake.allowed}"
+def addresses(place: Place, key: str, text: str | int) -> tuple[ListenAddress, ...]:
+    """Read "localhost:4000", "127.0.0.1:4000", "[::1]:4000", or a bare port."""
+    host, _, digits = str(text).rpartition(":")
+    is_bracketed = host.startswith("[") and host.endswith("]")
+    is_port = digits.isascii() and digits.isdecimal() and 1 <= int(digits) <= 65_535
+    check(place, key, text, is_port and (is_bracketed or ":" not in host))
+    host = host[1:-1] if is_bracketed else host
+    if host in ("", "localhost"):
+        return localhost(int(digits))
+    check(place, key, text, _is_ip_address(host))
+    return (ListenAddress(host, int(digits)),)
 
 
-def in_words(names: Iterable[str]) -> str:
-    return ", ".join(names)
+def url(place: Place, key: str, text: str) -> UrlRoute:
+    try:
+        parts = urlsplit(text)
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_url = False
+    check(place, key, text, is_url)
+    return UrlRoute(text.rstrip("/"))
 
 
-def _shown(value: object) -> str:
-    """The value as TOML would have it, cut where it is long."""
-    shown = json.dumps(value, ensure_ascii=False, default=str)
-    return shown if len(shown) <= 60 else f"{shown[:59]}…"
+def allow(place: Place, wanted: str | list[str]) -> Allow:
+    """Read "anyone", or a list of users."""
+    if isinstance(wanted, str):
+        check(place, "allow", wanted, wanted == ANYONE)
+        return Allow(is_anyone=True)
+    for user in wanted:
+        # A user of that name would be taken for everyone by the next reader of the file.
+        check(place, "allow", wanted, bool(_USER.fullmatch(user)) and user != ANYONE)
+    return Allow(tuple(dict.fromkeys(wanted)))
 
 
-def _line_of(place: Place, text: str) -> int | None:
-    """Find the line by its look, for tomllib does not tell: the key's, else its table's."""
-    key = place.key.partition(".")[0] or place.table.rpartition(".")[2]
-    wanted = place.table if place.key else place.table.rpartition(".")[0]
-    heading = re.compile(r"\s*(\[\[?)\s*([\w.]+)\s*\]\]?")
-    assignment = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*[.=]""")
-    around, _, braces = place.table.rpartition(".")
-    inline = re.compile(rf"\s*{re.escape(braces)}\s*=\s*\{{")
-    table, count, found = "", -1, None
-    for number, line in enumerate(text.splitlines(), 1):
-        head = heading.match(line)
-        if head is not None:
-            table = head[2]
-            count += head[1] == "[["
-        if place.index not in (None, count) or (place.index is not None and table != place.table):
-            continue
-        if head is not None and table in (place.table, place.pattern):
-            found = number
-        elif table == wanted and assignment.match(line):
-            return number
-        elif place.key and table == around and inline.match(line):
-            found = number
-    return found
+def hosts(place: Place, wanted: list[str]) -> tuple[str, ...]:
+    """Read names and addresses as a Host header has them, without ports; in lower case."""
+    found = [text.lower().strip("[]") for text in wanted]
+    for host in found:
+        check(place, "hosts", wanted, _is_ip_address(host) or bool(_HOST.fullmatch(host)))
+    return tuple(dict.fromkeys(host.rstrip(".") for host in found))
+
+
+def origins(place: Place, wanted: list[str]) -> tuple[str, ...]:
+    """Read origins as browsers send them (RFC 6454), in lower case."""
+    found = [text.lower() for text in wanted]
+    for origin in found:
+        check(place, "origins", wanted, bool(_ORIGIN.fullmatch(origin)))
+    return tuple(dict.fromkeys(found))
+
+
+def file_path(text: str, folder: str) -> str:
+    """A path as a person writes it: "~" is the home, and relative is relative to the file."""
+    return os.path.join(folder, os.path.expanduser(text))
+
+
+def _is_ip_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -14,6 +14,7 @@ from llmgwd.cluster.access import kubeconfig_paths, open_access
 from llmgwd.cluster.api_errors import Forbidden, NotFound, Unauthorized
 from llmgwd.cluster.auth.credentials import Credential
 from llmgwd.cluster.target_watch import first_view
+from llmgwd.config.key_source import Secret
 from llmgwd.doctor.checks import Clock, Finding, Skip, from_error, info, ok, warning
 from llmgwd.doctor.permissions import Need, needs, role, shown
 from llmgwd.doctor.pod_troubles import ailment, is_serious, latest_warning
@@ -109,8 +110,8 @@ async def _version(context: CheckContext) -> str:
 
 async def check_permissions(context: CheckContext) -> list[Finding]:
     """Ask for each verb on its own; one Role for all that is missing."""
-    secret = context.key_source.secret
-    wanted = needs(context.route, secret.partition("/")[0] if secret else None)
+    source = context.key_source
+    wanted = needs(context.route, source.name if isinstance(source, Secret) else None)
     try:
         missing = [n for n in wanted if not await context.cluster.self_subject_access(n.action)]
     except Forbidden as error:

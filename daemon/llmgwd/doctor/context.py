@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from llmgwctl.wire import ConditionKind
-from llmgwd.config.model import ClusterRoute, ForwardConfig, KeySource, UrlRoute
+from llmgwd.config.model import ClusterRoute, ForwardConfig, UrlRoute
 from llmgwd.errors import Transient
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from llmgwctl.wire import ForwardStatus, UpgradeKind
     from llmgwd.cluster.access import ClusterAccess
     from llmgwd.cluster.pods import TargetView
+    from llmgwd.config.key_source import KeySource
     from llmgwd.errors import LlmgwError
     from llmgwd.gateway.key import Key
 

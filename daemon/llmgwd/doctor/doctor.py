@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Final
 
+from llmgwd.config.model import ProbeKind
 from llmgwd.doctor import cluster, gateway, port
 from llmgwd.doctor.checks import Check, examine
 from llmgwd.doctor.context import CheckContext, Request
@@ -46,7 +47,7 @@ def checks_for(context: CheckContext) -> list[Check[CheckContext]]:
     if not is_served and not context.has_cluster:
         return chosen
     chosen.append(Check("gateway", gateway.check_gateway, () if is_served else (way,)))
-    if context.forward.probe.kind == "litellm":
+    if context.forward.probe.kind is ProbeKind.LITELLM:
         chosen += [_KEY, _MODELS]
         chosen += [_PAID] if context.request.is_paid else []
     return chosen

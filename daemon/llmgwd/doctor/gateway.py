@@ -13,6 +13,7 @@ from llmgwctl.rules.litellm_answers import KeyVerdict, fault_of, judge_key
 from llmgwctl.rules.nearest import nearest
 from llmgwctl.rules.secrets import blank_out
 from llmgwctl.wire import CheckState, UpgradeKind
+from llmgwd.config.model import ProbeKind
 from llmgwd.direct.check import check as check_address
 from llmgwd.direct.rewrite import parse_url
 from llmgwd.direct.upstream import UpstreamDialer
@@ -81,8 +82,7 @@ async def check_urls(context: CheckContext) -> list[Finding]:
 
 async def check_gateway(context: CheckContext) -> Finding:
     """Ask for health as the forward does: through its own port, or a tunnel where nobody serves."""
-    kind = context.forward.probe.kind
-    if kind == "off":
+    if context.forward.probe.kind is ProbeKind.OFF:
         return info("not asked: its probe is off")
     async with _connecting(context) as (connect, where):
         result = await probe(context.forward.probe, connect)

@@ -9,6 +9,7 @@ import anyio
 
 from llmgwctl.rules import timestamps
 from llmgwctl.wire import ConditionKind, GatewayStatus
+from llmgwd.config.model import ProbeKind
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.gateway.probe import UNKNOWN, ProbeResult, probe
 from llmgwd.relay.probe_client import connect_through
@@ -75,7 +76,7 @@ class Health:
         return self.result.problem if self.result.healthy is not None else None
 
     def _is_first_out(self) -> bool:
-        is_asked = self.how.kind != "off" and self._first_asked_at is not None
+        is_asked = self.how.kind is not ProbeKind.OFF and self._first_asked_at is not None
         return is_asked and self.result.healthy is None
 
     def _is_overdue(self) -> bool:
@@ -86,7 +87,7 @@ class Health:
         while True:
             await self._wakeup.wait(self._wait_s())
             route = self._route()
-            if route is not None and self.how.kind != "off":
+            if route is not None and self.how.kind is not ProbeKind.OFF:
                 await self._ask(route)
 
     def _wait_s(self) -> float:
@@ -106,7 +107,7 @@ class Health:
 
     def status(self) -> GatewayStatus:
         return {
-            "probe": self.how.kind,
+            "probe": self.how.kind.value,
             "healthy": self.result.healthy,
             "latency_s": self.result.latency_s,
             "checked_at": self._checked_at,

@@ -12,7 +12,7 @@ from llmgwd.routes.kubernetes import KubernetesRoute
 from llmgwd.telemetry import redaction
 
 if TYPE_CHECKING:
-    from llmgwd.config.model import KeySource
+    from llmgwd.config.key_source import KeySource
     from llmgwd.forwards.forward import Forward
 
 

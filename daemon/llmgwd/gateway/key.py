@@ -20,11 +20,12 @@ import anyio.to_thread
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.api_errors import NotFound
+from llmgwd.config.key_source import Command, Env, File, Secret
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.system import child_process
 
 if TYPE_CHECKING:
-    from llmgwd.config.model import KeySource
+    from llmgwd.config.key_source import KeySource
 
 # Long enough for a hardware token's touch, short enough that a prompt nobody sees is noticed.
 COMMAND_S: Final = 20.0
@@ -97,7 +98,7 @@ class KeyRing:
                     raise
                 return self._kept
             self._learned(key.value)
-            is_cheap = self._source.env is not None or self._source.file is not None
+            is_cheap = isinstance(self._source, Env | File)
             self._kept, self._kept_until = key, anyio.current_time() + (0 if is_cheap else KEEP_S)
             return key
 
@@ -106,32 +107,32 @@ class KeyRing:
         self._kept = None
 
     async def _ask(self) -> Key:
-        source = self._source
-        if source.env is not None:
-            return from_environment(source.env, os.environ)
-        if source.file is not None:
-            return await anyio.to_thread.run_sync(from_file, source.file)
-        if source.command is not None:
-            return await from_command(source.command)
-        assert source.secret is not None
-        return await self._from_secret(source.secret)
+        match self._source:
+            case Env(name):
+                return from_environment(name, os.environ)
+            case File(path):
+                return await anyio.to_thread.run_sync(from_file, path)
+            case Command(words):
+                return await from_command(words)
+            case Secret() as secret:
+                return await self._from_secret(secret)
 
-    async def _from_secret(self, place: str) -> Key:
-        name, _, entry = place.partition("/")
+    async def _from_secret(self, secret: Secret) -> Key:
         try:
-            entries = await self._read_secret(name)
+            entries = await self._read_secret(secret.name)
         except LlmgwError as error:
             if error.code != ConditionKind.PERMISSION_DENIED:
                 raise
-            raise _forbidden(name, self._namespace) from error
-        if entries is not None and entry in entries:
-            return Key(_cleaned(entries[entry], f"Secret {place}"), f"secret {place}")
-        raise await self._missing(place, entries)
+            raise _forbidden(secret.name, self._namespace) from error
+        if entries is not None and secret.entry in entries:
+            value = _cleaned(entries[secret.entry], f"Secret {secret}")
+            return Key(value, f"secret {secret}")
+        raise await self._missing(secret, entries)
 
-    async def _missing(self, place: str, entries: Mapping[str, str] | None) -> Blocked:
+    async def _missing(self, secret: Secret, entries: Mapping[str, str] | None) -> Blocked:
         """Say what is not there, and offer what a chart may have put elsewhere."""
-        name, _, entry = place.partition("/")
-        found = await self._known_places(exclude=place)
+        name, entry = secret.name, secret.entry
+        found = await self._known_places(exclude=str(secret))
         remedy = f'Set [gateway] key = {{ secret = "{found[0] if found else "NAME/KEY"}" }}'
         remedy += " in the configuration." if found else ", or take it from a file or a command."
         if entries is not None:

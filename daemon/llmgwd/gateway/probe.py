@@ -13,6 +13,7 @@ import anyio
 
 from llmgwctl.rules.litellm_answers import fault_of
 from llmgwctl.wire import ConditionKind
+from llmgwd.config.model import ProbeKind
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.gateway.answer import Answer, Connect, NotHttp, exchange
 
@@ -59,18 +60,19 @@ async def probe(
     `connect` gives a byte stream through the route. With the `previous` result, readiness is asked
     only now and then and its last answer kept; leave it out after a route has come up.
     """
-    if probe.kind == "off":
+    if probe.kind is ProbeKind.OFF:
         return UNKNOWN
     try:
-        if probe.kind == "tcp":
+        if probe.kind is ProbeKind.TCP:
             return await _tcp(connect)
-        path = probe.path if probe.kind == "http" else LIVELINESS
+        is_http = probe.kind is ProbeKind.HTTP
+        path = probe.path if is_http else LIVELINESS
         started = anyio.current_time()
         with anyio.fail_after(ANSWER_S):
             answer = await exchange(connect, path)
-        result = _http(path, answer) if probe.kind == "http" else liveliness(answer)
+        result = _http(path, answer) if is_http else liveliness(answer)
         result = replace(result, latency_s=anyio.current_time() - started)
-        if probe.kind == "litellm" and result.healthy:
+        if probe.kind is ProbeKind.LITELLM and result.healthy:
             return await _with_readiness(result, connect, previous)
         return result
     except LlmgwError as error:

@@ -9,12 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmgwd.config.file import parse, read
+from llmgwd.config.key_source import Command
 from llmgwd.config.model import (
+    Allow,
     ClusterRoute,
     ForwardConfig,
-    KeySource,
     ListenAddress,
+    MetricsConfig,
     Probe,
+    ProbeKind,
     Protocol,
     UrlRoute,
     default_forward,
@@ -60,6 +63,9 @@ def test_a_full_file_is_read_as_written() -> None:
         probe_every = "30s"
         tunnels = 16
         protocol = "http"
+        allow = ["caddy", "www-data"]
+        hosts = ["Gateway.example.net.", "[FD00::1]"]
+        origins = ["app://Chat.example", "http://b:3000", "file://"]
         fallback = ["https://a.ts.net/", "http://b:8080/x"]
 
         [[forward]]
@@ -68,12 +74,14 @@ def test_a_full_file_is_read_as_written() -> None:
         url = "https://a.ts.net"
         hold = "500ms"
         probe = "tcp"
+        allow = "anyone"
 
         [gateway]
         key = { command = ["pass", "litellm"] }
 
         [metrics]
         listen = "localhost:9400"
+        allow = ["prometheus"]
 
         [log]
         level = "debug"
@@ -98,16 +106,24 @@ def test_a_full_file_is_read_as_written() -> None:
             ),
             hold_s=90.0,
             hold_limit=8,
-            probe=Probe("http", "/live", 30.0),
+            probe=Probe(ProbeKind.HTTP, "/live", 30.0),
             tunnel_limit=16,
             protocol=Protocol.HTTP,
+            allow=Allow(("caddy", "www-data")),
+            hosts=("gateway.example.net", "fd00::1"),
+            origins=("app://chat.example", "http://b:3000", "file://"),
         ),
         ForwardConfig(
-            "direct", localhost(4002), (UrlRoute("https://a.ts.net"),), 0.5, probe=Probe("tcp")
+            "direct",
+            localhost(4002),
+            (UrlRoute("https://a.ts.net"),),
+            0.5,
+            probe=Probe(ProbeKind.TCP),
+            allow=Allow(is_anyone=True),
         ),
     )
-    assert config.gateway.key == KeySource(command=("pass", "litellm"))
-    assert config.metrics == ListenAddress("127.0.0.1", 9400)
+    assert config.gateway.key == Command(("pass", "litellm"))
+    assert config.metrics == MetricsConfig(ListenAddress("127.0.0.1", 9400), Allow(("prometheus",)))
     assert config.log_level == "debug"
 
 
@@ -124,9 +140,9 @@ MISTAKES = {
         ':2: forward[1].hold is 30; allowed: a duration such as "30s", "500ms" or "2m", at most 24h'
     ),
     '[[forward]]\ntargte = "service/x"': (
-        ':2: forward[1].targte is not allowed; did you mean "target"? allowed here: context, '
-        "fallback, hold, hold_limit, kubeconfig, listen, name, namespace, port, probe, "
-        "probe_every, protocol, target, tunnels, url"
+        ':2: forward[1].targte is not allowed; did you mean "target"? allowed here: allow, '
+        "context, fallback, hold, hold_limit, hosts, kubeconfig, listen, name, namespace, "
+        "origins, port, probe, probe_every, protocol, target, tunnels, url"
     ),
     "forwrd = 1": (
         ':1: forwrd is not allowed; did you mean "forward"? '
@@ -163,6 +179,24 @@ MISTAKES = {
     ),
     '[[forward]]\nprotocol = "https"': (
         ':2: forward[1].protocol is "https"; allowed: "auto", "http" or "tcp"'
+    ),
+    '[[forward]]\nallow = "caddy"': (
+        ':2: forward[1].allow is "caddy"; allowed: "anyone", or a list of users such as ["caddy"]'
+    ),
+    '[[forward]]\nallow = ["anyone"]': (
+        ':2: forward[1].allow is ["anyone"]; '
+        'allowed: "anyone", or a list of users such as ["caddy"]'
+    ),
+    '[[forward]]\nhosts = ["a.example:4000"]': (
+        ':2: forward[1].hosts is ["a.example:4000"]; '
+        'allowed: a list of host names without ports, such as ["gateway.example.net"]'
+    ),
+    '[[forward]]\norigins = ["null"]': (
+        ':2: forward[1].origins is ["null"]; allowed: a list of origins such as '
+        '["app://chat.example"] or ["https://example.net"]'
+    ),
+    "[metrics]\nallow = 9100": (
+        ':2: metrics.allow is 9100; allowed: "anyone", or a list of users such as ["prometheus"]'
     ),
     '[metrics]\nlisten = "0.0.0.0:9400"': (
         ':2: metrics.listen is "0.0.0.0:9400"; '

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from llmgwd.cluster.api_errors import Forbidden, NotFound
-from llmgwd.config.model import KeySource
+from llmgwd.config.key_source import Command, Env, File, KeySource, Secret
 from llmgwd.errors import Blocked, Transient
 from llmgwd.gateway import key as key_module
 from llmgwd.gateway.key import KeyRing, decoded, secrets_in
@@ -46,20 +46,20 @@ def take(key_ring: KeyRing) -> key_module.Key:
 
 
 def command(script: str) -> KeySource:
-    return KeySource(command=(sys.executable, "-c", script))
+    return Command((sys.executable, "-c", script))
 
 
 def test_a_variable_of_the_daemon_gives_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_KEY", KEY)
 
-    key = take(ring(KeySource(env="GATEWAY_KEY")))
+    key = take(ring(Env("GATEWAY_KEY")))
 
     assert (key.value, key.source) == (KEY, "variable GATEWAY_KEY")
 
 
 def test_a_missing_variable_tells_that_a_service_has_no_shell() -> None:
     with pytest.raises(Blocked, match="has no GATEWAY_KEY_UNSET") as refused:
-        take(ring(KeySource(env="GATEWAY_KEY_UNSET")))
+        take(ring(Env("GATEWAY_KEY_UNSET")))
 
     assert refused.value.code == "key-missing"
     assert "shell" in refused.value.remedy
@@ -70,7 +70,7 @@ def test_a_file_gives_the_key_without_its_newline(tmp_path: Path) -> None:
     file.write_text(KEY + "\n")
     file.chmod(0o600)
 
-    key = take(ring(KeySource(file=str(file))))
+    key = take(ring(File(str(file))))
 
     assert (key.value, key.warning) == (KEY, "")
 
@@ -80,7 +80,7 @@ def test_a_file_that_everybody_can_read_is_used_with_a_warning(tmp_path: Path) -
     file.write_text(KEY)
     file.chmod(0o644)
 
-    key = take(ring(KeySource(file=str(file))))
+    key = take(ring(File(str(file))))
 
     assert key.value == KEY
     assert f"chmod 600 {file}" in key.warning
@@ -89,7 +89,7 @@ def test_a_file_that_everybody_can_read_is_used_with_a_warning(tmp_path: Path) -
 def test_a_changed_file_is_read_afresh(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text(KEY)
-    keys = ring(KeySource(file=str(file)))
+    keys = ring(File(str(file)))
 
     async def twice() -> tuple[str, str]:
         first = await keys.key()
@@ -115,12 +115,12 @@ def test_a_file_that_holds_no_key_is_refused(tmp_path: Path, content: bytes, sai
     file.write_bytes(content)
 
     with pytest.raises(Blocked, match=said):
-        take(ring(KeySource(file=str(file))))
+        take(ring(File(str(file))))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(Blocked, match="No such file") as refused:
-        take(ring(KeySource(file=str(tmp_path / "absent"))))
+        take(ring(File(str(tmp_path / "absent"))))
 
     assert str(tmp_path / "absent") in refused.value.message
 
@@ -142,7 +142,7 @@ def test_a_command_that_fails_is_quoted_by_its_last_line() -> None:
 
 def test_a_command_that_is_not_there_is_named() -> None:
     with pytest.raises(Blocked, match="no-such-program cannot be started: No such file"):
-        take(ring(KeySource(command=("no-such-program",))))
+        take(ring(Command(("no-such-program",))))
 
 
 def test_a_command_that_waits_is_ended_with_all_it_started(
@@ -204,7 +204,7 @@ def test_many_who_ask_at_once_run_the_command_once(tmp_path: Path) -> None:
 
 def test_a_forgotten_key_is_asked_for_again() -> None:
     secrets = Secrets(s={"K": KEY})
-    keys = ring(KeySource(secret="s/K"), secrets)
+    keys = ring(Secret("s", "K"), secrets)
 
     async def rotated() -> list[str]:
         values = [(await keys.key()).value]
@@ -220,7 +220,7 @@ def test_a_forgotten_key_is_asked_for_again() -> None:
 def test_a_key_in_memory_outlives_a_cluster_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(key_module, "KEEP_S", 0.0)
     secrets = Secrets(s={"K": KEY})
-    keys = ring(KeySource(secret="s/K"), secrets)
+    keys = ring(Secret("s", "K"), secrets)
 
     async def away() -> str:
         await keys.key()
@@ -234,19 +234,19 @@ def test_every_new_value_is_told_to_the_redactor_first() -> None:
     learned: list[str] = []
     secrets = Secrets(s={"K": KEY})
 
-    take(KeyRing(KeySource(secret="s/K"), secrets.read, learned.append))
+    take(KeyRing(Secret("s", "K"), secrets.read, learned.append))
 
     assert learned == [KEY]
 
 
 def test_a_key_does_not_show_in_its_repr() -> None:
-    assert KEY not in repr(take(ring(KeySource(secret="s/K"), Secrets(s={"K": KEY}))))
+    assert KEY not in repr(take(ring(Secret("s", "K"), Secrets(s={"K": KEY}))))
 
 
 def test_a_missing_secret_offers_what_the_chart_has_put_elsewhere() -> None:
     secrets = Secrets(**{"my-litellm-masterkey": {"masterkey": "random"}})
     keys = ring(
-        KeySource(secret="litellm-secrets/LITELLM_MASTER_KEY"),
+        Secret("litellm-secrets", "LITELLM_MASTER_KEY"),
         secrets,
         namespace="llm",
         release="my-litellm",
@@ -260,7 +260,7 @@ def test_a_missing_secret_offers_what_the_chart_has_put_elsewhere() -> None:
 
 
 def test_a_secret_without_the_entry_lists_those_it_has() -> None:
-    keys = ring(KeySource(secret="s/K"), Secrets(s={"B": "x", "A": "y"}))
+    keys = ring(Secret("s", "K"), Secrets(s={"B": "x", "A": "y"}))
 
     with pytest.raises(Blocked, match=r"no entry K \(it has A, B\)"):
         take(keys)
@@ -270,7 +270,7 @@ def test_a_forbidden_secret_names_the_rule_and_the_other_ways() -> None:
     secrets = Secrets(s=Forbidden("permission-denied", "no"))
 
     with pytest.raises(Blocked, match="may not get the Secret s") as refused:
-        take(ring(KeySource(secret="s/K"), secrets))
+        take(ring(Secret("s", "K"), secrets))
 
     assert refused.value.code == "permission-denied"
     assert "resourceNames: [s], verbs: [get]" in refused.value.remedy

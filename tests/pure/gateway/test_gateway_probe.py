@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmgwd.config.model import Probe
+from llmgwd.config.model import Probe, ProbeKind
 from llmgwd.errors import Blocked, Transient
 from llmgwd.gateway.answer import Answer, NotHttp, parse
 from llmgwd.gateway.probe import (
@@ -280,13 +280,13 @@ def test_a_failing_route_leaves_the_gateway_unjudged(
 def test_off_asks_nothing() -> None:
     server = Server()
 
-    result, _ = run(lambda: probe(Probe("off"), server.connect))
+    result, _ = run(lambda: probe(Probe(ProbeKind.OFF), server.connect))
 
     assert result == ProbeResult(None)
 
 
 def test_tcp_is_healthy_when_the_stream_stays_open() -> None:
-    result, ended_at = run(lambda: probe(Probe("tcp"), Server().connect))
+    result, ended_at = run(lambda: probe(Probe(ProbeKind.TCP), Server().connect))
 
     assert (result.healthy, ended_at) == (True, TCP_SETTLE_S)
 
@@ -297,7 +297,7 @@ def test_tcp_is_unhealthy_when_the_stream_ends_at_once() -> None:
         reader.feed_eof()
         return reader, writer
 
-    result, _ = run(lambda: probe(Probe("tcp"), connect))
+    result, _ = run(lambda: probe(Probe(ProbeKind.TCP), connect))
 
     assert (result.healthy, code_of(result)) == (False, "gateway-unhealthy")
 
@@ -306,7 +306,7 @@ def test_tcp_is_unhealthy_when_the_stream_ends_at_once() -> None:
 def test_a_path_is_healthy_below_500(status: int, healthy: bool) -> None:
     server = Server(ping=http(status, b"pong"))
 
-    result, _ = run(lambda: probe(Probe("http", "/ping"), server.connect))
+    result, _ = run(lambda: probe(Probe(ProbeKind.HTTP, "/ping"), server.connect))
 
     assert result.healthy is healthy
     assert server.asked == ["/ping"]
