@@ -9,8 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmgwctl.api import transport
@@ -21,6 +19,9 @@ from support.ports import free_port
 from support.written_logs import LOGS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
     from llmgwctl.wire import Event, ForwardStatus, Status
 
 START_S = 20.0
@@ -139,6 +140,15 @@ DEFAULT = """
 [[forward]]
 name = "litellm"
 listen = "localhost:PORT"
+"""
+TWO_FORWARDS = """
+[[forward]]
+name = "litellm"
+listen = "localhost:PORT"
+
+[[forward]]
+name = "other"
+listen = "localhost:OTHER"
 """
 
 

@@ -13,7 +13,6 @@ import socket
 import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -33,6 +32,8 @@ from llmgwd.tunnel.pool import TunnelPool
 from llmgwsim.cluster import SimulatedCluster
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pytest
 
     from llmgwd.relay.connection import LocalConnection
@@ -237,6 +238,10 @@ def get(path: str, name: str = "", *lines: str) -> bytes:
     return "\r\n".join([f"GET {path} HTTP/1.1", "Host: x", *named, *lines, "", ""]).encode()
 
 
+# A model that thinks longer than any test lasts.
+THINKING = get("/slow?ms=60000")
+
+
 def post(path: str, body: bytes, name: str = "", length: int | None = None) -> bytes:
     """A POST whose body may be shorter than it says."""
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nX-Request-Id: {name}\r\n"
@@ -269,3 +274,7 @@ async def data_path(
             yield path
             path.listener.close()
             tasks.cancel_scope.cancel()
+
+
+def is_settled_at(path: DataPath, warm: int) -> bool:
+    return path.pool.counts() == {"idle": warm, "busy": 0, "draining": 0, "dialing": 0}

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from data_path import ALL_WAYS, SPDY_WAYS, data_path, get, status, until
+from data_path import ALL_WAYS, SPDY_WAYS, THINKING, data_path, get, status, until
 
 from llmgwctl.wire import UpgradeKind
 
-pytestmark = pytest.mark.anyio
+if TYPE_CHECKING:
+    from pathlib import Path
 
-THINKING = get("/slow?ms=60000")
+pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])

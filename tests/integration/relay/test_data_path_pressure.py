@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from data_path import ALL_WAYS, SPDY_WAYS, Client, DataPath, data_path, get, post, status, until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from llmgwctl.wire import UpgradeKind
 
 pytestmark = pytest.mark.anyio
@@ -18,11 +19,6 @@ pytestmark = pytest.mark.anyio
 MIB = 1024 * 1024
 # No kernel holds as much for a socket: loopback's buffers end below 10 MiB.
 PLENTY = 256 * MIB
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 async def stalled_reader(path: DataPath) -> Client:

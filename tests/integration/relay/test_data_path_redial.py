@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from data_path import ALL_WAYS, SPDY_WAYS, DataPath, data_path, get, post, status, until
@@ -12,12 +12,10 @@ from data_path import ALL_WAYS, SPDY_WAYS, DataPath, data_path, get, post, statu
 from llmgwctl.wire import UpgradeKind
 from llmgwd.relay.splice import KEPT_BYTES
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 def answering_pod(answer: bytes) -> str:

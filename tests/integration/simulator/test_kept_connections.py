@@ -12,7 +12,6 @@ import http.client
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +20,8 @@ from cluster_client import Spdy, get, pod_name, spdy_to
 from llmgwd.protocol import spdy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from llmgwsim.remote import RemoteCluster
     from peers.kubectl import Kubectl
 
