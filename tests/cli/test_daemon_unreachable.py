@@ -94,7 +94,7 @@ OK_HEAD = b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n"
         (
             b'HTTP/1.0 404 Not Found\r\n\r\n{"error":{"code":"route-unknown",'
             b'"message":"m","remedy":""}}',
-            "speaks v1 .* an older or newer one",
+            "is older than this llmgwctl: m; restart it",
         ),
         (OK_HEAD + b"Content-Length: 100\r\n\r\n{", "broke off after 1 of 100 bytes"),
         (OK_HEAD + b"Content-Le", "closed the connection before it had answered"),

@@ -124,7 +124,11 @@ def refusal(answer: transport.Answer) -> Refused | Unreachable:
             "choose another socket with --socket",
         )
     if code == "route-unknown":
-        return _other_api("an older or newer one")
+        return Unreachable(
+            "daemon-older",
+            f"the running llmgwd is older than this llmgwctl: {message}",
+            "restart it, so that it is of the same version: llmgwctl service restart",
+        )
     return Refused(answer.status, str(code), str(message), str(remedy))
 
 

@@ -33,6 +33,7 @@ _SET_UP = "Set up"
 VERBS = (
     Verb("status", "show every forward's state, and what to do where one is in trouble", _LOOK),
     Verb("events", "show what happened, and go on showing it", _LOOK),
+    Verb("requests", "show the requests that passed, and what they add up to", _LOOK),
     Verb("wait", "wait until a forward is ready", _LOOK),
     Verb("health", "say whether every forward serves, for scripts and monitors", _LOOK),
     Verb("doctor", "check the whole way to the gateway, and say what to do", _LOOK),

@@ -8,8 +8,8 @@ import time
 from typing import TYPE_CHECKING
 
 from llmgwctl.api.client import Client
+from llmgwctl.api.following import follow
 from llmgwctl.cli.arguments import duration, prints_colour
-from llmgwctl.errors import NotRunning, Unreachable
 from llmgwctl.rules.timestamps import seconds_of
 from llmgwctl.show.events import event_lines
 from llmgwctl.show.terminal import detect, span
@@ -31,8 +31,6 @@ EXAMPLES = (
     ("llmgwctl events -f", "and what comes"),
     ("llmgwctl events --since 7d --json", "a week, for scripts"),
 )
-# How soon to look again for a daemon that went away: restarts are over within a second or so.
-_RETRY_S = 0.5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     client = Client(arguments.socket)
     terminal = detect(prints_colour(arguments.color))
     count = 0
-    events = _followed(client, arguments) if arguments.follow else _past(client, arguments)
+    events = _followed(client, arguments.since) if arguments.follow else _past(client, arguments)
     for event in events:
         if arguments.forward and event.get("forward", arguments.forward) != arguments.forward:
             continue
@@ -69,30 +67,18 @@ def _past(client: Client, arguments: argparse.Namespace) -> Iterator[Event]:
             yield event
 
 
-def _followed(client: Client, arguments: argparse.Namespace) -> Iterator[Event]:
+def _followed(client: Client, since_s: float) -> Iterator[Event]:
     """Yield for ever; after a restart of the daemon, what was missed first and nothing twice."""
-    since_s: float = arguments.since
     seen = ("", -1)
-    is_connected = False
-    while True:
-        try:
-            for event in client.events(since_s):
-                is_connected = True
-                mark = (event["time"], event["seq"])
-                if event["kind"] == EventKind.SNAPSHOT or mark > seen:
-                    yield event
-                if event["kind"] != EventKind.SNAPSHOT:
-                    seen = max(seen, mark)
-            _note("llmgwd ended the connection; waiting for it")
-        except TimeoutError:
-            _note("llmgwd shows no sign of life; asking again")
-        except (NotRunning, Unreachable):
-            if not is_connected:
-                raise
+
+    def watch() -> Iterator[Event]:
         last = seconds_of(seen[0])
-        since_s = arguments.since if last is None else max(time.time() - last + 1, 1)
-        time.sleep(_RETRY_S)
+        return client.events(since_s if last is None else max(time.time() - last + 1, 1))
 
-
-def _note(text: str) -> None:
-    print(f"llmgwctl: {text}", file=sys.stderr)
+    for event in follow(watch):
+        mark = (event["time"], event["seq"])
+        if event["kind"] == EventKind.SNAPSHOT:
+            yield event
+        elif mark > seen:
+            seen = mark
+            yield event

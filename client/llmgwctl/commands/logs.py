@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import sys
 import time
 from typing import TYPE_CHECKING
 
 from llmgwctl.api.client import Client
+from llmgwctl.api.following import follow
 from llmgwctl.api.forward_choice import add_forward, choose_gateway
 from llmgwctl.cli.arguments import duration, prints_colour
-from llmgwctl.errors import Refused, Unreachable
 from llmgwctl.rules.timestamps import order
 from llmgwctl.show.logs import Painter, is_wanted, request_of
 from llmgwctl.show.terminal import detect
@@ -34,7 +33,6 @@ EXAMPLES = (
     ("llmgwctl logs -f --requests", "requests as they come, health probes left out"),
 )
 _DEFAULT_TAIL = 200
-_RETRY_S = 0.5
 _CLOCKS_DIFFER_S = 60.0
 
 
@@ -79,27 +77,21 @@ def _followed(client: Client, query: Mapping[str, object]) -> Iterator[LogLine]:
     """Yield for ever; after a restart of the daemon, what was missed first and nothing twice."""
     seen: dict[str, str] = {}
     heard_at: float | None = None
-    while True:
-        try:
-            for entry in client.lines(ApiPath.LOGS, query):
-                heard_at = time.time()
-                if entry["note"] is None:
-                    if order(entry["time"]) <= seen.get(entry["pod"], ""):
-                        continue
-                    seen[entry["pod"]] = order(entry["time"])
-                yield entry
-            print("llmgwctl: llmgwd ended the connection; waiting for it", file=sys.stderr)
-        except TimeoutError:
-            print("llmgwctl: llmgwd shows no sign of life; asking again", file=sys.stderr)
-        except (Unreachable, Refused):
-            # Refused too: a daemon that has just started does not reach the cluster yet.
-            if heard_at is None:
-                raise
-        if heard_at is not None:
-            # With the clocks of the pods' machines in doubt, rather too much than too little.
-            since_s = time.time() - heard_at + _CLOCKS_DIFFER_S
-            query = {**query, "since_s": since_s, "tail": None}
-        time.sleep(_RETRY_S)
+
+    def watch() -> Iterator[LogLine]:
+        if heard_at is None:
+            return client.lines(ApiPath.LOGS, query)
+        # With the clocks of the pods' machines in doubt, rather too much than too little.
+        since_s = time.time() - heard_at + _CLOCKS_DIFFER_S
+        return client.lines(ApiPath.LOGS, {**query, "since_s": since_s, "tail": None})
+
+    for entry in follow(watch):
+        heard_at = time.time()
+        if entry["note"] is None:
+            if order(entry["time"]) <= seen.get(entry["pod"], ""):
+                continue
+            seen[entry["pod"]] = order(entry["time"])
+        yield entry
 
 
 def _text(entry: LogLine, painter: Painter, arguments: argparse.Namespace) -> str:

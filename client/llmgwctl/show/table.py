@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from llmgwctl.rules.timestamps import seconds_of
 from llmgwctl.rules.visible import visible
+from llmgwctl.show.columns import Column, draw, total, widths
 from llmgwctl.show.terminal import (
     BOLD,
     DIM,
@@ -25,34 +26,15 @@ if TYPE_CHECKING:
 
     from llmgwctl.wire import ConditionStatus, ForwardStatus, RouteStatus, Status
 
-_GAP = 2
 
-
-class _Column:
-    """`least` is how far its cells may be cut (None: not at all), `goes` says when it is left out
-    altogether (None: never)."""
-
-    def __init__(
-        self,
-        title: str,
-        least: int | None = None,
-        goes: int | None = None,
-        is_number: bool = False,
-    ) -> None:
-        self.title = title
-        self.least = least
-        self.goes = goes
-        self.is_number = is_number
-
-
-_FORWARD = _Column("  FORWARD", least=12)
-_STATE = _Column("STATE")
-_LOCAL = _Column("LOCAL", goes=5)
-_TARGET = _Column("TARGET", least=12, goes=2)
-_POD = _Column("POD", goes=1)
-_SINCE = _Column("SINCE", goes=3, is_number=True)
-_STREAMS = _Column("STREAMS", goes=4, is_number=True)
-_HELD = _Column("HELD", is_number=True)
+_FORWARD = Column("  FORWARD", least=12)
+_STATE = Column("STATE")
+_LOCAL = Column("LOCAL", goes=5)
+_TARGET = Column("TARGET", least=12, goes=2)
+_POD = Column("POD", goes=1)
+_SINCE = Column("SINCE", goes=3, is_number=True)
+_STREAMS = Column("STREAMS", goes=4, is_number=True)
+_HELD = Column("HELD", is_number=True)
 # How far cells can be abbreviated; see the functions that take a `brevity`.
 _BREVITIES = range(5)
 _KINDS = {"service": "svc", "deployment": "deploy", "statefulset": "sts"}
@@ -64,7 +46,7 @@ def table(status: Status, terminal: Terminal, now: float) -> list[str]:
     lines: list[str] = []
     if forwards:
         columns, rows = _cells(forwards, terminal, now)
-        head, *drawn = _draw(columns, rows, terminal)
+        head, *drawn = draw(columns, rows, terminal)
         lines.append(terminal.paint(head, DIM))
         for forward, row in zip(forwards, drawn, strict=True):
             lines.append(_paint_row(row, forward, terminal))
@@ -161,7 +143,7 @@ def _short_one(forward: ForwardStatus, terminal: Terminal) -> str:
 
 def _cells(
     forwards: Sequence[ForwardStatus], terminal: Terminal, now: float
-) -> tuple[list[_Column], list[list[str]]]:
+) -> tuple[list[Column], list[list[str]]]:
     """Write the cells as long as the width allows; leave out columns that say nothing."""
     columns = [_FORWARD, _STATE, _LOCAL, _TARGET, _POD, _SINCE, _STREAMS, _HELD]
     if not any(route["pods"] for forward in forwards for route in forward["routes"]):
@@ -170,13 +152,13 @@ def _cells(
         columns.remove(_HELD)
     for brevity in _BREVITIES:
         rows = [_row(forward, columns, terminal, now, brevity) for forward in forwards]
-        if _total(_widths(columns, rows)) <= terminal.width:
+        if total(widths(columns, rows)) <= terminal.width:
             break
     return columns, rows
 
 
 def _row(
-    forward: ForwardStatus, columns: Sequence[_Column], terminal: Terminal, now: float, brevity: int
+    forward: ForwardStatus, columns: Sequence[Column], terminal: Terminal, now: float, brevity: int
 ) -> list[str]:
     route = active(forward)
     cells = {
@@ -218,53 +200,6 @@ def _pod_cell(route: RouteStatus | None, brevity: int) -> str:
     name = clean(pods[0]["name"])
     # The end is what tells replicas of one deployment apart.
     return name if brevity == 0 else name.rpartition("-")[2]
-
-
-def _widths(columns: Sequence[_Column], rows: Sequence[Sequence[str]]) -> list[int]:
-    return [
-        max(len(column.title), *(len(row[n]) for row in rows)) for n, column in enumerate(columns)
-    ]
-
-
-def _total(widths: Sequence[int]) -> int:
-    return sum(widths) + _GAP * (len(widths) - 1)
-
-
-def _draw(
-    columns: Sequence[_Column], rows: Sequence[Sequence[str]], terminal: Terminal
-) -> list[str]:
-    """Lay out titles and rows: cut the widest column first, leave out whole ones at last."""
-    kept, widths = _fit(columns, _widths(columns, rows), terminal.width)
-    lines = []
-    for row in ([column.title for column in columns], *rows):
-        cells = []
-        for n, width in zip(kept, widths, strict=True):
-            text = terminal.cut(row[n], width)
-            cells.append(text.rjust(width) if columns[n].is_number else text.ljust(width))
-        lines.append((" " * _GAP).join(cells).rstrip())
-    return lines
-
-
-def _fit(
-    columns: Sequence[_Column], widths: Sequence[int], limit: int
-) -> tuple[list[int], list[int]]:
-    """Choose which columns stay, and how wide."""
-    kept = list(range(len(columns)))
-    while True:
-        chosen = [widths[n] for n in kept]
-        while _total(chosen) > limit:
-            spare = [_spare(columns[n], width) for n, width in zip(kept, chosen, strict=True)]
-            if max(spare) <= 0:
-                break
-            chosen[spare.index(max(spare))] -= 1
-        droppable = [n for n in kept if columns[n].goes is not None]
-        if _total(chosen) <= limit or not droppable:
-            return kept, chosen
-        kept.remove(min(droppable, key=lambda n: columns[n].goes or 0))
-
-
-def _spare(column: _Column, width: int) -> int:
-    return 0 if column.least is None else width - column.least
 
 
 def _paint_row(row: str, forward: ForwardStatus, terminal: Terminal) -> str:
