@@ -1,215 +1,34 @@
-"""Access to a cluster with the credentials, certificates and proxies that people have."""
+"""Requests and streams to an API server: which failure is which, what is kept, and what ends."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import os
 import resource
-import ssl
-import tempfile
-from collections.abc import Awaitable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+from access_answers import error_of, problem_by
 from aiohttp import web
-from scripted_api import (
-    ScriptedApi,
-    http_proxy,
-    kubeconfig,
-    serving,
-    socks_proxy,
-    status,
-)
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.access import open_access
-from llmgwd.cluster.api_errors import Action, Forbidden, NotFound, Unauthorized
-from llmgwd.errors import Blocked, LlmgwError, Transient
-from llmgwsim.net.tls import SERVER_NAME, Authority, server_context
+from llmgwd.cluster.api_errors import Action, Forbidden, NotFound
+from llmgwd.errors import Transient
+from llmgwsim.net.tls import Authority, server_context
+from support.scripted_api import (
+    VERSION,
+    ScriptedApi,
+    kubeconfig,
+    serving,
+    status,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.anyio
-VERSION = {"gitVersion": "v1.36.2"}
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(autouse=True)
-def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-
-
-async def version_by(path: str) -> str:
-    access = await open_access(path, None)
-    try:
-        return await access.version()
-    finally:
-        await access.close()
-
-
-async def error_of(made: Awaitable[object]) -> LlmgwError:
-    with pytest.raises(LlmgwError) as caught:
-        await made
-    return caught.value
-
-
-async def problem_by(path: str) -> LlmgwError:
-    return await error_of(version_by(path))
-
-
-async def test_a_token_is_sent_and_an_object_comes_back(tmp_path: Path) -> None:
-    async with serving() as api:
-        api.answers["/version"] = VERSION
-        api.tokens = {"T"}
-
-        assert await version_by(kubeconfig(tmp_path, api)) == "v1.36.2"
-
-
-async def test_a_name_and_password_are_sent(tmp_path: Path) -> None:
-    async with serving() as api:
-        api.answers["/version"] = VERSION
-
-        await version_by(kubeconfig(tmp_path, api, {"username": "me", "password": "pw"}))
-
-        expected = "Basic " + base64.b64encode(b"me:pw").decode()
-        assert api.requests[0].headers["Authorization"] == expected
-
-
-async def test_a_token_file_that_rotates_is_read_again(tmp_path: Path) -> None:
-    token = tmp_path / "token"
-    token.write_text("first\n")
-    async with serving() as api:
-        api.answers["/version"] = VERSION
-        api.tokens = {"first"}
-        access = await open_access(kubeconfig(tmp_path, api, {"tokenFile": "token"}), None)
-        await access.version()
-
-        api.tokens = {"second"}
-        replacement = tmp_path / "token.new"
-        replacement.write_text("second\n")
-        replacement.replace(token)
-
-        assert await access.version() == "v1.36.2"
-        assert str(token) in access.credential_files
-        assert api.refused == 0
-        await access.close()
-
-
-async def test_a_login_that_the_cluster_refuses_is_told_once(tmp_path: Path) -> None:
-    async with serving() as api:
-        api.tokens = {"other"}
-
-        error = await problem_by(kubeconfig(tmp_path, api))
-
-        assert isinstance(error, Unauthorized)
-        assert error.code == ConditionKind.LOGIN_EXPIRED
-        assert len(api.requests) == 1
-
-
-@pytest.mark.parametrize("as_files", [True, False])
-async def test_a_client_certificate_is_shown_and_no_key_stays_on_disk(
-    tmp_path: Path, as_files: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
-    authority = Authority()
-    identity = authority.client("jane")
-    if as_files:
-        identity.write_pem(tmp_path, "jane")
-        user = {"client-certificate": "jane.crt", "client-key": "jane.key"}
-    else:
-        user = {
-            "client-certificate-data": base64.b64encode(identity.certificate).decode(),
-            "client-key-data": base64.b64encode(identity.key).decode(),
-        }
-    async with serving(authority, asks_for_certificate=True) as api:
-        api.answers["/version"] = VERSION
-
-        assert await version_by(kubeconfig(tmp_path, api, user)) == "v1.36.2"
-
-    assert list(temporary.iterdir()) == []
-
-
-async def test_a_certificate_file_that_is_replaced_is_used_for_the_next_connection(
-    tmp_path: Path,
-) -> None:
-    authority = Authority()
-    Authority().client("jane").write_pem(tmp_path, "jane")
-    user = {"client-certificate": "jane.crt", "client-key": "jane.key"}
-    async with serving(authority, asks_for_certificate=True) as api:
-        api.answers["/version"] = VERSION
-        access = await open_access(kubeconfig(tmp_path, api, user), None)
-        with pytest.raises(Transient):
-            await access.version()
-
-        authority.client("jane").write_pem(tmp_path, "jane")
-        os.utime(tmp_path / "jane.crt", (1, 1))
-
-        assert await access.version() == "v1.36.2"
-        await access.close()
-
-
-async def test_an_authority_file_and_a_server_name_are_honoured(tmp_path: Path) -> None:
-    async with serving() as api:
-        api.answers["/version"] = VERSION
-        (tmp_path / "ca.crt").write_bytes(api.authority.pem)
-        path = kubeconfig(
-            tmp_path,
-            api,
-            **{
-                "certificate-authority-data": None,
-                "certificate-authority": "ca.crt",
-                "tls-server-name": SERVER_NAME,
-            },
-        )
-
-        assert await version_by(path) == "v1.36.2"
-
-
-async def test_a_server_name_the_certificate_does_not_hold_is_not_trusted(tmp_path: Path) -> None:
-    async with serving() as api:
-        error = await problem_by(
-            kubeconfig(tmp_path, api, **{"tls-server-name": "other.example.com"})
-        )
-
-        assert isinstance(error, Blocked)
-        assert error.code == ConditionKind.TLS_UNTRUSTED
-
-
-async def test_an_unknown_authority_is_not_trusted_and_can_be_waived(tmp_path: Path) -> None:
-    async with serving() as api:
-        api.answers["/version"] = VERSION
-
-        error = await problem_by(kubeconfig(tmp_path, api, **{"certificate-authority-data": None}))
-
-        assert isinstance(error, Blocked)
-        assert error.code == ConditionKind.TLS_UNTRUSTED
-        waived = {"certificate-authority-data": None, "insecure-skip-tls-verify": True}
-        assert await version_by(kubeconfig(tmp_path, api, **waived)) == "v1.36.2"
-
-
-@pytest.mark.parametrize(
-    ("user", "words"),
-    [
-        ({"client-certificate": "absent.crt"}, "cannot read"),
-        ({"client-certificate-data": base64.b64encode(b"junk").decode()}, "in PEM"),
-    ],
-)
-async def test_an_unreadable_certificate_is_told_when_the_access_is_opened(
-    tmp_path: Path, user: dict[str, str], words: str
-) -> None:
-    with pytest.raises(Blocked) as caught:
-        await open_access(kubeconfig(tmp_path, ScriptedApi(Authority()), user), None)
-
-    assert caught.value.code == ConditionKind.CERTIFICATE_UNREADABLE
-    assert "user test: client-certificate" in caught.value.message
-    assert words in caught.value.message
 
 
 async def test_a_server_that_is_away_is_tried_again(tmp_path: Path) -> None:
@@ -376,80 +195,6 @@ async def test_a_line_longer_than_any_buffer_comes_whole(tmp_path: Path) -> None
         await access.close()
 
 
-async def test_an_http_proxy_of_the_cluster_is_used_with_its_login(tmp_path: Path) -> None:
-    async with serving() as api, http_proxy() as proxy:
-        api.answers["/version"] = VERSION
-        url = f"http://me:p%40ss@127.0.0.1:{proxy.port}"
-
-        assert await version_by(kubeconfig(tmp_path, api, **{"proxy-url": url})) == "v1.36.2"
-        assert proxy.targets == [f"127.0.0.1:{api.port}"]
-        assert proxy.logins == ["me:p@ss"]
-
-
-async def test_an_https_proxy_carries_tls_within_tls(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    authority = Authority()
-    (tmp_path / "proxy-ca.crt").write_bytes(authority.pem)
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "proxy-ca.crt"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*authority.server().write_pem(tmp_path, "proxy"))
-    async with serving() as api, http_proxy(tls=context) as proxy:
-        api.answers["/version"] = VERSION
-        url = f"https://localhost:{proxy.port}"
-
-        assert await version_by(kubeconfig(tmp_path, api, **{"proxy-url": url})) == "v1.36.2"
-        assert proxy.targets == [f"127.0.0.1:{api.port}"]
-
-
-async def test_a_socks5_proxy_resolves_the_servers_name(tmp_path: Path) -> None:
-    async with serving() as api, socks_proxy() as proxy:
-        api.answers["/version"] = VERSION
-        path = kubeconfig(
-            tmp_path,
-            api,
-            server=f"https://{SERVER_NAME}:{api.port}",
-            **{"proxy-url": f"socks5://127.0.0.1:{proxy.port}"},
-        )
-
-        assert await version_by(path) == "v1.36.2"
-        assert proxy.targets == [f"{SERVER_NAME}:{api.port}"]
-
-
-async def test_the_environments_proxy_is_used_unless_no_proxy_names_the_server(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with serving() as api, http_proxy() as proxy:
-        api.answers["/version"] = VERSION
-        # A name that only the proxy can lead anywhere: this machine itself is always exempt.
-        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
-        path = kubeconfig(tmp_path, api, server=f"https://0.0.0.0:{api.port}")
-
-        error = await problem_by(path)
-
-        assert isinstance(error, Blocked)
-        assert error.code == ConditionKind.TLS_UNTRUSTED
-        assert proxy.targets == [f"0.0.0.0:{api.port}"]
-        monkeypatch.setenv("NO_PROXY", "0.0.0.0")
-        await problem_by(path)
-        assert len(proxy.targets) == 1
-
-
-@pytest.mark.parametrize(("code", "kind"), [(407, Blocked), (502, Transient)])
-async def test_a_proxy_that_refuses_is_named_without_its_login(
-    tmp_path: Path, code: int, kind: type[Exception]
-) -> None:
-    async with serving() as api, http_proxy(refuses_with=code) as proxy:
-        url = f"http://me:hunter2@127.0.0.1:{proxy.port}"
-
-        error = await problem_by(kubeconfig(tmp_path, api, **{"proxy-url": url}))
-
-        assert isinstance(error, kind)
-        assert f"127.0.0.1:{proxy.port}" in str(error)
-        assert str(code) in str(error)
-        assert "hunter2" not in str(error)
-
-
 async def test_an_access_is_closed_soon_where_the_server_says_no_goodbye(tmp_path: Path) -> None:
     authority, is_over = Authority(), asyncio.Event()
 
@@ -493,24 +238,4 @@ async def test_a_machine_out_of_descriptors_blames_nobody_else(tmp_path: Path) -
         assert [type(error) for error in seen] == [Transient, Transient]
         assert {error.code for error in seen} == {ConditionKind.DESCRIPTORS_EXHAUSTED}
         assert await access.version() == "v1.36.2"
-        await access.close()
-
-
-async def test_impersonation_is_sent(tmp_path: Path) -> None:
-    async with serving() as api:
-        api.answers["/version"] = VERSION
-
-        await version_by(
-            kubeconfig(tmp_path, api, {"token": "T", "as": "jane", "as-groups": ["g"]})
-        )
-
-        assert api.requests[0].headers["Impersonate-User"] == "jane"
-        assert api.requests[0].headers["Impersonate-Group"] == "g"
-
-
-async def test_nothing_secret_is_in_the_text_form_of_an_access(tmp_path: Path) -> None:
-    async with serving() as api:
-        access = await open_access(kubeconfig(tmp_path, api, {"token": "s3cret"}), None)
-
-        assert "s3cret" not in f"{access!r} {await access.credential()!r}"
         await access.close()

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 from aiohttp import web
-from scripted_api import (
+
+from llmgwctl.wire import ConditionKind
+from llmgwd.cluster import target_watch
+from llmgwd.cluster.access import open_access
+from llmgwd.cluster.api_errors import Forbidden, Unauthorized
+from llmgwd.cluster.target_watch import TargetWatch
+from llmgwd.config.target import Target
+from llmgwd.errors import Transient
+from support.scripted_api import (
     PODS,
     SERVICE,
     Handler,
@@ -24,24 +30,15 @@ from scripted_api import (
     serving,
     status,
 )
-from views import Views
+from support.views import Views
 
-from llmgwctl.wire import ConditionKind
-from llmgwd.cluster import target_watch
-from llmgwd.cluster.access import open_access
-from llmgwd.cluster.api_errors import Forbidden, Unauthorized
-from llmgwd.cluster.target_watch import TargetWatch
-from llmgwd.config.target import Target
-from llmgwd.errors import Transient
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.anyio
 NAMESPACE = "/api/v1/namespaces/litellm"
 SERVICES = f"{NAMESPACE}/services"
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ from aiohttp import web
 from llmgwsim.net.tls import Authority
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+VERSION = {"gitVersion": "v1.36.2"}
 PODS = "/api/v1/namespaces/litellm/pods"
 SERVICE = "/api/v1/namespaces/litellm/services/litellm"
 
