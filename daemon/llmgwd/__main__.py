@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import llmgwctl
 from llmgwctl import paths
 from llmgwd.config.model import Config, default_forward
-from llmgwd.control.socket import claim
+from llmgwd.control.socket import bind_control_socket
 from llmgwd.errors import LlmgwError
 from llmgwd.relay.sockets import ProcessSockets
 from llmgwd.service.activation import inherit
@@ -40,8 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    # What is written, by plugins too, is for this user alone, whatever the shell says.
+    os.umask(0o077)
     inherited = inherit()
-    claimed = claim(os.path.abspath(options.socket) if options.socket else paths.socket_path())
+    path = os.path.abspath(options.socket) if options.socket else paths.socket_path()
+    control_socket = bind_control_socket(path)
     try:
         raise_limit()
         config = read_config(options.config or paths.config_path())
@@ -53,13 +56,13 @@ def _run(options: argparse.Namespace) -> int:
         return app.run(
             config,
             sockets,
-            claimed,
+            control_socket,
             app.LogOptions(
                 options.log_level or config.log_level, options.log_format, options.log_file
             ),
         )
     finally:
-        claimed.release()
+        control_socket.release()
 
 
 def read_config(path: str) -> Config:

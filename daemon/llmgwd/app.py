@@ -11,7 +11,8 @@ import faulthandler
 import os
 import signal
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import anyio
 import structlog
@@ -20,9 +21,11 @@ from llmgwd.control.api import ControlServer
 from llmgwd.control.metrics_port import offer_metrics
 from llmgwd.control.table import TABLE
 from llmgwd.forwards.manager import DRAIN_S, ForwardManager
-from llmgwd.service.fault import allow_faults
 from llmgwd.service.notify import Notifier
 from llmgwd.system.folders import state_folder
+from llmgwd.system.limits import forbid_dumps
+from llmgwd.system.signals import ReceivedSignals
+from llmgwd.system.wakeup import Wakeup
 from llmgwd.telemetry import log
 from llmgwd.telemetry.journal import Journal
 
@@ -31,12 +34,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from llmgwd.config.model import Config
-    from llmgwd.control.socket import Claim
+    from llmgwd.control.socket import ControlSocket
     from llmgwd.relay.sockets import ProcessSockets
 
 LOOP_VARIABLE: Final = "LLMGW_LOOP"
 # On top of the drain: closing what is left takes moments.
 STOP_SLACK_S: Final = 5.0
+# So often at most is the configuration read for a storm of SIGHUPs.
+RELOAD_PAUSE_S: Final = 0.25
 
 _log = structlog.get_logger()
 
@@ -48,12 +53,17 @@ class LogOptions:
     file: str | None = None
 
 
-def run(config: Config, sockets: ProcessSockets, claimed: Claim, logging: LogOptions) -> int:
+def run(
+    config: Config, sockets: ProcessSockets, control_socket: ControlSocket, logging: LogOptions
+) -> int:
     """Run until a signal ends it; the exit status."""
     log.configure(logging.level, logging.log_format, logging.file)
     faulthandler.enable()
-    allow_faults()
-    daemon = Daemon(config, sockets, claimed, Notifier.from_environment(), state_folder())
+    # Where every thread is, for whoever asks; by default these signals end the process.
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        faulthandler.register(number, all_threads=True)
+    forbid_dumps()
+    daemon = Daemon(config, sockets, control_socket, Notifier.from_environment(), state_folder())
     start(daemon.run)
     return 0
 
@@ -71,32 +81,36 @@ class Daemon:
         self,
         config: Config,
         sockets: ProcessSockets,
-        claimed: Claim,
+        control_socket: ControlSocket,
         notifier: Notifier,
         state: Path | None,
         beside: Callable[[ForwardManager], Coroutine[None, None, None]] | None = None,
     ) -> None:
         self._config = config
         self._sockets = sockets
-        self._claimed = claimed
+        self._control_socket = control_socket
         self._notifier = notifier
         self._state = state
         self._beside = beside
+        self._hangup = Wakeup()
         self.manager: ForwardManager
 
     async def run(self) -> None:
         journal = Journal(self._state)
         self.manager = ForwardManager(self._config, self._sockets, journal)
         asyncio.get_running_loop().set_exception_handler(self._loop_failed)
-        signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        keep = self.manager.supervisor.keep
+        serve = ControlServer(self.manager, TABLE).run
         try:
-            with anyio.open_signal_receiver(*signals) as received:
+            with ReceivedSignals(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(ControlServer(self.manager, TABLE).run, self._claimed.listener)
+                    tasks.start_soon(keep, "the control API", partial(serve, self._control_socket))
                     tasks.start_soon(self.manager.run)
-                    tasks.start_soon(self._tell_service_manager, tasks)
+                    tasks.start_soon(keep, "the service manager's feed", self._feed)
+                    tasks.start_soon(keep, "reloading", self._reload_on_hangup)
                     if self._config.metrics is not None:
-                        tasks.start_soon(offer_metrics, self.manager, self._config.metrics.listen)
+                        offer = partial(offer_metrics, self.manager, self._config.metrics.listen)
+                        tasks.start_soon(keep, "the metrics port", offer)
                     if self._beside is not None:
                         tasks.start_soon(self._beside, self.manager)
                     await self._await_end(received)
@@ -104,7 +118,8 @@ class Daemon:
         finally:
             journal.close()
 
-    async def _tell_service_manager(self, tasks: anyio.abc.TaskGroup) -> None:
+    async def _feed(self) -> None:
+        """Report to the service manager: that the ports are served, then how things are."""
         await self.manager.wait_until_accepting()
         wanted = [address for each in self._config.forwards for address in each.listen]
         for host, port in self._sockets.unwanted(wanted):
@@ -114,27 +129,36 @@ class Daemon:
                 remedy="llmgwctl service install",
             )
         self._notifier.ready()
-        tasks.start_soon(self._notifier.feed_watchdog, self.manager.is_healthy)
-        tasks.start_soon(self._notifier.keep_status, self.manager.status)
+        keep = self.manager.supervisor.keep
+        feed_watchdog = partial(self._notifier.feed_watchdog, self.manager.is_healthy)
+        keep_status = partial(self._notifier.keep_status, self.manager.status)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(keep, "the watchdog's feed", feed_watchdog)
+            tasks.start_soon(keep, "the status for systemctl", keep_status)
 
-    async def _await_end(self, received: Any) -> None:
+    async def _await_end(self, received: ReceivedSignals) -> None:
         """Reload on SIGHUP; drain on the first other signal, and end at once on the second."""
         async with anyio.create_task_group() as tasks:
             is_draining = False
-            async for number in received:
-                if number == signal.SIGHUP:
-                    tasks.start_soon(self._reload)
-                elif is_draining:
+            while True:
+                came = await received.wait()
+                if signal.SIGHUP in came:
+                    self._hangup.set()
+                if came == {signal.SIGHUP}:
+                    continue
+                if is_draining:
                     break
-                else:
-                    is_draining = True
-                    tasks.start_soon(self._drain, tasks.cancel_scope)
+                is_draining = True
+                tasks.start_soon(self._drain, tasks.cancel_scope)
             tasks.cancel_scope.cancel()
 
-    async def _reload(self) -> None:
-        self._notifier.reloading()
-        await self.manager.reload_quietly()
-        self._notifier.ready()
+    async def _reload_on_hangup(self) -> NoReturn:
+        while True:
+            await self._hangup.wait()
+            self._notifier.reloading()
+            await self.manager.reload_quietly()
+            self._notifier.ready()
+            await anyio.sleep(RELOAD_PAUSE_S)
 
     async def _drain(self, whole: anyio.CancelScope) -> None:
         self._notifier.stopping("finishing what is carried")

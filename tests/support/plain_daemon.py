@@ -12,7 +12,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from llmgwctl.wire import Event, EventKind, State, Status
 from llmgwd.config.model import Config
 from llmgwd.control.api import ControlServer
-from llmgwd.control.socket import claim
+from llmgwd.control.socket import bind_control_socket
 from llmgwd.control.table import TABLE
 from llmgwd.errors import Blocked, ConfigError
 from llmgwd.gateway.key import Key
@@ -136,11 +136,11 @@ class Served:
 def serve(folder: Path, status: Status, **limits: Any) -> Iterator[Served]:
     """Run the real control server over plain data, at a socket in a folder with a short name."""
     daemon = PlainDaemon(status)
-    held = claim(str(folder / "llmgw" / "control.sock"))
+    held = bind_control_socket(str(folder / "llmgw" / "control.sock"))
     try:
         with start_blocking_portal() as portal:
             server = portal.call(lambda: ControlServer(daemon, TABLE, **limits))  # type: ignore[arg-type]
-            running = portal.start_task_soon(server.run, held.listener)
+            running = portal.start_task_soon(server.run, held)
             yield Served(held.path, daemon, server, portal)
             running.cancel()
     finally:

@@ -19,7 +19,7 @@ from support.ports import free_port
 from support.written_logs import LOGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from llmgwctl.wire import Event, ForwardStatus, Status
@@ -50,8 +50,13 @@ class RunningDaemon:
         draft.write_text(text.replace("PORT", str(self.port)))
         draft.replace(self.config_path)
 
-    def launch(self, *flags: str, preexec: Callable[[], None] | None = None) -> None:
-        command = [sys.executable, "-m", "llmgwd", "run", "--config", str(self.config_path)]
+    def launch(
+        self,
+        *flags: str,
+        preexec: Callable[[], None] | None = None,
+        program: Sequence[str] = ("-m", "llmgwd"),
+    ) -> None:
+        command = [sys.executable, *program, "run", "--config", str(self.config_path)]
         command += ["--socket", self.socket, "--log-format", "json", *flags]
         with self.log_path.open("a") as log:
             self.process = subprocess.Popen(

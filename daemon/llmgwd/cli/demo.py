@@ -26,7 +26,7 @@ from llmgwctl.wire import EventKind, State
 from llmgwd.app import Daemon, start
 from llmgwd.config.address import family
 from llmgwd.config.model import ClusterRoute, Config, ForwardConfig, localhost
-from llmgwd.control.socket import Claim, claim
+from llmgwd.control.socket import ControlSocket, bind_control_socket
 from llmgwd.errors import Blocked
 from llmgwd.relay.sockets import ProcessSockets
 from llmgwd.service.activation import Inherited
@@ -71,23 +71,23 @@ def run(port: int, for_s: float | None) -> int:
         port = _free_port(port)
         sockets = ProcessSockets(Inherited())
         sockets.bind_early(localhost(port))
-        claimed = claim(str(folder / "control.sock"))
+        control_socket = bind_control_socket(str(folder / "control.sock"))
         try:
             _say("Starting a simulated cluster with two gateway pods …")
             with cluster_process() as cluster:
-                show = _Show(cluster, port, claimed, for_s)
+                show = _Show(cluster, port, control_socket, for_s)
                 show.introduce()
                 daemon = Daemon(
                     _config(folder, cluster, port),
                     sockets,
-                    claimed,
+                    control_socket,
                     Notifier(),
                     state=None,
                     beside=show.run,
                 )
                 start(daemon.run)
         finally:
-            claimed.release()
+            control_socket.release()
     _say("The demo is over; nothing is left behind.")
     return 0
 
@@ -153,11 +153,11 @@ class _Show:
     """Prints what can be tried and what happens, makes some requests itself, and loses pods."""
 
     def __init__(
-        self, cluster: RemoteCluster, port: int, claimed: Claim, for_s: float | None
+        self, cluster: RemoteCluster, port: int, control_socket: ControlSocket, for_s: float | None
     ) -> None:
         self._cluster = cluster
         self._port = port
-        self._socket = claimed.path
+        self._socket = control_socket.path
         self._for_s = for_s
         self._took_s: list[float] = []
         self._failures: list[str] = []

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 from urllib.parse import unquote
 
 import anyio
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from llmgwd.control.daemon import Daemon
+    from llmgwd.control.socket import ControlSocket
 
 # No route takes a body yet; what is sent all the same is read and dropped, up to this.
 BODY_LIMIT = 64 * 1024
@@ -41,6 +42,8 @@ BODY_LIMIT = 64 * 1024
 ASK_WITHIN_S = 5.0
 TAKE_WITHIN_S = 10.0
 HEARTBEAT_S = 15.0
+# A control socket that is gone is noticed within a minute.
+LOOK_S = 30.0
 # Twice the 100 watchers promised, so that the others' questions find room as well.
 CONNECTION_LIMIT = 256
 
@@ -72,17 +75,30 @@ class ControlServer(web.Server):
     def __call__(self) -> web.RequestHandler:
         return _Connection(self)
 
-    async def run(self, listener: socket.socket) -> None:
-        """Serve a listening Unix socket until cancelled; then it is closed."""
-        loop = asyncio.get_running_loop()
-        await self.serve(await loop.create_unix_server(self, sock=listener))
+    async def run(self, control_socket: ControlSocket) -> NoReturn:
+        """Serve the control socket until cancelled; then every connection is closed, too.
 
-    async def serve(self, server: asyncio.Server) -> None:
-        """Serve until cancelled; then every connection and the server are closed."""
+        A socket whose file is gone (a cleaner of /tmp, an `rm`) is bound again; connections that
+        came by the old one go on.
+        """
+        loop = asyncio.get_running_loop()
+        async with self.closing():
+            while True:
+                if control_socket.is_reachable:
+                    server = await loop.create_unix_server(self, sock=control_socket.listener)
+                    try:
+                        while control_socket.is_reachable:  # noqa: ASYNC110 - no one reports it
+                            await anyio.sleep(LOOK_S)
+                    finally:
+                        server.close()
+                await _bind_again(control_socket)
+
+    @contextlib.asynccontextmanager
+    async def closing(self) -> AsyncIterator[None]:
+        """Close every connection at the end of the block."""
         try:
-            await anyio.sleep_forever()
+            yield
         finally:
-            server.close()
             with anyio.CancelScope(shield=True):
                 # Watchers would never end by themselves, and what else runs here is done at once.
                 await self.shutdown(timeout=0.2)
@@ -160,8 +176,24 @@ class ControlServer(web.Server):
         return not scope.cancelled_caught
 
 
+async def _bind_again(control_socket: ControlSocket) -> None:
+    """Bind the socket anew, however often it takes; the failure is logged once."""
+    has_failed = False
+    while True:
+        try:
+            control_socket.bind_again()
+        except Blocked as error:
+            if not has_failed:
+                _log.warning("control socket lost", reason=error.message)
+            has_failed = True
+            await anyio.sleep(LOOK_S)
+        else:
+            _log.info("control socket bound again", path=control_socket.path)
+            return
+
+
 class _Connection(web.RequestHandler):
-    """aiohttp's protocol, with a door-keeper, a deadline, and our shape of error."""
+    """aiohttp's protocol, with a check of the peer, a deadline, and our shape of error."""
 
     def __init__(self, server: ControlServer) -> None:
         super().__init__(

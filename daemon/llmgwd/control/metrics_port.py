@@ -20,24 +20,26 @@ if TYPE_CHECKING:
     from llmgwd.config.model import ListenAddress
     from llmgwd.control.daemon import Daemon
 
-# Another program's port may come free, and nobody would tell.
+# Another program's port may come free, and nothing reports that.
 AGAIN_S: Final = 10.0
 
 _log = structlog.get_logger()
 
 
 async def offer_metrics(daemon: Daemon, address: ListenAddress) -> NoReturn:
-    """Serve until cancelled; a port that cannot be had is tried again, and told once."""
+    """Serve until cancelled; a port that cannot be had is tried again, and reported once."""
     server = _MetricsServer(daemon, ENDPOINTS)
-    has_told = False
+    has_failed = False
     while True:
         try:
-            await server.run(_listen(address))
+            listener = _listen(address)
         except OSError as error:
-            if not has_told:
+            if not has_failed:
                 _log.warning("no metrics port", address=str(address), reason=error.strerror)
-            has_told = True
-        await anyio.sleep(AGAIN_S)
+            has_failed = True
+            await anyio.sleep(AGAIN_S)
+        else:
+            await server.run_on(listener)
 
 
 def _listen(address: ListenAddress) -> socket.socket:
@@ -45,9 +47,15 @@ def _listen(address: ListenAddress) -> socket.socket:
 
 
 class _MetricsServer(ControlServer):
-    async def run(self, listener: socket.socket) -> None:
+    async def run_on(self, listener: socket.socket) -> NoReturn:
         loop = asyncio.get_running_loop()
-        await self.serve(await loop.create_server(self, sock=listener))
+        server = await loop.create_server(self, sock=listener)
+        try:
+            async with self.closing():
+                await anyio.sleep_forever()
+        finally:
+            server.close()
+        raise AssertionError("unreachable")
 
     def refusal_of(self, connection: socket.socket) -> bytes | None:
         return self.no_room()

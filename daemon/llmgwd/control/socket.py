@@ -1,4 +1,4 @@
-"""The daemon's claim on its control socket: one daemon a socket, nobody else let in.
+"""The control socket: one daemon a socket, no one else let in, bound again when its file is gone.
 
 Standard library only, so that it is made before anything slow is imported. Whoever holds the lock
 file is the daemon; a socket file without a holder is what a crash left, and is replaced.
@@ -11,14 +11,16 @@ import fcntl
 import os
 import socket
 import stat
+from collections.abc import Iterator
 
 from llmgwctl.paths import SOCKET_PATH_LIMIT
 from llmgwd.errors import Blocked
 
 _BACKLOG = 128
+_CHOOSE = "choose another with LLMGW_SOCKET"
 
 
-class Claim:
+class ControlSocket:
     """The listening socket and the lock that goes with it; `release` when the daemon ends."""
 
     def __init__(self, path: str, listener: socket.socket, lock: int) -> None:
@@ -26,6 +28,27 @@ class Claim:
         self.listener = listener
         self._lock = lock
         self._inode = os.stat(path).st_ino
+
+    @property
+    def is_reachable(self) -> bool:
+        """Does the path still lead to our listener?"""
+        return self.listener.fileno() >= 0 and _inode(self.path) == self._inode
+
+    def bind_again(self) -> None:
+        """Listen at the path anew, with a folder and a lock of our own where those went too.
+
+        Raises:
+            Blocked: as `bind_control_socket`; nothing has changed then, and it can be tried again.
+        """
+        with _explained(self.path):
+            _make_folder(os.path.dirname(self.path))
+            if _inode(f"{self.path}.lock") != os.fstat(self._lock).st_ino:
+                # Another daemon may have found no lock and taken the path: then it is that one's.
+                before, self._lock = self._lock, _lock(self.path)
+                os.close(before)
+            before_listener, self.listener = self.listener, _listen(self.path)
+            before_listener.close()
+            self._inode = os.stat(self.path).st_ino
 
     def release(self) -> None:
         """Remove the socket file, if it is still ours, and let the next daemon in."""
@@ -36,7 +59,7 @@ class Claim:
         os.close(self._lock)
 
 
-def claim(path: str) -> Claim:
+def bind_control_socket(path: str) -> ControlSocket:
     """Lock, make the folder (0700) and the socket (0600), and listen.
 
     Connections are taken from then on, and answered when the API runs.
@@ -52,30 +75,39 @@ def claim(path: str) -> Claim:
             f"{path}",
             "choose a shorter one with LLMGW_SOCKET",
         )
-    try:
+    with _explained(path):
         _make_folder(os.path.dirname(path))
         lock = _lock(path)
-    except OSError as error:
-        raise _unusable(path, error) from error
-    try:
-        return Claim(path, _listen(path), lock)
-    except OSError as error:
-        os.close(lock)
-        raise _unusable(path, error) from error
+        try:
+            return ControlSocket(path, _listen(path), lock)
+        except OSError:
+            os.close(lock)
+            raise
 
 
 def _make_folder(folder: str) -> None:
-    """Make it ours alone; one in /tmp that somebody else made is refused, not used."""
-    os.makedirs(folder, mode=0o700, exist_ok=True)
+    """Make it ours alone, and use one that is there only if no other user can replace files in it.
+
+    What we did not make is never changed: it may be /tmp, or a folder that others use.
+    """
+    with contextlib.suppress(FileExistsError):
+        os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
+        # Whatever the umask is: it can only take away from this.
+        os.mkdir(folder, mode=0o700)
     found = os.lstat(folder)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise Blocked(
             "socket-unusable",
             f"the folder of the control socket belongs to uid {found.st_uid}: {folder}",
-            "choose another with LLMGW_SOCKET",
+            _CHOOSE,
         )
-    if os.path.basename(folder).startswith("llmgw") or found.st_mode & 0o022:
-        os.chmod(folder, 0o700)
+    # In a sticky folder (/tmp) others may add files, not replace ours.
+    if found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX:
+        raise Blocked(
+            "socket-unusable",
+            f"others may write to the folder of the control socket: {folder}",
+            f"chmod go-w it, or {_CHOOSE}",
+        )
 
 
 def _lock(path: str) -> int:
@@ -117,9 +149,19 @@ def _listen(path: str) -> socket.socket:
     return listener
 
 
-def _unusable(path: str, error: OSError) -> Blocked:
-    return Blocked(
-        "socket-unusable",
-        f"the control socket cannot be made at {path}: {error.strerror or error}",
-        "choose another with LLMGW_SOCKET",
-    )
+def _inode(path: str) -> int | None:
+    with contextlib.suppress(OSError):
+        return os.stat(path).st_ino
+    return None
+
+
+@contextlib.contextmanager
+def _explained(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Blocked(
+            "socket-unusable",
+            f"the control socket cannot be made at {path}: {error.strerror or error}",
+            _CHOOSE,
+        ) from error

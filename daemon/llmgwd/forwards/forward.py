@@ -14,9 +14,8 @@ import anyio
 import structlog
 
 from llmgwctl.rules import timestamps
-from llmgwctl.wire import SERVING_STATES, ConditionKind, EventKind, State
+from llmgwctl.wire import SERVING_STATES, EventKind, State
 from llmgwd.config import model
-from llmgwd.errors import LlmgwError, Transient
 from llmgwd.forwards import selection, state
 from llmgwd.forwards.conditions import Conditions
 from llmgwd.forwards.events import ForwardEvents
@@ -27,6 +26,7 @@ from llmgwd.relay.listener import BACKLOG
 from llmgwd.relay.listeners import Listeners, Sockets
 from llmgwd.routes.kubernetes import KubernetesRoute
 from llmgwd.routes.url import UrlWay
+from llmgwd.system.supervised import Supervisor
 from llmgwd.telemetry.timings import Timing
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from llmgwd.cluster.access import ClusterAccess
     from llmgwd.cluster.pods import TargetView
     from llmgwd.config.model import ForwardConfig
+    from llmgwd.errors import LlmgwError
     from llmgwd.system.file_watch import WatchedFiles
     from llmgwd.telemetry.journal import Journal
     from llmgwd.telemetry.timings import Timings
@@ -45,7 +46,6 @@ SupervisedRoute = KubernetesRoute | UrlWay
 TICK_S: Final = 0.5
 # Connections of a route that was replaced get this long to end by themselves.
 RETIRED_S: Final = 30.0
-BUG_PAUSE_S: Final = 5.0
 
 _log = structlog.get_logger()
 
@@ -84,7 +84,7 @@ class Forward:
         self._teller = ForwardEvents(forward.name, journal, self._time)
         self._tasks: TaskGroup | None = None
         self._scopes: dict[SupervisedRoute, anyio.CancelScope] = {}
-        self._crashed: dict[SupervisedRoute, LlmgwError] = {}
+        self._supervisor = Supervisor(self.changed, forward=forward.name)
         self._serving_route: SupervisedRoute | None = None
         self._is_settling = False
         self._is_stopped = False
@@ -99,9 +99,11 @@ class Forward:
         """Serve until cancelled; then listeners and routes are closed, connections with them."""
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
-            tasks.start_soon(self.listeners.run)
-            tasks.start_soon(self.health.run)
-            tasks.start_soon(self._tick)
+            keep = self._supervisor.keep
+            tasks.start_soon(keep, "listening", self.listeners.run)
+            tasks.start_soon(keep, "probing the gateway", self.health.run)
+            tasks.start_soon(keep, "the tick", self._tick)
+            self.routes = []
             self._use_routes(self.config)
 
     async def _tick(self) -> NoReturn:
@@ -142,23 +144,13 @@ class Forward:
         return route
 
     async def _run_route(self, route: SupervisedRoute) -> None:
-        """Run a route for ever; a bug in it is told and must not take the daemon with it."""
         with self._scopes[route]:
-            while True:
-                try:
-                    await route.run()
-                except Exception as bug:
-                    _log.error("route broke", forward=self.name, route=route.name, exc_info=bug)
-                    self._crashed[route] = _bug(bug)
-                    self.changed()
-                await anyio.sleep(BUG_PAUSE_S)
-                self._crashed.pop(route, None)
+            await self._supervisor.keep(f"the route {route.name}", route.run)
 
     def _retire(self, route: SupervisedRoute, linger_s: float = RETIRED_S) -> None:
         assert self._tasks is not None
         route.retire()
         scope = self._scopes.pop(route)
-        self._crashed.pop(route, None)
         self._tasks.start_soon(self._end_later, scope, linger_s)
 
     async def _end_later(self, scope: anyio.CancelScope, linger_s: float) -> None:
@@ -286,7 +278,7 @@ class Forward:
             is_listening=bool(self.listeners.bound),
             is_route_up=active.is_up,
             listener_problems=self.listeners.problems,
-            route_problems=(*self._crashed.values(), *problems),
+            route_problems=(*self._supervisor.problems(), *problems),
             health_problem=self.health.problem,
             is_answer_open=self.health.is_open,
             fallback=active.name if self.active > 0 else None,
@@ -393,14 +385,6 @@ class _Ear:
 
     def is_waited_for(self) -> bool:
         return len(self._forward.admission.hold) > 0
-
-
-def _bug(bug: Exception) -> Transient:
-    return Transient(
-        ConditionKind.INTERNAL,
-        f"A mistake in llmgwd itself keeps the route down ({type(bug).__name__}).",
-        "Its log says more: llmgwctl service logs",
-    )
 
 
 def _stopped(name: str) -> Reason:

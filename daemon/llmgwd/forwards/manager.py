@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import anyio
@@ -24,6 +25,8 @@ from llmgwd.forwards.status import condition_statuses, forward_status
 from llmgwd.system import memory, suspend
 from llmgwd.system.descriptors import Descriptors, exhausted
 from llmgwd.system.file_watch import WatchedFiles
+from llmgwd.system.supervised import Supervisor
+from llmgwd.system.wakeup import Wakeup
 from llmgwd.telemetry.timings import Timings
 
 if TYPE_CHECKING:
@@ -61,7 +64,9 @@ class ForwardManager:
         self.files = WatchedFiles()
         self.timings = Timings()
         self.started = anyio.Event()
+        self.supervisor = Supervisor(self._settle)
         self.descriptors = Descriptors(self._settle)
+        self._config_changed = Wakeup()
         self._sockets = sockets
         self._keys = Keys()
         self._config_error = config_error
@@ -78,14 +83,16 @@ class ForwardManager:
         """Run until cancelled; `ready` forwards and all others are stopped at the end."""
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
-            tasks.start_soon(self.journal.run)
-            tasks.start_soon(self.files.run)
-            tasks.start_soon(self.descriptors.run)
-            tasks.start_soon(suspend.watch, self._woke)
-            tasks.start_soon(self._beat)
-            tasks.start_soon(memory.collect)
+            keep = self.supervisor.keep
+            tasks.start_soon(keep, "the journal", self.journal.run)
+            tasks.start_soon(keep, "watching files", self.files.run)
+            tasks.start_soon(keep, "counting descriptors", self.descriptors.run)
+            tasks.start_soon(keep, "noticing sleep", partial(suspend.watch, self._woke))
+            tasks.start_soon(keep, "the beat", self._beat)
+            tasks.start_soon(keep, "collecting memory", memory.collect)
+            tasks.start_soon(keep, "reloading", self._reload_on_change)
             self._settle()
-            self.files.follow(self, [self.config.path], self._config_file_changed)
+            self.files.follow(self, [self.config.path], self._config_changed.set)
             self.journal.record(EventKind.DAEMON_STARTED, f"llmgwd {llmgwctl.__version__} started.")
             for forward in self.config.forwards:
                 self._start(forward)
@@ -106,7 +113,7 @@ class ForwardManager:
 
     async def _run_forward(self, forward: Forward, scope: anyio.CancelScope) -> None:
         with scope:
-            await forward.run()
+            await self.supervisor.keep(f"forward {forward.name}", forward.run)
 
     async def _beat(self) -> NoReturn:
         while True:
@@ -200,9 +207,18 @@ class ForwardManager:
             await self._become(config)
 
     async def reload_quietly(self) -> None:
-        """Reload for a signal or a changed file: a mistake is told in the status."""
-        with suppress(ConfigError):
-            await self.reload()
+        """Reload for a signal or a changed file: a mistake shows in the status."""
+
+        async def reload() -> None:
+            with suppress(ConfigError):
+                await self.reload()
+
+        await self.supervisor.attempt("reading the configuration", reload)
+
+    async def _reload_on_change(self) -> NoReturn:
+        while True:
+            await self._config_changed.wait()
+            await self.reload_quietly()
 
     async def _become(self, config: Config) -> None:
         before = {forward.name: forward.config for forward in self.forwards.values()}
@@ -222,10 +238,6 @@ class ForwardManager:
     def _end(self, name: str) -> None:
         self.forwards.pop(name).stop()
         self._scopes.pop(name).cancel()
-
-    def _config_file_changed(self) -> None:
-        assert self._tasks is not None
-        self._tasks.start_soon(self.reload_quietly)
 
     def _note_config_error(self, error: ConfigError | None) -> None:
         self._config_error = error
@@ -249,6 +261,7 @@ class ForwardManager:
             )
         if self.descriptors.are_exhausted:
             yield exhausted()
+        yield from self.supervisor.problems()
 
     def _woke(self, missed_s: float) -> None:
         assert self._tasks is not None
@@ -256,7 +269,9 @@ class ForwardManager:
             EventKind.WOKE_UP, f"The machine slept, or llmgwd was stopped, for {missed_s:.0f} s."
         )
         for forward in self.forwards.values():
-            self._tasks.start_soon(forward.woke)
+            self._tasks.start_soon(
+                self.supervisor.attempt, f"waking forward {forward.name}", forward.woke
+            )
 
 
 def _what_changed(before: Mapping[str, ForwardConfig], after: Mapping[str, ForwardConfig]) -> str:

@@ -44,10 +44,10 @@ class RetryWait:
     up to `LONGEST_S`: a server that asks for an hour may be back in a minute.
     """
 
-    def __init__(self, *strategies: tuple[type[LlmgwError], wait_base]) -> None:
+    def __init__(self, *strategies: tuple[type[Exception], wait_base]) -> None:
         self._strategies = strategies
 
-    def __call__(self, error: LlmgwError, failures: int, most_s: float = math.inf) -> float:
+    def __call__(self, error: Exception, failures: int, most_s: float = math.inf) -> float:
         """Choose how long to wait after that many failures in a row (from 1).
 
         `most_s` bounds our own patience, not the peer's word.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
@@ -16,8 +17,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import anyio
 import anyio.to_thread
+import msgspec
 import structlog
 
+from llmgwctl import payloads
 from llmgwctl.rules import timestamps
 from llmgwctl.wire import EventKind
 from llmgwd.system.wakeup import Wakeup
@@ -35,6 +38,8 @@ FILE_BYTES: Final = 1024 * 1024
 WATCHER_EVENTS: Final = 1_000
 # Records that come close together are written together.
 WRITE_EVERY_S: Final = 0.2
+
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
 _LEVELS: Final = {
     EventKind.CONFIG_REJECTED: "warning",
@@ -63,12 +68,12 @@ class Journal:
     def record(self, kind: EventKind, message: str = "", **fields: Any) -> Event:
         """Note a change; fields are those of `wire.Event`, and None leaves one out."""
         self._seq += 1
-        given = {key: value for key, value in fields.items() if value is not None}
+        given = {key: _clean(value) for key, value in fields.items() if value is not None}
         event = cast(
             "Event", {"seq": self._seq, "time": timestamps.now(), "kind": kind.value, **given}
         )
         for key in ("message", "remedy"):
-            text = message if key == "message" else given.get(key)
+            text = _clean(message) if key == "message" else given.get(key)
             if text:
                 event[key] = redact(text)
         self._ring.append(event)
@@ -165,11 +170,21 @@ def _append(path: Path, lines: bytes) -> None:
 
 
 def _read(path: Path) -> list[Event]:
-    """Read what an earlier run wrote; a line cut short by a crash is left out."""
+    """Read what an earlier run wrote; what is no event (a line cut short by a crash) is left out.
+
+    What is given has all that readers of events rely on: a number, a time and a kind.
+    """
+    decode = msgspec.json.Decoder(payloads.Event).decode
     events: list[Event] = []
     for line in path.read_bytes().splitlines():
-        with contextlib.suppress(ValueError, UnicodeDecodeError):
-            event = json.loads(line)
-            if isinstance(event, dict) and isinstance(event.get("seq"), int):
-                events.append(cast("Event", event))
+        with contextlib.suppress(msgspec.DecodeError, ValueError, RecursionError):
+            event = decode(line)
+            has_time = timestamps.seconds_of(event.get("time", "")) is not None
+            if has_time and event.get("seq", 0) > 0 and event.get("kind"):
+                events.append(event)
     return events
+
+
+def _clean(value: Any) -> Any:
+    """Replace lone surrogates, which come with a peer's JSON and cannot be encoded again."""
+    return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value

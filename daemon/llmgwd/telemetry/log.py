@@ -19,9 +19,6 @@ import structlog
 
 from llmgwd.telemetry.redaction import redact
 
-FORMATS: Final = ("console", "json", "journal")
-LEVELS: Final = ("debug", "info", "warning", "error")
-
 # Two files of this size hold weeks of a quiet daemon.
 FILE_BYTES: Final = 4 * 1024 * 1024
 
@@ -147,7 +144,8 @@ class RotatedFile:
     def _open(self) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        self._file = os.fdopen(descriptor, "a", encoding="utf-8")
+        # A lone surrogate of a peer's JSON must not make a log line an exception.
+        self._file = os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace")
 
 
 class _Foreign(logging.Handler):
