@@ -57,7 +57,7 @@ def test_an_unknown_forward_is_a_mistake_with_an_offer(daemon: ScriptedDaemon) -
 def test_failed_shows_failures_only_and_adds_up_all(daemon: ScriptedDaemon) -> None:
     shown = run(daemon.path, "requests", "--failed", COLUMNS="160").stdout.splitlines()
 
-    assert [line.split()[3] for line in shown[1:4]] == ["429", "503", "200"]
+    assert [line.split()[4] for line in shown[1:4]] == ["429", "503", "200"]
     assert " cut " in shown[3]
     assert shown[4] == ""
     assert shown[5].startswith("12 requests, 3 failed")
