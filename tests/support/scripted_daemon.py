@@ -18,17 +18,16 @@ from llmgwctl.wire import ApiPath, Status
 
 
 class ScriptedDaemon:
-    """`lines` are the JSON lines of `/v1/requests`; `spend` is the answer of `/v1/spend`.
+    """`answers` are payloads by path; `lines` are the JSON lines of `/v1/requests`.
 
-    What is None is answered as a daemon answers that does not have the path. Each query that
+    What is missing is answered as a daemon answers that does not have the path. Each query that
     came is kept in `asked`.
     """
 
     def __init__(self, path: str, status: Status) -> None:
         self.path = path
-        self.status = status
+        self.answers: dict[str, Any] = {ApiPath.STATUS: status}
         self.lines: list[Any] | None = None
-        self.spend: Any = None
         self.asked: list[tuple[str, dict[str, str]]] = []
         self._changed = threading.Condition()
         self._cuts = 0
@@ -50,7 +49,7 @@ class ScriptedDaemon:
         found = urlsplit(target)
         query = dict(parse_qsl(found.query))
         self.asked.append((found.path, query))
-        payload = {ApiPath.STATUS: self.status, ApiPath.SPEND: self.spend}.get(found.path)
+        payload = self.answers.get(found.path)
         if found.path == ApiPath.REQUESTS and self.lines is not None:
             yield b"HTTP/1.0 200 OK\r\n\r\n"
             yield from self._watch(is_followed=query["follow"] == "true")

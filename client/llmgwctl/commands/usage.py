@@ -7,14 +7,15 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from llmgwctl.api.forward_choice import add_forward
+from llmgwctl.api.client import Client
+from llmgwctl.api.forward_choice import add_forward, choose_gateway
 from llmgwctl.cli.arguments import duration
-from llmgwctl.errors import ClientError, NeedsPerson
+from llmgwctl.errors import ClientError, NeedsPerson, Unreachable
 from llmgwctl.gateway.client import refusal
 from llmgwctl.gateway.destination import gateway
 from llmgwctl.rules.litellm_answers import fault_of, has_no_database
-from llmgwctl.show import usage
-from llmgwctl.wire import Exit
+from llmgwctl.show import spend, usage
+from llmgwctl.wire import ApiPath, Exit
 
 if TYPE_CHECKING:
     import argparse
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Show spend, tokens and budget of the key, as the gateway's database has them; days are UTC's.
-The gateway needs a database for it, and its master key has no record of its own."""
+A master key has no record of its own. Where the gateway has no database, what llmgwd saw is shown:
+the costs that the gateway named in its answers, which it does not in streamed ones."""
 
 EXAMPLES = (
     ("llmgwctl usage", "the last seven days, by model"),
@@ -34,6 +36,7 @@ EXAMPLES = (
     ("llmgwctl usage --json | jq .total.spend", "dollars, for a script"),
 )
 
+_NO_DATABASE = "no-database"
 _PAGE_ROWS = 1000
 # Ten thousand days' pages: a bound against a gateway that says `has_more` for ever.
 _PAGE_LIMIT = 100
@@ -52,9 +55,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    asked = gateway(arguments)
     until = datetime.now(UTC).date()
     since = usage.first_day(until, arguments.since)
+    try:
+        return _print_record(arguments, since, until)
+    except ClientError as error:
+        seen = _seen(arguments, since, until) if error.code == _NO_DATABASE else None
+        if seen is None or not seen.total.requests:
+            raise
+        print(f"llmgwctl: {error.message}; this is what passed through llmgwd", file=sys.stderr)
+        if arguments.json:
+            print(json.dumps(spend.as_json(seen, arguments.by), indent=2))
+        else:
+            sys.stdout.write(spend.render(seen, arguments.by))
+        return Exit.OK
+
+
+def _print_record(arguments: argparse.Namespace, since: date, until: date) -> int:
+    """Print what the gateway's database has."""
+    asked = gateway(arguments)
     budget, digest = (None, None) if arguments.all_keys else _own_record(asked)
     try:
         results = list(_activity(asked, since, until, digest))
@@ -69,6 +88,19 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         sys.stdout.write(usage.render(found, arguments.by))
     return Exit.OK
+
+
+def _seen(arguments: argparse.Namespace, since: date, until: date) -> spend.Spend | None:
+    """Add up what the daemon saw; None where that cannot be had: by key, or of an older daemon."""
+    if arguments.by == "key":
+        return None
+    client = Client(arguments.socket)
+    forward = choose_gateway(client.status(), arguments.forward)["name"]
+    try:
+        days = client.get(ApiPath.SPEND)["days"]
+    except Unreachable:
+        return None
+    return spend.add_up(days, arguments.by, since, until, forward)
 
 
 def _print_budget(budget: usage.Budget, *, as_json: bool) -> int:
@@ -122,7 +154,7 @@ def _refusal(path: str, answer: Answer) -> ClientError:
     message = fault_of(answer.body).message
     if has_no_database(answer.body):
         return ClientError(
-            "no-database",
+            _NO_DATABASE,
             "the gateway has no database: it keeps no record of spend",
             "give it one (general_settings.database_url) to have usage",
         )

@@ -41,6 +41,12 @@ def sparkline(values: Sequence[float | None]) -> str:
     return "".join(_level(value, top) for value in values)
 
 
+def gathered(values: Sequence[float], limit: int) -> list[float]:
+    """Add neighbours together until no more than `limit` are left."""
+    size = -(-len(values) // limit) or 1
+    return [sum(values[start : start + size]) for start in range(0, len(values), size)]
+
+
 def _level(value: float | None, top: float) -> str:
     if value is None:
         return " "

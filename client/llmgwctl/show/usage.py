@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from llmgwctl.show.charts import bar, count, dollars, gauge, sparkline
+from llmgwctl.show.charts import bar, count, dollars, gathered, gauge, sparkline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
 GROUPINGS = ("model", "day", "key")
 _BAR_WIDTH = 12
@@ -144,7 +144,7 @@ def render(usage: Usage, grouping: str) -> str:
 
 def _total_lines(usage: Usage) -> list[str]:
     """Say the sum, with the days drawn before it, or below where they are many."""
-    drawn = sparkline(_gathered([tally.spend for tally in usage.days.values()], _WIDTH))
+    drawn = sparkline(gathered([tally.spend for tally in usage.days.values()], _WIDTH))
     days = f"{usage.since} to {usage.until}"
     tokens = usage.total.prompt_tokens + usage.total.completion_tokens
     total = (
@@ -153,12 +153,6 @@ def _total_lines(usage: Usage) -> list[str]:
     )
     line = f"{days}  {drawn}  {total}"
     return [line] if len(line) <= _WIDTH else [f"{days}  {total}", drawn]
-
-
-def _gathered(values: Sequence[float], limit: int) -> list[float]:
-    """Add neighbours together until no more than `limit` are left."""
-    size = -(-len(values) // limit) or 1
-    return [sum(values[start : start + size]) for start in range(0, len(values), size)]
 
 
 def budget_lines(budget: Budget) -> list[str]:

@@ -169,7 +169,6 @@ def test_the_verbs_understand_its_answers(world: World) -> None:
     assert near.returncode == 1
     assert "did you mean up-gpt" in near.stdout
     assert "anthropic/claude" in behind.stdout
-    assert spent.returncode == 1
     assert "the gateway has no database: it keeps no record of spend" in spent.stderr
     assert doctor.returncode == 0, doctor.stdout
 
