@@ -10,11 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from peers.kubectl import find_kubectl
+from support.handed_over import HandedOver
 from support.ports import free_port
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 START_S = 30.0
 # What a process imports and tidies up in its first seconds is not the data path's.
 SETTLE_S = 6.0
+_SILENT: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 _KR8S = """
 import asyncio, sys
@@ -55,6 +57,8 @@ class Contender:
     name: str
     port: int
     pid: int
+    # Ends what forwards and starts it again, where the contender can do that.
+    restart: Callable[[], None] | None = None
 
     def processor_s(self) -> float:
         """Processor time its process has used, user and system."""
@@ -92,13 +96,48 @@ def llmgw(name: str = "llmgw", settings: str = "", **environment: str) -> Start:
     @contextlib.contextmanager
     def start(cluster: RemoteCluster, folder: Path) -> Iterator[Contender]:
         port = free_port()
-        config = folder / f"{port}.toml"
-        config.write_text(_LLMGW.replace("PORT", str(port)) + settings)
-        command = [sys.executable, "-m", "llmgwd", "run", "--config", str(config)]
-        command += ["--socket", str(folder / f"{port}.sock"), "--log-level", "error"]
-        state = {"LLMGW_STATE_DIR": str(folder / f"state-{port}")}
+        command, state = _llmgw_command(folder, port, settings)
         with _running(name, command, port, cluster, {**environment, **state}) as contender:
             yield contender
+
+    return start
+
+
+def _llmgw_command(folder: Path, port: int, settings: str) -> tuple[list[str], dict[str, str]]:
+    config = folder / f"{port}.toml"
+    config.write_text(_LLMGW.replace("PORT", str(port)) + settings)
+    command = [sys.executable, "-m", "llmgwd", "run", "--config", str(config)]
+    command += ["--socket", str(folder / f"{port}.sock"), "--log-level", "error"]
+    return command, {"LLMGW_STATE_DIR": str(folder / f"state-{port}")}
+
+
+def llmgw_handed_over(settings: str = "") -> Start:
+    """Our daemon on a socket that is held for it, so that a restart leaves the port bound."""
+
+    @contextlib.contextmanager
+    def start(cluster: RemoteCluster, folder: Path) -> Iterator[Contender]:
+        port = free_port()
+        command, environment = _llmgw_command(folder, port, settings)
+        whole = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig), **environment}
+        running: list[subprocess.Popen[bytes]] = []
+
+        def begin() -> None:
+            running.append(held.popen(command, whole, start_new_session=True, **_SILENT))
+
+        def restart() -> None:
+            running[-1].terminate()
+            running[-1].wait(60)
+            begin()
+
+        with HandedOver(port) as held:
+            begin()
+            try:
+                _wait_until_served(running[0], port)
+                time.sleep(SETTLE_S)
+                yield Contender("llmgw", port, running[0].pid, restart)
+            finally:
+                running[-1].kill()
+                running[-1].wait()
 
     return start
 
@@ -123,7 +162,8 @@ def kubectl_in_a_loop(pause_s: float = 5.0) -> Start:
         forward = f"{find_kubectl()} port-forward -n litellm svc/litellm {port}:4000"
         command = ["bash", "-c", f"while true; do {forward}; sleep {pause_s}; done"]
         with _running("kubectl in a loop", command, port, cluster, {}) as contender:
-            yield contender
+            pid = contender.pid
+            yield replace(contender, restart=lambda: _end_children(pid))
 
     return start
 
@@ -155,9 +195,8 @@ def _running(
     process = subprocess.Popen(
         command,
         env=whole,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
         start_new_session=True,
+        **_SILENT,
     )
     try:
         _wait_until_served(process, port)
@@ -166,6 +205,12 @@ def _running(
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def _end_children(pid: int) -> None:
+    """End what a process has started; it goes on."""
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        os.kill(int(child), signal.SIGTERM)
 
 
 def _wait_until_served(process: subprocess.Popen[bytes], port: int) -> None:
