@@ -1,4 +1,4 @@
-"""What is told about one forward: each change as one event, in a sentence for people."""
+"""What is reported about one forward: each change as one event, in a sentence for people."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Final
 from llmgwctl.rules.conditions import RULES
 from llmgwctl.wire import EventKind, RouteKind, State
 from llmgwd.forwards.conditions import sentence
+from llmgwd.relay.route_events import ClusterChanged, DrainEnded, DrainStarted, PodAdded, PodLost
 from llmgwd.telemetry.timings import Timing
 
 if TYPE_CHECKING:
-    from llmgwd.cluster.access import ClusterAccess
-    from llmgwd.cluster.pods import TargetView
     from llmgwd.errors import LlmgwError
     from llmgwd.forwards.conditions import Condition, Conditions
-    from llmgwd.routes.kubernetes import KubernetesRoute
-    from llmgwd.routes.url import UrlWay
+    from llmgwd.relay import route as relay_route
+    from llmgwd.relay.route_events import RouteEvent, RouteLost
+    from llmgwd.routes.route import Route
     from llmgwd.telemetry.journal import Journal
 
 _CONNECTIONS: Final = {
@@ -58,17 +58,17 @@ class ForwardEvents:
 
     @property
     def is_out(self) -> bool:
-        """The active route was lost, and none was told to be up since."""
+        """The active route was lost, and none was reported up since."""
         return self._lost_at is not None
 
     def lost(
         self,
-        route: KubernetesRoute | UrlWay,
-        cause: LlmgwError,
+        event: RouteLost,
         streams: int,
         *,
         is_active: bool,
     ) -> None:
+        route, cause = event.route, event.cause
         if is_active and self._lost_at is None:
             self._lost_at = self._clock()
         self._record(
@@ -80,7 +80,7 @@ class ForwardEvents:
             streams=streams,
         )
 
-    def up(self, route: KubernetesRoute | UrlWay, held: int) -> None:
+    def up(self, route: Route, held: int) -> None:
         outage_s = None if self._lost_at is None else round(self._clock() - self._lost_at, 3)
         self._lost_at = None
         if outage_s is not None:
@@ -96,7 +96,7 @@ class ForwardEvents:
             held=held,
         )
 
-    def switched(self, route: KubernetesRoute | UrlWay, problem: LlmgwError | None) -> None:
+    def switched(self, route: Route, problem: LlmgwError | None) -> None:
         why = f": {problem.message}" if problem is not None else ", which is healthy again"
         self._record(
             EventKind.ROUTE_SWITCHED,
@@ -105,31 +105,22 @@ class ForwardEvents:
             cause=None if problem is None else str(problem.code),
         )
 
-    def pods(
-        self, gained: list[str], lost: list[str], whereto: TargetView, before: TargetView | None
-    ) -> None:
-        for pod in gained:
-            self._record(EventKind.POD_ADDED, f"Pod {pod} can be used.", pod=pod)
-        states = {pod.name: pod for pod in whereto.pods}
-        for pod in lost:
-            now = states.get(pod)
-            why = "is gone" if now is None else "is being ended" if now.is_terminating else ""
-            message = f"Pod {pod} {why or 'is not ready any more'}."
-            self._record(EventKind.POD_LOST, message, pod=pod)
-
-    def led_elsewhere(self, before: ClusterAccess, after: ClusterAccess) -> None:
-        self._record(
-            EventKind.TARGET_CHANGED,
-            f"The kubeconfig leads to {_place(after)} now, no more to {_place(before)}.",
-            cause="kubeconfig",
-        )
-
-    def drain_started(self, pod: str, streams: int) -> None:
-        message = f"{_count(streams)} {_go(streams)} on to the end in pod {pod}."
-        self._record(EventKind.DRAIN_STARTED, message, pod=pod, streams=streams)
-
-    def drain_ended(self, pod: str) -> None:
-        self._record(EventKind.DRAIN_ENDED, f"Nothing goes over pod {pod} any more.", pod=pod)
+    def route_event(self, event: RouteEvent) -> None:
+        """Record what a route reports, but for its loss (see `lost`) and its dials."""
+        match event:
+            case PodAdded(pod):
+                self._record(EventKind.POD_ADDED, f"Pod {pod} can be used.", pod=pod)
+            case PodLost(pod, why):
+                self._record(EventKind.POD_LOST, f"Pod {pod} {why}.", pod=pod)
+            case DrainStarted(pod, streams):
+                message = f"{_count(streams)} {_go(streams)} on to the end in pod {pod}."
+                self._record(EventKind.DRAIN_STARTED, message, pod=pod, streams=streams)
+            case DrainEnded(pod):
+                message = f"Nothing goes over pod {pod} any more."
+                self._record(EventKind.DRAIN_ENDED, message, pod=pod)
+            case ClusterChanged(before, after):
+                message = f"The kubeconfig leads to {after} now, no more to {before}."
+                self._record(EventKind.TARGET_CHANGED, message, cause="kubeconfig")
 
     def connections(
         self, kind: EventKind, cause: LlmgwError | None, count: int, worst: Condition | None
@@ -164,12 +155,8 @@ def record_conditions(
             )
 
 
-def _named(route: KubernetesRoute | UrlWay) -> str:
+def _named(route: relay_route.Route) -> str:
     return "The cluster route" if route.kind is RouteKind.KUBERNETES else route.name
-
-
-def _place(access: ClusterAccess) -> str:
-    return f"context {access.context} ({access.server})"
 
 
 def _count(number: int) -> str:

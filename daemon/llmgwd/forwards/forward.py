@@ -24,6 +24,7 @@ from llmgwd.forwards.health import Health
 from llmgwd.relay.admission import AdmissionQueue, Reason
 from llmgwd.relay.listener import BACKLOG
 from llmgwd.relay.listeners import Listeners, Sockets
+from llmgwd.relay.route_events import RouteLost, TunnelDialled
 from llmgwd.routes.kubernetes import KubernetesRoute
 from llmgwd.routes.url import UrlWay
 from llmgwd.system.supervised import Supervisor
@@ -32,15 +33,13 @@ from llmgwd.telemetry.timings import Timing
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
-    from llmgwd.cluster.access import ClusterAccess
-    from llmgwd.cluster.pods import TargetView
     from llmgwd.config.model import ForwardConfig
     from llmgwd.errors import LlmgwError
+    from llmgwd.relay.route_events import RouteEvent
+    from llmgwd.routes.route import Route
     from llmgwd.system.file_watch import WatchedFiles
     from llmgwd.telemetry.journal import Journal
     from llmgwd.telemetry.timings import Timings
-
-SupervisedRoute = KubernetesRoute | UrlWay
 
 # Nothing that a route tells is lost in between; this is for what only time brings about.
 TICK_S: Final = 0.5
@@ -65,7 +64,7 @@ class Forward:
         self.state = State.STARTING
         self.since = timestamps.now()
         self.conditions = Conditions()
-        self.routes: list[SupervisedRoute] = []
+        self.routes: list[Route] = []
         self.active = 0
         self.admission = AdmissionQueue(
             self._usable_route,
@@ -81,11 +80,11 @@ class Forward:
         self.health = Health(forward.probe, self._askable_route, self.changed, self._time)
         self._files = files
         self._timings = timings
-        self._teller = ForwardEvents(forward.name, journal, self._time)
+        self._events = ForwardEvents(forward.name, journal, self._time)
         self._tasks: TaskGroup | None = None
-        self._scopes: dict[SupervisedRoute, anyio.CancelScope] = {}
+        self._scopes: dict[Route, anyio.CancelScope] = {}
         self._supervisor = Supervisor(self.changed, forward=forward.name)
-        self._serving_route: SupervisedRoute | None = None
+        self._serving_route: Route | None = None
         self._is_settling = False
         self._is_stopped = False
 
@@ -128,26 +127,29 @@ class Forward:
 
     def _start_route(
         self, wanted: model.ClusterRoute | model.UrlRoute, forward: ForwardConfig
-    ) -> SupervisedRoute:
+    ) -> Route:
         assert self._tasks is not None
-        route: SupervisedRoute
-        owner = _Ear(self)
+        route: Route
         if isinstance(wanted, model.UrlRoute):
-            route = UrlWay(wanted, owner, self.admission)
+            route = UrlWay(wanted, self, self.admission)
         else:
             route = KubernetesRoute(
-                wanted, owner, self.admission, self._files, forward.tunnel_limit
+                wanted,
+                self,
+                self._has_demand,
+                self.admission,
+                self._files,
+                forward.tunnel_limit,
             )
-        owner.route = route
         self._scopes[route] = anyio.CancelScope()
         self._tasks.start_soon(self._run_route, route)
         return route
 
-    async def _run_route(self, route: SupervisedRoute) -> None:
+    async def _run_route(self, route: Route) -> None:
         with self._scopes[route]:
             await self._supervisor.keep(f"the route {route.name}", route.run)
 
-    def _retire(self, route: SupervisedRoute, linger_s: float = RETIRED_S) -> None:
+    def _retire(self, route: Route, linger_s: float = RETIRED_S) -> None:
         assert self._tasks is not None
         route.retire()
         scope = self._scopes.pop(route)
@@ -243,7 +245,7 @@ class Forward:
         self.conditions = before.renewed(
             facts.problems(), timestamps.now(), is_serving=facts.is_serving
         )
-        self._teller.conditions(before, self.conditions)
+        self._events.conditions(before, self.conditions)
         self._become(state.derive(facts, self.conditions, self.state))
         self.admission.release()
 
@@ -254,7 +256,7 @@ class Forward:
             before, self.active = self.routes[self.active], choice.index
             after = self.routes[self.active]
             problem = next(iter(before.problems()), None)
-            self._teller.switched(after, problem)
+            self._events.switched(after, problem)
             if isinstance(before, UrlWay):
                 before.retire()
 
@@ -265,9 +267,9 @@ class Forward:
         if serving is None:
             if before is not None:
                 self.health.forget()
-        elif serving is not before or self._teller.is_out:
+        elif serving is not before or self._events.is_out:
             self.health.ask_now(afresh=True)
-            self._teller.up(serving, len(self.admission.hold))
+            self._events.up(serving, len(self.admission.hold))
 
     def _facts(self) -> Facts:
         if not self.routes:
@@ -293,7 +295,7 @@ class Forward:
         if before in SERVING_STATES and self.state not in (*SERVING_STATES, State.STOPPED):
             self.admission.counters.outages += 1
         self.admission.hold.limit = self._hold_limit(self.config)
-        self._teller.state(before, self.state, self.conditions.worst())
+        self._events.state(before, self.state, self.conditions.worst())
 
     def _hold_limit(self, forward: ForwardConfig) -> int:
         """Hold all that the kernel had queued while the daemon restarted: no news to refuse it."""
@@ -303,19 +305,17 @@ class Forward:
 
     # For the admission and the health.
 
-    def _usable_route(self) -> SupervisedRoute | None:
+    def _usable_route(self) -> Route | None:
         if not self.routes:
             return None
         active = self.routes[self.active]
         return active if active.is_up else None
 
-    def _askable_route(self) -> SupervisedRoute | None:
+    def _askable_route(self) -> Route | None:
         """A route with room for a question: when all tunnels are busy, it works."""
         route = self._usable_route()
-        if isinstance(route, KubernetesRoute) and self.health.result.healthy:
-            tunnels = route.pool.counts()
-            if tunnels["busy"] >= self.config.tunnel_limit:
-                return None
+        if route is not None and self.health.result.healthy and not route.has_room:
+            return None
         return route
 
     def _reason(self) -> Reason:
@@ -341,50 +341,24 @@ class Forward:
         self._timings.note(timing, self.name, seconds)
 
     def _flush(self, kind: EventKind, cause: LlmgwError | None, count: int) -> None:
-        self._teller.connections(kind, cause, count, self.conditions.worst())
+        self._events.connections(kind, cause, count, self.conditions.worst())
 
-    def lost(self, route: SupervisedRoute, cause: LlmgwError) -> None:
-        """A route carries nothing any more."""
-        if route in self.routes:
-            is_active = route is self.routes[self.active]
-            self._teller.lost(route, cause, self.admission.streams, is_active=is_active)
-        self.changed()
+    # As the `RouteEvents` of its routes.
 
+    def record(self, event: RouteEvent) -> None:
+        match event:
+            case TunnelDialled(took_s):
+                self._time(Timing.DIAL, took_s)
+            case RouteLost(route):
+                # One that was replaced is no news: its clients were led elsewhere before.
+                if route in self.routes:
+                    is_active = route is self.routes[self.active]
+                    self._events.lost(event, self.admission.streams, is_active=is_active)
+            case _:
+                self._events.route_event(event)
 
-class _Ear:
-    """What one route tells its forward."""
-
-    route: SupervisedRoute
-
-    def __init__(self, forward: Forward) -> None:
-        self._forward = forward
-        self._teller: ForwardEvents = forward._teller
-
-    def changed(self) -> None:
-        self._forward.changed()
-
-    def lost(self, cause: LlmgwError) -> None:
-        self._forward.lost(self.route, cause)
-
-    def pods_changed(
-        self, gained: list[str], lost: list[str], whereto: TargetView, before: TargetView | None
-    ) -> None:
-        self._teller.pods(gained, lost, whereto, before)
-
-    def led_elsewhere(self, before: ClusterAccess, after: ClusterAccess) -> None:
-        self._teller.led_elsewhere(before, after)
-
-    def drain_started(self, pod: str, streams: int) -> None:
-        self._teller.drain_started(pod, streams)
-
-    def drain_ended(self, pod: str) -> None:
-        self._teller.drain_ended(pod)
-
-    def dialled(self, seconds: float) -> None:
-        self._forward._time(Timing.DIAL, seconds)
-
-    def is_waited_for(self) -> bool:
-        return len(self._forward.admission.hold) > 0
+    def _has_demand(self) -> bool:
+        return len(self.admission.hold) > 0
 
 
 def _stopped(name: str) -> Reason:

@@ -12,7 +12,8 @@ from llmgwctl.rules import timestamps
 if TYPE_CHECKING:
     from llmgwctl.wire import ConditionStatus, Counters, ForwardStatus, RouteStatus
     from llmgwd.forwards.conditions import Conditions
-    from llmgwd.forwards.forward import Forward, SupervisedRoute
+    from llmgwd.forwards.forward import Forward
+    from llmgwd.routes.route import Route
 
 
 def forward_status(forward: Forward) -> ForwardStatus:
@@ -48,10 +49,8 @@ def condition_statuses(conditions: Conditions) -> list[ConditionStatus]:
     return listed
 
 
-def _route(forward: Forward, route: SupervisedRoute) -> RouteStatus:
-    status = route.status(_written)
-    status["is_active"] = route is forward.routes[forward.active]
-    return status
+def _route(forward: Forward, route: Route) -> RouteStatus:
+    return route.status(_written, is_active=route is forward.routes[forward.active])
 
 
 def _written(loop_time: float) -> str:

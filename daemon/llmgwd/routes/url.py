@@ -10,6 +10,7 @@ import anyio
 from llmgwctl.rules import timestamps
 from llmgwctl.wire import RouteKind, RouteStatus
 from llmgwd.direct.route import UrlRoute
+from llmgwd.relay.route_events import RouteLost
 
 if TYPE_CHECKING:
     from llmgwd.config import model
@@ -17,19 +18,22 @@ if TYPE_CHECKING:
     from llmgwd.errors import LlmgwError
     from llmgwd.relay.connection import LocalConnection
     from llmgwd.relay.route import Admission
-    from llmgwd.routes.kubernetes import RouteOwner
+    from llmgwd.relay.route_events import RouteEvents
 
 
 class UrlWay:
     """One `model.UrlRoute`, kept up for as long as `run` runs."""
 
-    def __init__(self, config: model.UrlRoute, owner: RouteOwner, admission: Admission) -> None:
+    # A connection of its own for each client: there is always another.
+    has_room = True
+
+    def __init__(self, config: model.UrlRoute, events: RouteEvents, admission: Admission) -> None:
         self.config = config
         self.since = anyio.current_time()
         self.since_text = timestamps.now()
         self.attempts = 0
         self.retry_at: float | None = None
-        self._owner = owner
+        self._events = events
         self._admission = admission
         self._problem: LlmgwError | None = None
         self._route = UrlRoute(config.url, self)
@@ -82,26 +86,26 @@ class UrlWay:
     def down(self, cause: LlmgwError) -> None:
         self._problem = cause
         self._mark()
-        self._owner.lost(cause)
+        self._events.record(RouteLost(self, cause))
 
     def dial_failed(self, error: LlmgwError, attempts: int, retry_in_s: float) -> None:
         self._problem = error
         self.attempts, self.retry_at = attempts, anyio.current_time() + retry_in_s
-        self._owner.changed()
+        self._events.changed()
 
     def cut(self, connection: Client, cause: LlmgwError) -> None:
         self._admission.cut(connection, cause)  # type: ignore[arg-type]  # it came by `carry`
 
     def _mark(self) -> None:
         self.since, self.since_text = anyio.current_time(), timestamps.now()
-        self._owner.changed()
+        self._events.changed()
 
-    def status(self, clock: Callable[[float], str]) -> RouteStatus:
+    def status(self, clock: Callable[[float], str], *, is_active: bool) -> RouteStatus:
         return {
             "kind": self.kind.value,
             "name": self.name,
             "is_up": self.is_up,
-            "is_active": False,
+            "is_active": is_active,
             "context": None,
             "cluster": None,
             "namespace": None,

@@ -15,6 +15,7 @@ import anyio
 
 from llmgwctl.wire import ConditionKind, UpgradeKind
 from llmgwd.errors import LlmgwError, Transient
+from llmgwd.relay.route_events import DrainEnded, DrainStarted
 from llmgwd.system.wakeup import Wakeup
 from llmgwd.tunnel import liveness, selection
 from llmgwd.tunnel.channels import ChannelsTunnel
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from llmgwd.cluster.pods import Endpoint
     from llmgwd.cluster.upgrade import Upgraded
+    from llmgwd.relay.route_events import RouteEvents
     from llmgwd.system.backoff import RetryWait
     from llmgwd.tunnel.stream import StreamOwner
     from llmgwd.tunnel.tunnel import Tunnel
@@ -53,20 +55,14 @@ TICK_S: Final = 0.5
 TEND_EVERY_S: Final = 0.1
 
 
-class PoolObserver(Protocol):
-    """Who is told of the route's ups and downs; calls come from the event loop."""
+class PoolOwner(Protocol):
+    """The route, as its pool sees it; calls come from the event loop."""
 
     def up(self) -> None:
-        """The route carries (again)."""
+        """The pool carries (again)."""
 
     def down(self, cause: LlmgwError) -> None:
-        """The route carries nothing; everybody in line was given back."""
-
-    def dial_failed(self, error: LlmgwError, attempts: int, retry_in_s: float) -> None: ...
-
-    def drain_started(self, pod: str, streams: int) -> None: ...
-
-    def drain_ended(self, pod: str) -> None: ...
+        """The pool carries nothing; what waited in line is given back next."""
 
 
 class TunnelPool:
@@ -79,7 +75,8 @@ class TunnelPool:
     def __init__(
         self,
         dial: Callable[[Endpoint], Awaitable[Upgraded]],
-        observer: PoolObserver,
+        owner: PoolOwner,
+        events: RouteEvents,
         retry_wait: RetryWait,
         has_demand: Callable[[], bool] = lambda: False,
         limit: int = 64,
@@ -87,7 +84,8 @@ class TunnelPool:
         self.is_up = False
         self.way: UpgradeKind | None = None
         self.dials = Dials(dial, retry_wait, self)
-        self._observer = observer
+        self._owner = owner
+        self._events = events
         self._has_demand = has_demand
         self._limit = limit
         self._endpoints: tuple[Endpoint, ...] = ()
@@ -341,7 +339,7 @@ class TunnelPool:
         self._serve_line()
 
     def dial_failed(self, error: LlmgwError, retry_in_s: float) -> None:
-        self._observer.dial_failed(error, self.dials.attempts, retry_in_s)
+        self._events.changed()
         if not self.is_standing():
             self._go_down(error)
 
@@ -355,13 +353,13 @@ class TunnelPool:
             return
         self.is_up = True
         self._up_since = self._clock()
-        self._observer.up()
+        self._owner.up()
 
     def _go_down(self, cause: LlmgwError) -> None:
         was_up, self.is_up = self.is_up, False
         line, self._line = self._line, deque()
         if was_up:
-            self._observer.down(cause)
+            self._owner.down(cause)
         for owner, _ in line:
             owner.stream_failed(cause, True)
 
@@ -384,14 +382,14 @@ class TunnelPool:
         if tunnel.load and pod not in self._draining_pods:
             self._draining_pods.add(pod)
             streams = sum(t.load for t in self._tunnels if t.endpoint == tunnel.endpoint)
-            self._observer.drain_started(pod, streams)
+            self._events.record(DrainStarted(pod, streams))
         tunnel.drain()
 
     def _end_drain(self, pod: str) -> None:
         is_over = not any(t.endpoint.pod == pod and t.is_draining for t in self._tunnels)
         if pod in self._draining_pods and is_over:
             self._draining_pods.discard(pod)
-            self._observer.drain_ended(pod)
+            self._events.record(DrainEnded(pod))
 
     # Choosing.
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import pytest
 
     from llmgwd.relay.connection import LocalConnection
+    from llmgwd.relay.route_events import RouteEvent
     from llmgwd.tunnel.tunnel import Tunnel
     from llmgwsim.options import Options
     from llmgwsim.world.pod import Pod
@@ -81,7 +82,7 @@ class DataPath:
             hold_limit=1000,
         )
         self.counters = self.admission.counters
-        self.pool = TunnelPool(self._dial, self, RETRY_WAIT, self._has_demand, limit)
+        self.pool = TunnelPool(self._dial, self, self, RETRY_WAIT, self._has_demand, limit)
         self.listener = Listener(self.admission, self.counters)
         self.port = 0
 
@@ -98,7 +99,7 @@ class DataPath:
     def _has_demand(self) -> bool:
         return len(self.admission.hold) > 0
 
-    # As the observer.
+    # As the owner of the pool, and as the forward.
 
     def up(self) -> None:
         self.news.append("up")
@@ -107,14 +108,11 @@ class DataPath:
     def down(self, cause: LlmgwError) -> None:
         self.news.append("down")
 
-    def dial_failed(self, error: LlmgwError, attempts: int, retry_in_s: float) -> None:
-        self.news.append("dial failed")
+    def changed(self) -> None:
+        self.news.append("changed")
 
-    def drain_started(self, pod: str, streams: int) -> None:
-        self.news.append("drain started")
-
-    def drain_ended(self, pod: str) -> None:
-        self.news.append("drain ended")
+    def record(self, event: RouteEvent) -> None:
+        self.news.append(type(event).__name__)
 
     # For tests.
 

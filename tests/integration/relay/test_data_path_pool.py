@@ -226,7 +226,7 @@ async def test_pods_that_leave_drain_and_take_nobody_new(tmp_path: Path) -> None
 
         assert leaving.pod.encode() not in await path.ask("/whoami")
         assert (await client.answer()).count(b"data: ") == 21
-        await until(lambda: "drain ended" in path.news)
+        await until(lambda: "DrainEnded" in path.news)
         assert path.counters.cut == 0
 
 

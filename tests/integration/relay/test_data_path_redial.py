@@ -164,7 +164,7 @@ async def test_while_upgrades_are_refused_a_request_is_held_and_then_seen_once(
     async with data_path(tmp_path) as path:
         path.faults.refuse_upgrades(spdy=502)
         path.faults.cut()
-        await until(lambda: "dial failed" in path.news)
+        await until(lambda: "changed" in path.news)
         client = await path.client()
         await client.send(get("/whoami", "once"))
         await until(lambda: path.counters.held == 1)
