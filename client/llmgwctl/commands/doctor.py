@@ -10,13 +10,13 @@ from llmgwctl.api.client import Client
 from llmgwctl.api.forward_choice import choose, choose_gateway
 from llmgwctl.cli.arguments import prints_colour
 from llmgwctl.commands.env import claude_settings
-from llmgwctl.doctor.machine import check_service, lingers
+from llmgwctl.doctor.machine import check_service
 from llmgwctl.doctor.report import exit_status, line, verdict
 from llmgwctl.doctor.shell import check_shell, models_named
 from llmgwctl.doctor.standalone import examine
 from llmgwctl.errors import ClientError, NotRunning, Unreachable
 from llmgwctl.gateway.destination import key_of, url_of
-from llmgwctl.service import state as absence
+from llmgwctl.service.state import lingers, look
 from llmgwctl.show.terminal import detect
 from llmgwctl.wire import ApiPath, CheckState, CheckStatus
 
@@ -97,7 +97,7 @@ def _checks(arguments: argparse.Namespace) -> Iterator[CheckStatus]:
         query["forward"] = arguments.forward
         yield from _of_daemon(client, query)
     yield from _of_shell(client, status, arguments.forward)
-    yield check_service(absence.look(), lingers())
+    yield check_service(look(), lingers())
 
 
 def _daemon(error: Unreachable) -> CheckStatus:
