@@ -152,6 +152,16 @@ class KeyStatus(TypedDict):
     source: str  # where it came from, in words: "secret litellm-secrets/LITELLM_MASTER_KEY"
 
 
+class ModelsStatus(TypedDict):
+    """The answer of `/v1/models`: what is known right now; the question may have the list renewed.
+
+    `age_s` is null until the gateway has been asked once with success.
+    """
+
+    models: list[str]
+    age_s: float | None
+
+
 class LogLine(TypedDict):
     """One line of `/v1/logs`: from a pod, or (with `note`) about one."""
 

@@ -39,6 +39,7 @@ class ApiPath:
     FORWARD_START = "/v1/forwards/{name}/start"
     RELOAD = "/v1/reload"
     KEY = "/v1/key"
+    MODELS = "/v1/models"
     LOGS = "/v1/logs"
     REQUESTS = "/v1/requests"
     SPEND = "/v1/spend"

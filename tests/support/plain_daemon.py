@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from llmgwctl.wire import Event, EventKind, State, Status
+from llmgwctl.wire import Event, EventKind, ModelsStatus, State, Status
 from llmgwd.config.model import Config
 from llmgwd.control.api import ControlServer
 from llmgwd.control.socket import bind_control_socket
@@ -79,6 +79,9 @@ class PlainDaemon:
 
     async def key(self, name: str) -> Key:
         return Key("sk-plain", "the test")
+
+    def models(self, name: str) -> ModelsStatus:
+        return {"models": ["claude-haiku", "claude-sonnet", "gpt-mini"], "age_s": 1.5}
 
     def change(self, name: str, state: State) -> None:
         for forward in self.value["forwards"]:

@@ -91,8 +91,7 @@ class ScriptedApi:
         if request.query.get("watch"):
             handler = await self.watches.get()
             return await handler(request)
-        # As a real one: /version/, which the library asks for, is /version.
-        answer = self.answers.get(request.path.rstrip("/"))
+        answer = self.answers.get(request.path)
         if answer is None:
             return status(404, f"{request.path} not found")
         return web.json_response(answer) if isinstance(answer, dict) else await answer(request)

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
-    from llmgwctl.wire import Event, Status
+    from llmgwctl.wire import Event, ModelsStatus, Status
     from llmgwd.config.model import Config
     from llmgwd.gateway.key import Key
     from llmgwd.telemetry.timings import Timings
@@ -53,3 +53,6 @@ class Daemon(Protocol):
         Raises:
             Blocked: its source has none, or may not be read. Transient: the cluster is away.
         """
+
+    def models(self, name: str) -> ModelsStatus:
+        """Give the models known to be behind a forward, and have an old list renewed."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from llmgwctl.rules.litellm_answers import KeyVerdict, fault_of, judge_key
+from llmgwctl.rules.models import is_offered
 from llmgwctl.rules.nearest import nearest
 from llmgwctl.rules.secrets import blank_out
 from llmgwctl.wire import CheckState, UpgradeKind
@@ -21,7 +22,8 @@ from llmgwd.doctor.checks import Clock, Finding, Skip, failure, from_error, info
 from llmgwd.doctor.tunnel_stream import converse, open_tunnel
 from llmgwd.errors import LlmgwError
 from llmgwd.gateway.answer import Answer, Connect, NotHttp, exchange
-from llmgwd.gateway.key import KeyRing, secrets_by
+from llmgwd.gateway.key import KeyRing, secrets_in
+from llmgwd.gateway.models import names_in
 from llmgwd.gateway.probe import probe
 from llmgwd.telemetry import redaction
 
@@ -123,7 +125,7 @@ async def check_key(context: CheckContext) -> Finding:
     """Get the key from where the configuration says, and ask the gateway about it."""
     ring = KeyRing(
         context.key_source,
-        secrets_by(context.secret),
+        secrets_in(context.route.namespace if context.has_cluster else "", context.get),
         redaction.register,
         namespace=context.route.namespace if context.has_cluster else "",
         release=(context.has_cluster and context.route.target.release) or "litellm",
@@ -133,7 +135,7 @@ async def check_key(context: CheckContext) -> Finding:
     judgement = judge_key(answer.status, answer.content, key.value)
     context.key = key
     if judgement.verdict is KeyVerdict.ACCEPTED:
-        context.models = tuple(_names(answer))
+        context.models = tuple(names_in(answer))
         found = f"{key.source}: accepted"
         return warning(found, key.warning) if key.warning else ok(found)
     if judgement.verdict is KeyVerdict.UNKNOWN:
@@ -147,7 +149,7 @@ async def check_key(context: CheckContext) -> Finding:
 async def check_models(context: CheckContext) -> Finding:
     """See that the models that were asked for are there."""
     names = context.models
-    missing = [name for name in context.request.models if name not in names]
+    missing = [name for name in context.request.models if not is_offered(name, names)]
     if missing:
         near = [each for name in missing for each in nearest(name, names)]
         there = f"there is {', '.join(near)}" if near else "llmgwctl models lists those that are"
@@ -186,9 +188,3 @@ async def _ask(context: CheckContext, path: str, key: str, within_s: float = _AN
                 return await exchange(connect, path, {"Authorization": f"Bearer {key}"})
         except (NotHttp, OSError, EOFError) as error:
             raise Skip("gateway") from error
-
-
-def _names(answer: Answer) -> list[str]:
-    body = answer.json
-    entries = body.get("data") if isinstance(body, dict) else None
-    return sorted(str(each.get("id")) for each in entries or () if isinstance(each, dict))

@@ -77,7 +77,7 @@ class Forward:
         self.listeners = Listeners(
             forward.listen, sockets, self.admission, self.admission.counters, self.changed
         )
-        self.health = Health(forward.probe, self._askable_route, self.changed, self._time)
+        self.health = Health(forward.probe, self.askable_route, self.changed, self._time)
         self._files = files
         self._timings = timings
         self._events = ForwardEvents(forward.name, journal, self._time)
@@ -311,7 +311,7 @@ class Forward:
         active = self.routes[self.active]
         return active if active.is_up else None
 
-    def _askable_route(self) -> Route | None:
+    def askable_route(self) -> Route | None:
         """A route with room for a question: when all tunnels are busy, it works."""
         route = self._usable_route()
         if route is not None and self.health.result.healthy and not route.has_room:

@@ -21,6 +21,7 @@ from llmgwd.forwards.conditions import Conditions
 from llmgwd.forwards.events import record_conditions
 from llmgwd.forwards.forward import Forward
 from llmgwd.forwards.keys import Keys
+from llmgwd.forwards.models import ModelLists
 from llmgwd.forwards.status import condition_statuses, forward_status
 from llmgwd.system import memory, suspend
 from llmgwd.system.descriptors import Descriptors, exhausted
@@ -69,6 +70,9 @@ class ForwardManager:
         self._config_changed = Wakeup()
         self._sockets = sockets
         self._keys = Keys()
+        self._models = ModelLists(
+            self._keys, lambda name: self.forwards.get(name), lambda: self.config.gateway.key
+        )
         self._config_error = config_error
         self._conditions = Conditions()
         self._started_at = self._loaded_at = timestamps.now()
@@ -91,6 +95,7 @@ class ForwardManager:
             tasks.start_soon(keep, "the beat", self._beat)
             tasks.start_soon(keep, "collecting memory", memory.collect)
             tasks.start_soon(keep, "reloading", self._reload_on_change)
+            tasks.start_soon(keep, "listing models", partial(self._models.run, self.journal))
             self._settle()
             self.files.follow(self, [self.config.path], self._config_changed.set)
             self.journal.record(EventKind.DAEMON_STARTED, f"llmgwd {llmgwctl.__version__} started.")
@@ -177,6 +182,10 @@ class ForwardManager:
     async def key(self, name: str) -> Key:
         """Give the key of the gateway behind a forward; raises what its source is missing."""
         return await self._keys.key(self._forward(name), self.config.gateway.key)
+
+    def models(self, name: str) -> wire.ModelsStatus:
+        """Give the models known to be behind a forward."""
+        return self._models.status(self._forward(name))
 
     def _forward(self, name: str) -> Forward:
         try:

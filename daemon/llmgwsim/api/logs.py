@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from llmgwsim.net.request import Request
     from llmgwsim.world.pod import LogLine, Pod, PodLog
 
+_YES = ("true", "1")
+
 
 async def serve_logs(request: Request, pod: Pod) -> None:
     """Send the log as the query asks.
@@ -22,13 +24,13 @@ async def serve_logs(request: Request, pod: Pod) -> None:
     """
     log = _chosen_log(request, pod)
     is_wanted = _time_filter(request)
-    stamped = request.flag("timestamps")
+    stamped = request.argument("timestamps") in _YES
     lines, total = log.lines()
     lines = [line for line in lines if is_wanted(line)]
     tail = request.argument("tailLines")
     if tail:
         lines = lines[max(0, len(lines) - int(tail)) :]
-    if not request.flag("follow"):
+    if request.argument("follow") not in _YES:
         request.respond(200, _render(lines, stamped), "text/plain")
         return
     request.start(200, {"content-type": "text/plain"})
@@ -50,7 +52,7 @@ def _chosen_log(request: Request, pod: Pod) -> PodLog:
     container = request.argument("container", name)
     if container != name:
         raise answers.bad_request(f"container {container} is not valid for pod {pod.name}")
-    if request.flag("previous"):
+    if request.argument("previous") in _YES:
         if pod.previous_log is None:
             text = f'previous terminated container "{name}" in pod "{pod.name}" not found'
             raise answers.bad_request(text)

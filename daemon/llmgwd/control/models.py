@@ -1,0 +1,31 @@
+"""The route to the gateway's models, as far as they are known: it waits for no gateway."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmgwctl.wire import ApiPath, ModelsStatus
+from llmgwd.control.endpoint import Call, Endpoint, Parameter, Reply
+from llmgwd.control.routes import find_forward
+
+if TYPE_CHECKING:
+    from llmgwd.control.daemon import Daemon
+
+
+async def _models(daemon: Daemon, call: Call) -> Reply:
+    name = call.query["forward"]
+    find_forward(daemon.status(), name)
+    return Reply(daemon.models(name))
+
+
+ENDPOINTS = (
+    Endpoint(
+        "GET",
+        ApiPath.MODELS,
+        "The gateway's models as known right now; an old list is renewed behind the answer",
+        ModelsStatus,
+        _models,
+        parameters=(Parameter("forward", str, "behind which forward", is_required=True),),
+        refusals=(404,),
+    ),
+)
