@@ -11,8 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmgwctl.gateway.address import base_url
+from llmgwctl.gateway.changes import Change, Wish, changes
+from llmgwctl.gateway.programs import avante
+from llmgwctl.gateway.programs.program import Endpoint
+from llmgwctl.gateway.programs.table import ALL, chosen
 from llmgwctl.gateway.shells import SHELLS, default_shell, direnv_line, render
-from llmgwctl.gateway.variables import Variable, base_url, differences, notes, overrules, variables
 from support import golden
 
 KEY = 'sk-it\'s "$HOME" `x` \\ tab\tend'
@@ -24,11 +28,9 @@ values = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_env_for_each_shell_matches_its_golden_file(shell: str) -> None:
-    found = variables(URL, KEY, ("claude", "openai", "avante"))
+    found = changes(chosen(ALL), {}, Endpoint(URL, KEY), Wish())
 
-    text = render(
-        found, shell, notes=notes(URL, ("avante",)), command=f"llmgwctl env --shell {shell}"
-    )
+    text = render(found, shell, notes=avante.notes(URL), command=f"llmgwctl env --shell {shell}")
 
     assert text == (golden.FOLDER / f"env.{shell}").read_text()
 
@@ -39,7 +41,7 @@ def test_env_for_each_shell_matches_its_golden_file(shell: str) -> None:
 def test_a_posix_shell_reads_back_the_value(shell: str, value: str) -> None:
     program = _installed(shell)
 
-    statement = render([Variable("LLMGW_TEST", value)], "bash")
+    statement = render([Change("LLMGW_TEST", value)], "bash")
 
     assert _value_after(program, statement) == value
 
@@ -49,18 +51,18 @@ def test_a_posix_shell_reads_back_the_value(shell: str, value: str) -> None:
 def test_fish_reads_back_the_value(value: str) -> None:
     program = _installed("fish")
 
-    statement = render([Variable("LLMGW_TEST", value)], "fish")
+    statement = render([Change("LLMGW_TEST", value)], "fish")
 
     assert _value_after(program, statement) == value
 
 
 @given(value=values)
 def test_json_gives_back_the_value(value: str) -> None:
-    assert json.loads(render([Variable("NAME", value)], "json")) == {"NAME": value}
+    assert json.loads(render([Change("NAME", value)], "json")) == {"NAME": value}
 
 
 def test_nu_gets_control_characters_in_its_own_escapes() -> None:
-    text = render([Variable("NAME", 'a"b\\c\x1bd\ne')], "nu")
+    text = render([Change("NAME", 'a"b\\c\x1bd\ne')], "nu")
 
     assert text == '$env.NAME = "a\\"b\\\\c\\u{1b}d\\ne"\n'
 
@@ -77,7 +79,24 @@ def test_nu_gets_control_characters_in_its_own_escapes() -> None:
     ],
 )
 def test_dotenv_quotes_as_little_as_it_can(value: str, line: str) -> None:
-    assert render([Variable("NAME", value)], "dotenv") == line + "\n"
+    assert render([Change("NAME", value)], "dotenv") == line + "\n"
+
+
+@pytest.mark.parametrize(
+    ("shell", "line"),
+    [
+        ("bash", "unset NAME\n"),
+        ("zsh", "unset NAME\n"),
+        ("fish", "set -e NAME\n"),
+        ("nu", "hide-env --ignore-errors NAME\n"),
+    ],
+)
+def test_each_shell_has_its_word_for_taking_a_variable_away(shell: str, line: str) -> None:
+    assert render([Change("NAME", None)], shell) == line
+
+
+def test_json_holds_only_what_is_set() -> None:
+    assert json.loads(render([Change("A", None), Change("B", "b")], "json")) == {"B": "b"}
 
 
 @pytest.mark.parametrize(
@@ -110,69 +129,6 @@ def test_direnv_gets_bash_whatever_the_shell() -> None:
 )
 def test_the_url_names_an_address_that_is_bound(listen: list[str], url: str) -> None:
     assert base_url(listen) == url
-
-
-def test_claude_gets_no_v1_and_openai_does() -> None:
-    found = {variable.name: variable.value for variable in variables(URL, "sk-k", ("claude",))}
-    openai = {variable.name: variable.value for variable in variables(URL, "sk-k", ("openai",))}
-
-    assert found == {"ANTHROPIC_BASE_URL": URL, "ANTHROPIC_AUTH_TOKEN": "sk-k"}
-    assert openai["OPENAI_BASE_URL"] == f"{URL}/v1"
-
-
-def test_custom_headers_leave_authorization_to_the_login() -> None:
-    found = {v.name: v.value for v in variables(URL, "sk-k", ("claude",), custom_headers=True)}
-
-    assert found == {
-        "ANTHROPIC_BASE_URL": URL,
-        "ANTHROPIC_CUSTOM_HEADERS": "x-litellm-api-key: Bearer sk-k",
-    }
-
-
-def test_without_a_key_only_addresses_are_set() -> None:
-    found = variables(URL, None, ("claude", "openai", "avante"))
-
-    assert [v.name for v in found] == ["ANTHROPIC_BASE_URL", "OPENAI_BASE_URL", "OPENAI_API_BASE"]
-    assert not any(v.is_secret for v in found)
-
-
-def test_what_overrules_us_is_named_with_its_cure() -> None:
-    environ = {"ANTHROPIC_API_KEY": "sk-ant-secret", "CLAUDE_CODE_USE_BEDROCK": "1"}
-
-    found = overrules(environ, URL, ("claude",), {"env": {"ANTHROPIC_BASE_URL": "http://x"}})
-
-    assert [each.name for each in found] == [
-        "ANTHROPIC_API_KEY",
-        "CLAUDE_CODE_USE_BEDROCK",
-        "ANTHROPIC_BASE_URL",
-    ]
-    assert found[0].remedy == "unset ANTHROPIC_API_KEY"
-    assert "sk-ant-secret" not in repr(found)
-
-
-@pytest.mark.parametrize(
-    ("exempt", "names"),
-    [("", ["http_proxy"]), ("localhost,.corp", []), ("*", []), ("127.0.0.1", ["http_proxy"])],
-)
-def test_a_proxy_that_would_get_our_requests_is_told(exempt: str, names: list[str]) -> None:
-    environ = {"http_proxy": "http://proxy:3128", "no_proxy": exempt}
-
-    assert [each.name for each in overrules(environ, URL, ("openai",))] == names
-
-
-def test_differences_never_show_a_key() -> None:
-    environ = {
-        "ANTHROPIC_AUTH_TOKEN": "sk-other",
-        "ANTHROPIC_BASE_URL": "https://me:secret@api.example/",
-        "OPENAI_BASE_URL": f"{URL}/v1/",
-    }
-
-    found = differences(environ, variables(URL, "sk-k", ("claude", "openai")))
-
-    assert found == [
-        f"ANTHROPIC_BASE_URL is https://…@api.example/, not {URL}",
-        "ANTHROPIC_AUTH_TOKEN is set to another key",
-    ]
 
 
 def _installed(shell: str) -> str:

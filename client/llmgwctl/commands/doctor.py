@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 from llmgwctl.api.client import Client
 from llmgwctl.api.forward_choice import choose, choose_gateway
 from llmgwctl.cli.arguments import prints_colour
-from llmgwctl.commands.env import claude_settings
-from llmgwctl.doctor.machine import check_service
+from llmgwctl.doctor.claude import models_asked_for
+from llmgwctl.doctor.machine import check_service, lingers
 from llmgwctl.doctor.report import exit_status, line, verdict
-from llmgwctl.doctor.shell import check_shell, models_named
+from llmgwctl.doctor.shell import check_shell
 from llmgwctl.doctor.standalone import examine
+from llmgwctl.doctor.surroundings import look
 from llmgwctl.errors import ClientError, NotRunning, Unreachable
+from llmgwctl.gateway import leading
 from llmgwctl.gateway.destination import key_of, url_of
-from llmgwctl.service.state import lingers, look
+from llmgwctl.gateway.programs.program import Endpoint
+from llmgwctl.service import state as absence
 from llmgwctl.show.terminal import detect
 from llmgwctl.wire import ApiPath, CheckState, CheckStatus
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
 
+    from llmgwctl.doctor.surroundings import Surroundings
     from llmgwctl.wire import Status
 
 DESCRIPTION = """\
@@ -42,6 +46,7 @@ EXAMPLES = (
 
 # A daemon that hangs must not make the doctor hang; a check itself takes 40 s at most.
 _LINE_S = 60.0
+_DEFAULT_URL = "http://localhost:4000"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,7 +87,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _checks(arguments: argparse.Namespace) -> Iterator[CheckStatus]:
     client = Client(arguments.socket)
-    models = list(dict.fromkeys([*arguments.model, *models_named(os.environ)]))
+    found = look(os.environ, os.getcwd())
+    named = models_asked_for(found.environ, found.settings)
+    models = list(dict.fromkeys([*arguments.model, *named]))
     query = {"models": ",".join(models) or None, "paid": arguments.paid or None}
     status: Status | None = None
     try:
@@ -96,8 +103,8 @@ def _checks(arguments: argparse.Namespace) -> Iterator[CheckStatus]:
             choose(status, arguments.forward)
         query["forward"] = arguments.forward
         yield from _of_daemon(client, query)
-    yield from _of_shell(client, status, arguments.forward)
-    yield check_service(look(), lingers())
+    yield from _of_shell(found, client, status, arguments.forward)
+    yield check_service(absence.look(), lingers())
 
 
 def _daemon(error: Unreachable) -> CheckStatus:
@@ -125,14 +132,17 @@ def _of_daemon(client: Client, query: Mapping[str, object]) -> Iterator[CheckSta
         ) from None
 
 
-def _of_shell(client: Client, status: Status | None, name: str | None) -> Iterator[CheckStatus]:
-    """Compare this shell with what `env` would set, as far as that is known."""
-    url, key = "http://localhost:4000", None
+def _of_shell(
+    found: Surroundings, client: Client, status: Status | None, name: str | None
+) -> Iterator[CheckStatus]:
+    """Say where the programs of this shell go, as far as address and key are known."""
+    endpoint = Endpoint(_DEFAULT_URL)
     try:
         if status is not None:
             forward = choose_gateway(status, name)
-            url = url_of(forward)
-            key = key_of(client, forward)["key"]
+            endpoint = Endpoint(url_of(forward))
+            models = leading.models_at_hand(client.path, forward)
+            endpoint = Endpoint(endpoint.url, key_of(client, forward)["key"], models)
     except ClientError:
         pass  # the lines before this one have said it
-    yield from check_shell(os.environ, url, key, claude_settings(os.environ))
+    yield from check_shell(found, endpoint)

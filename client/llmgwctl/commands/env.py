@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmgwctl.api.client import Client
 from llmgwctl.api.forward_choice import add_forward, choose_gateway
-from llmgwctl.gateway import shells
-from llmgwctl.gateway import variables as environment
+from llmgwctl.errors import ClientError
+from llmgwctl.gateway import leading, proxies, shells
+from llmgwctl.gateway.changes import Change, changes
 from llmgwctl.gateway.destination import key_of, url_of
+from llmgwctl.gateway.programs import avante, claude
+from llmgwctl.gateway.programs.program import Endpoint
+from llmgwctl.gateway.programs.table import ALL, PROGRAMS, chosen
+from llmgwctl.gateway.taken_away import taken_away
 from llmgwctl.wire import Exit
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Sequence
+
+    from llmgwctl.gateway.programs.program import Program
+    from llmgwctl.wire import ForwardStatus
 
 DESCRIPTION = """\
-Print the variables that lead Claude Code, OpenAI SDKs and avante.nvim to the gateway,
-in the words of a shell. What would overrule them is told on stderr."""
+Print the variables that lead programs to the gateway, in the words of a shell: of Claude Code,
+OpenAI SDKs and avante.nvim, or with --for of one program. Then the lines that take away what would
+beat them are printed too, and Claude Code's models are chosen from the gateway's list; without it,
+what would beat them is reported on stderr. A key that is not at hand within 0.2 s is left out."""
 
 EXAMPLES = (
     ('eval "$(llmgwctl env)"', "set them in bash or zsh"),
     ("llmgwctl env | source", "set them in fish"),
     ("llmgwctl env --shell json | from json | load-env", "set them in nushell"),
+    ('eval "$(llmgwctl env --for claude)"', "all that Claude Code needs, and nothing against it"),
+    ('eval "$(llmgwctl env --unset)"', "take away what env has set"),
     ("llmgwctl env --direnv >> .envrc", "have direnv set them in this folder, key asked for anew"),
     ("llmgwctl env --shell dotenv --no-key > .env", "addresses only, for a file that is shared"),
 )
@@ -35,19 +45,10 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shell", choices=shells.SHELLS, help="the dialect (else by $SHELL)")
+    leading.add_options(parser)
     parser.add_argument(
-        "--for",
-        dest="audience",
-        choices=(*environment.AUDIENCES, "all"),
-        default="all",
-        help="only what this program reads",
+        "--unset", action="store_true", help="print the lines that take away what env has set"
     )
-    parser.add_argument(
-        "--custom-headers",
-        action="store_true",
-        help="give Claude Code the key in a header of LiteLLM's own, and leave it its own login",
-    )
-    parser.add_argument("--no-key", action="store_true", help="addresses only")
     parser.add_argument(
         "--direnv", action="store_true", help="print the line for an .envrc instead; it has no key"
     )
@@ -56,41 +57,65 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     command = _command(arguments)
+    shell = arguments.shell or shells.default_shell(os.environ)
+    audience = arguments.audience or ALL
     if arguments.direnv:
         print(shells.direnv_line(command))
         return Exit.OK
+    if arguments.unset:
+        programs = tuple(PROGRAMS.values()) if audience == ALL else chosen(audience)
+        sys.stdout.write(shells.render(taken_away(programs, os.environ), shell, command=command))
+        return Exit.OK
     client = Client(arguments.socket)
     forward = choose_gateway(client.status(), arguments.forward)
-    url = url_of(forward)
-    key = None if arguments.no_key else key_of(client, forward)["key"]
-    audiences = chosen(arguments.audience)
-    found = environment.variables(url, key, audiences, custom_headers=arguments.custom_headers)
-    shell = arguments.shell or shells.default_shell(os.environ)
-    warn(url, audiences)
-    notes = environment.notes(url, audiences)
+    endpoint, problem = _endpoint(client, forward, arguments)
+    found, lines = _chosen_changes(audience, endpoint, arguments)
+    programs = chosen(audience)
+    notes = avante.notes(endpoint.url) if avante.PROGRAM in programs else []
     sys.stdout.write(shells.render(found, shell, notes=notes, command=command))
-    return Exit.OK
+    if not arguments.quiet:
+        leading.say(lines + leading.settings_against(programs, endpoint))
+    if problem is None:
+        return Exit.OK
+    leading.say([f"addresses only, the key is not at hand: {problem.text()}"])
+    return Exit.NOT_SO
 
 
-def chosen(audience: str) -> tuple[str, ...]:
-    return environment.AUDIENCES if audience == "all" else (audience,)
-
-
-def warn(url: str, audiences: tuple[str, ...], *, except_for: tuple[str, ...] = ()) -> None:
-    """Tell on stderr what overrules the variables; stdout is for a shell to read."""
-    for overrule in environment.overrules(os.environ, url, audiences, claude_settings(os.environ)):
-        if overrule.name not in except_for:
-            print(f"llmgwctl: {overrule.sentence}: {overrule.remedy}", file=sys.stderr)
-
-
-def claude_settings(environ: Mapping[str, str]) -> dict[str, object] | None:
-    """Read Claude Code's own settings; what cannot be read overrules nothing."""
-    folder = environ.get("CLAUDE_CONFIG_DIR") or Path(environ.get("HOME", "~"), ".claude")
+def _endpoint(
+    client: Client, forward: ForwardStatus, arguments: argparse.Namespace
+) -> tuple[Endpoint, ClientError | None]:
+    """Take what is at hand, and say what kept the key away."""
+    url = url_of(forward)
+    key, problem = None, None
     try:
-        settings = json.loads(Path(folder, "settings.json").read_text())
-    except (OSError, ValueError):
-        return None
-    return settings if isinstance(settings, dict) else None
+        if not arguments.no_key:
+            key = key_of(client, forward, leading.AT_HAND_S)["key"]
+    except ClientError as error:
+        problem = error
+    models = None
+    if arguments.audience in (claude.PROGRAM.name, "opencode"):
+        models = leading.models_at_hand(client.path, forward)
+    return Endpoint(url, key, models), problem
+
+
+def _chosen_changes(
+    audience: str, endpoint: Endpoint, arguments: argparse.Namespace
+) -> tuple[list[Change], list[str]]:
+    """Give what is to be printed, and what is to be said of it."""
+    programs = chosen(audience)
+    found = changes(programs, os.environ, endpoint, leading.wish_of(arguments))
+    if audience != ALL:
+        return found, [each.sentence for each in found if each.sentence]
+    kept = _common_names(programs, is_by_header=arguments.custom_headers)
+    if arguments.model:
+        kept |= {name for name in (each.name for each in found) if name.endswith("_MODEL")}
+    return [each for each in found if each.name in kept], leading.rivals_set(programs, os.environ)
+
+
+def _common_names(programs: Sequence[Program], *, is_by_header: bool) -> set[str]:
+    """Name what a shell is given for any program: nothing is taken from those not named."""
+    names = {lead.name for program in programs for lead in program.leads}
+    return names | set(proxies.EXEMPTING) | ({claude.HEADERS} if is_by_header else set())
 
 
 def _command(arguments: argparse.Namespace) -> str:
@@ -98,9 +123,13 @@ def _command(arguments: argparse.Namespace) -> str:
     words = ["llmgwctl", "env"]
     if arguments.shell and not arguments.direnv:
         words += ["--shell", arguments.shell]
-    if arguments.audience != "all":
-        words += ["--for", arguments.audience]
-    if arguments.forward:
-        words += ["--forward", arguments.forward]
-    flags = {"--custom-headers": arguments.custom_headers, "--no-key": arguments.no_key}
-    return shlex.join([*words, *(flag for flag, is_set in flags.items() if is_set)])
+    given = {
+        "--for": arguments.audience,
+        "--model": arguments.model,
+        "--forward": arguments.forward,
+    }
+    words += [word for flag, value in given.items() if value for word in (flag, value)]
+    flags = ("--custom-headers", "--no-key", "--keep-key", "--quiet", "--unset")
+    is_set = vars(arguments)
+    words += [flag for flag in flags if is_set[flag.lstrip("-").replace("-", "_")]]
+    return shlex.join(words)

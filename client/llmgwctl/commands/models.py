@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmgwctl.api.forward_choice import add_forward
 from llmgwctl.gateway.destination import gateway
+from llmgwctl.rules.models import is_offered
 from llmgwctl.rules.nearest import nearest
 from llmgwctl.show.charts import count
 from llmgwctl.wire import Exit
@@ -47,15 +48,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(name: str, names: Sequence[str], *, as_json: bool) -> int:
-    near = [] if name in names else nearest(name, names)
+    is_present = is_offered(name, names)
+    near = [] if is_present else nearest(name, names)
     if as_json:
-        print(json.dumps({"model": name, "is_present": name in names, "near": near}))
-    elif name in names:
+        print(json.dumps({"model": name, "is_present": is_present, "near": near}))
+    elif is_present:
         print(f"{name} is there")
     else:
         offer = f"did you mean {' or '.join(near)}" if near else "llmgwctl models lists them"
         print(f"there is no model {name} for this key; {offer}")
-    return Exit.OK if name in names else Exit.NOT_SO
+    return Exit.OK if is_present else Exit.NOT_SO
 
 
 def _print_long(info: Any, *, as_json: bool) -> int:

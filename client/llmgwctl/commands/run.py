@@ -3,41 +3,49 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import shlex
 import shutil
 import signal
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 from llmgwctl.api.client import Client
 from llmgwctl.api.forward_choice import add_forward, choose_gateway
 from llmgwctl.api.waiting import wait_until_serving
 from llmgwctl.cli.arguments import duration
-from llmgwctl.commands.env import chosen, warn
 from llmgwctl.errors import ClientError, UsageError
-from llmgwctl.gateway import variables as environment
+from llmgwctl.gateway import claude_settings, leading
+from llmgwctl.gateway.changes import applied, changes
 from llmgwctl.gateway.destination import key_of, url_of
+from llmgwctl.gateway.programs import claude, opencode
+from llmgwctl.gateway.programs.program import Endpoint
+from llmgwctl.gateway.programs.table import chosen, of_command
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from llmgwctl.gateway.programs.program import Program
+    from llmgwctl.wire import ForwardStatus
 
 DESCRIPTION = """\
-Wait until the forward serves, then run a program with the variables of `llmgwctl env`.
-It takes this process's place: signals, terminal and exit status are its own. A key of
-Anthropic's in ANTHROPIC_API_KEY is kept from it. Exit status 127 when there is no such
-program, 126 when it cannot be run."""
+Wait until the forward serves, then run a program with the variables that lead it there, as
+`llmgwctl env --for PROGRAM` gives them. What would beat them is taken from it: another address,
+login or key of that program's. Each change is one line on stderr. The program takes this
+process's place: signals, terminal and exit status are its own. Exit status 127 when there is no
+such program, 126 when it cannot be run."""
 
 EXAMPLES = (
     ("llmgwctl run -- claude", "Claude Code through the gateway"),
     ("llmgwctl run --for openai -- python app.py", "a program of an OpenAI SDK"),
+    ("llmgwctl run --model gpt-5 -- codex", "Codex, with a model of the gateway's"),
     ("llmgwctl run --timeout 2m -- claude -p hello", "wait up to two minutes for the forward"),
 )
 
 # What a shell says, and so what scripts expect.
 _NOT_FOUND, _NOT_RUNNABLE = 127, 126
-
-# Claude Code would send it next to, or in place of, the gateway's key.
-_KEPT_BACK = "ANTHROPIC_API_KEY"
 
 
 class CannotRun(ClientError):
@@ -54,18 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="how long to wait for the forward to serve (30s; 0 does not wait)",
     )
-    parser.add_argument(
-        "--for",
-        dest="audience",
-        choices=(*environment.AUDIENCES, "all"),
-        default="all",
-        help="set only what this program reads",
-    )
-    parser.add_argument(
-        "--custom-headers",
-        action="store_true",
-        help="give Claude Code the key in a header of LiteLLM's own, and leave it its own login",
-    )
+    leading.add_options(parser)
     add_forward(parser)
     parser.add_argument("program", nargs=argparse.REMAINDER, help="-- PROGRAM [ARGUMENT …]")
 
@@ -74,20 +71,72 @@ def run(arguments: argparse.Namespace) -> int:
     words = arguments.program[1:] if arguments.program[:1] == ["--"] else arguments.program
     if not words:
         raise UsageError("no program to run", "llmgwctl run -- PROGRAM [ARGUMENT …]")
-    program = _find(words[0])
+    path = _find(words[0])
     client = Client(arguments.socket)
     forward = choose_gateway(client.status(), arguments.forward)
     if arguments.timeout > 0:
         forward = wait_until_serving(client, forward["name"], arguments.timeout)
-    url = url_of(forward)
-    audiences = chosen(arguments.audience)
-    key = key_of(client, forward)["key"]
-    wanted = environment.variables(url, key, audiences, custom_headers=arguments.custom_headers)
-    keeps_login = arguments.custom_headers or "claude" not in audiences
-    kept_back = () if keeps_login else (_KEPT_BACK,)
-    warn(url, audiences, except_for=kept_back)
-    inherited = {name: value for name, value in os.environ.items() if name not in kept_back}
-    _become(program, words, inherited | {each.name: each.value for each in wanted})
+    key = None if arguments.no_key else key_of(client, forward)["key"]
+    audience = arguments.audience or of_command(words[0])
+    endpoint = _with_models(Endpoint(url_of(forward), key), client, forward, audience)
+    programs = chosen(audience)
+    found = changes(programs, os.environ, endpoint, leading.wish_of(arguments))
+    lines = [each.sentence for each in found if each.sentence]
+    environ = applied(os.environ, found)
+    added, more = _arguments(programs, environ, endpoint, arguments, words)
+    if not arguments.quiet:
+        leading.say([*lines, *more])
+    _become(path, [words[0], *added, *words[1:]], environ)
+
+
+def _with_models(
+    endpoint: Endpoint, client: Client, forward: ForwardStatus, audience: str
+) -> Endpoint:
+    """Add the gateway's list where the program's variables are made from it."""
+    if audience not in (claude.PROGRAM.name, opencode.PROGRAM.name):
+        return endpoint
+    models = leading.models_at_hand(client.path, forward) or leading.models_asked(endpoint)
+    return replace(endpoint, models=models)
+
+
+def _arguments(
+    programs: Sequence[Program],
+    environ: Mapping[str, str],
+    endpoint: Endpoint,
+    arguments: argparse.Namespace,
+    words: Sequence[str],
+) -> tuple[list[str], list[str]]:
+    """Give the words to add to the program's command line, and what to say of them."""
+    if len(programs) != 1 or of_command(words[0]) != programs[0].name:
+        return [], []
+    added = programs[0].arguments(endpoint, arguments.model)
+    if programs[0].name != claude.PROGRAM.name:
+        return added, []
+    files = claude_settings.read(environ, os.getcwd())
+    rivals = claude_settings.rivals(files, endpoint)
+    beaten = [(name, file) for name, file in rivals if not file.is_managed]
+    lines = [
+        f"{file.path} sets {name}: {_SETTLED if not file.is_managed else _MANAGED}"
+        for name, file in rivals
+    ]
+    if not beaten or "--settings" in words or arguments.keep_key or arguments.custom_headers:
+        return added, leading.settings_against(programs, endpoint) if beaten else lines
+    held = claude_settings.effective(environ, files).environ
+    settings = claude_settings.overriding(beaten, held, endpoint, _helper(arguments))
+    return ["--settings", json.dumps(settings)], lines
+
+
+_SETTLED = "beaten by --settings, for this run"
+_MANAGED = "managed settings beat all others, and Claude Code applies it"
+
+
+def _helper(arguments: argparse.Namespace) -> str:
+    """Give the command that prints the key, as this process was told to find the daemon."""
+    own = sys.argv[0] if os.path.basename(sys.argv[0]) == "llmgwctl" else "llmgwctl"
+    words = [own, "key"]
+    words += ["--socket", arguments.socket] if arguments.socket else []
+    words += ["--forward", arguments.forward] if arguments.forward else []
+    return shlex.join(words)
 
 
 def _find(name: str) -> str:

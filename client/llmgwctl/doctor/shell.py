@@ -1,85 +1,113 @@
-"""Checks of the shell the doctor was called from: where its variables lead. Pure."""
+"""Checks of the shell the doctor was called from: where each program would really go. Pure.
+
+Judged by what a program does with what it finds, not by a list of values: any name of this machine
+is right, /v1 may be there or not where the SDK adds it, and a file that wins over the shell wins
+here too. A sentence never holds a key.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmgwctl.gateway.variables import AUDIENCES, differences, overrules, variables
+from llmgwctl.doctor.claude import check_claude
+from llmgwctl.doctor.codex import check_codex
+from llmgwctl.doctor.line import shell_line
+from llmgwctl.gateway import proxies
+from llmgwctl.gateway.address import leads_to
+from llmgwctl.gateway.changes import shown
+from llmgwctl.gateway.programs import claude, codex
+from llmgwctl.gateway.programs.program import rivals_in
+from llmgwctl.gateway.programs.table import PROGRAMS
 from llmgwctl.wire import CheckState, CheckStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-_PREFIXES = ("ANTHROPIC_", "OPENAI_", "AVANTE_")
+    from llmgwctl.doctor.surroundings import Surroundings
+    from llmgwctl.gateway.programs.program import Endpoint, Program
 
 
-# Which of the gateway's models Claude Code asks for; the haiku one in the background.
-_MODEL_NAMES = (
-    "ANTHROPIC_MODEL",
-    "ANTHROPIC_DEFAULT_OPUS_MODEL",
-    "ANTHROPIC_DEFAULT_SONNET_MODEL",
-    "ANTHROPIC_DEFAULT_HAIKU_MODEL",
-    "ANTHROPIC_SMALL_FAST_MODEL",
+# Led by variables alone. Not those that read the SDKs' own: one line says it for all of them.
+_BY_VARIABLES = tuple(
+    program
+    for program in PROGRAMS.values()
+    if program.name not in ("claude", "codex", "opencode", "aider")
 )
-# Words of Claude Code's own for whatever model the others name.
-_ALIASES = ("default", "sonnet", "opus", "haiku", "opusplan")
 
 
-def models_named(environ: Mapping[str, str]) -> list[str]:
-    """List the models that programs of this shell will ask the gateway for."""
-    named = [environ.get(name, "") for name in _MODEL_NAMES]
-    return [name for name in named if name and name not in _ALIASES]
+def check_shell(found: Surroundings, endpoint: Endpoint) -> list[CheckStatus]:
+    """Give one line for each program that is installed or has something set."""
+    lines: list[CheckStatus] = []
+    if claude.PROGRAM.name in found.installed or _claude_has(found):
+        lines += check_claude(found.environ, found.settings, endpoint)
+    if found.codex_config is not None or codex.PROGRAM.name in found.installed:
+        lines.append(check_codex(found.codex_config or {}, found.environ, endpoint))
+    for program in _BY_VARIABLES:
+        lines += _check_variables(program, found.environ, endpoint)
+    if any(line["state"] != CheckState.INFO for line in lines):
+        return lines
+    return [*lines, _nothing(found.environ)]
 
 
-def check_shell(
-    environ: Mapping[str, str],
-    url: str,
-    key: str | None,
-    settings: Mapping[str, object] | None,
-) -> list[CheckStatus]:
-    """Compare with what `llmgwctl env` would set: one line for the variables, one each overrule.
+def _claude_has(found: Surroundings) -> bool:
+    names = [*found.environ, *(name for file in found.settings for name in file.env)]
+    names += ["ANTHROPIC_" for file in found.settings if file.helper]
+    return any(name.startswith(("ANTHROPIC_", "CLAUDE_CODE_USE_")) for name in names)
 
-    Without a key only the addresses are compared. No value of a secret is ever in the lines.
-    """
-    found = [
-        _line(CheckState.WARNING, overrule.sentence, "", overrule.remedy)
-        for overrule in overrules(environ, url, AUDIENCES, settings)
+
+def _check_variables(
+    program: Program, environ: Mapping[str, str], endpoint: Endpoint
+) -> Iterator[CheckStatus]:
+    """Judge a program that variables alone lead; one that none leads gets no line."""
+    addresses = [lead for lead in program.leads if not lead.is_key and environ.get(lead.name)]
+    keys = [lead for lead in program.leads if lead.is_key and environ.get(lead.name)]
+    if not addresses and not (keys and program.name in ("openai", "avante")):
+        return
+    wrong = [
+        f"{lead.name} is {shown(environ[lead.name])}, not {lead.value(endpoint)}"
+        for lead in addresses
+        if not leads_to(environ[lead.name], lead.value(endpoint), needs_path=False)
     ]
-    return [_variables(environ, url, key), *found]
-
-
-def _variables(environ: Mapping[str, str], url: str, key: str | None) -> CheckStatus:
-    wanted = variables(url, key, AUDIENCES)
-    wrong = differences(environ, wanted)
+    if not wrong and endpoint.key is not None:
+        wrong += [
+            f"{lead.name} is set to another key"
+            for lead in keys
+            if environ[lead.name] != endpoint.key
+        ]
+    if not addresses and program.name == "openai":
+        wrong = ["OPENAI_API_KEY is set and OPENAI_BASE_URL is not: SDKs go to api.openai.com"]
     if wrong:
-        cause = "programs started from this shell go elsewhere, or with another key"
-        return _line(CheckState.WARNING, "; ".join(wrong), cause, _remedy(environ))
-    right = [variable.name for variable in wanted if variable.name in environ]
-    if right:
-        return _line(CheckState.OK, f"{', '.join(right)} lead to {url}")
-    if any(name.startswith(_PREFIXES) for name in environ):
-        what = "variables are set, none of them leads to the gateway"
-    else:
-        what = "no variable leads to the gateway"
-    return _line(CheckState.INFO, what, "", _remedy(environ))
+        cause = f"{program.title} started from this shell go elsewhere, or with another key"
+        yield shell_line(CheckState.WARNING, "; ".join(wrong), cause, remedy(environ))
+        return
+    for name, rival in rivals_in(program, environ):
+        yield shell_line(CheckState.WARNING, f"{name} is set: {rival.effect}", "", f"unset {name}")
+    proxy = proxies.proxy_for(endpoint.url, environ, program.proxies)
+    if proxy is not None:
+        yield proxied(program.title, proxy)
+        return
+    names = ", ".join(lead.name for lead in (*addresses, *keys))
+    does = f"lead to {endpoint.url}" if addresses else "is set, to the gateway's key"
+    yield shell_line(CheckState.OK, f"{names} {does}")
 
 
-def _remedy(environ: Mapping[str, str]) -> str:
+def proxied(title: str, name: str) -> CheckStatus:
+    hosts = ",".join(proxies.LOOPBACK)
+    return shell_line(
+        CheckState.WARNING,
+        f"{title}: requests to the forward go to the proxy of {name}, the key with them",
+        "NO_PROXY does not name this machine",
+        f"export NO_PROXY={hosts} no_proxy={hosts}",
+    )
+
+
+def _nothing(environ: Mapping[str, str]) -> CheckStatus:
+    return shell_line(CheckState.INFO, "no variable leads to the gateway", "", remedy(environ))
+
+
+def remedy(environ: Mapping[str, str]) -> str:
     if environ.get("SHELL", "").endswith("fish"):
         return "llmgwctl env | source"
     if environ.get("SHELL", "").endswith("/nu"):
         return "llmgwctl env --shell json | from json | load-env"
     return 'eval "$(llmgwctl env)"'
-
-
-def _line(state: CheckState, found: str, cause: str = "", remedy: str = "") -> CheckStatus:
-    return CheckStatus(
-        check="shell",
-        forward=None,
-        state=state,
-        found=found,
-        cause=cause,
-        remedy=remedy,
-        skipped_by=None,
-        took_s=None,
-    )

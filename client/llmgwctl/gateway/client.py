@@ -37,6 +37,7 @@ class Answer:
 class Gateway:
     url: str  # http://localhost:4000
     key: str | None = field(default=None, repr=False)
+    answer_s: float = ANSWER_S
 
     def get(self, path: str, query: Mapping[str, str | int] | None = None) -> Answer:
         """Ask, and read the whole answer, whatever its status.
@@ -46,7 +47,7 @@ class Gateway:
         """
         where = urlsplit(self.url)
         connection = http.client.HTTPConnection(
-            where.hostname or "localhost", where.port, timeout=ANSWER_S
+            where.hostname or "localhost", where.port, timeout=self.answer_s
         )
         try:
             target = f"{path}?{urlencode(query)}" if query else path
@@ -54,7 +55,7 @@ class Gateway:
             response = connection.getresponse()
             return Answer(response.status, self._decoded(response.read(_MAX_BYTES)))
         except TimeoutError as error:
-            raise self._unanswered(f"gave no answer within {ANSWER_S:.0f} s") from error
+            raise self._unanswered(f"gave no answer within {self.answer_s:.0f} s") from error
         except http.client.RemoteDisconnected as error:
             raise self._unanswered("closed the connection without an answer") from error
         except http.client.HTTPException as error:

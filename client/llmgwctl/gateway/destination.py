@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, cast
 from llmgwctl.api.client import Client
 from llmgwctl.api.forward_choice import choose_gateway
 from llmgwctl.errors import ClientError
+from llmgwctl.gateway.address import base_url
 from llmgwctl.gateway.client import Gateway
-from llmgwctl.gateway.variables import base_url
 from llmgwctl.wire import ApiPath, State
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def url_of(forward: ForwardStatus) -> str:
     raise ClientError("not-bound", f"{name} is bound to no address", "see: llmgwctl doctor")
 
 
-def key_of(client: Client, forward: ForwardStatus) -> KeyStatus:
-    patient = Client(client.path, max(client.timeout_s, KEY_S))
+def key_of(client: Client, forward: ForwardStatus, within_s: float = KEY_S) -> KeyStatus:
+    patient = Client(client.path, within_s)
     return cast("KeyStatus", patient.get(ApiPath.KEY, {"forward": forward["name"]}))
 
 

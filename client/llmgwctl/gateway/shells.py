@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from llmgwctl.gateway.variables import Variable
+    from llmgwctl.gateway.changes import Change
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
+    """`removal` is None where a variable cannot be taken away in the dialect's words."""
+
     statement: Callable[[str, str], str]
+    removal: str | None
     usage: str | None  # how to have the shell read it, as a comment; None where none is allowed
 
 
@@ -50,11 +53,11 @@ def _dotenv(name: str, value: str) -> str:
 
 
 _DIALECTS: Mapping[str, Dialect] = {
-    "bash": Dialect(_posix, 'eval "$({command})"'),
-    "zsh": Dialect(_posix, 'eval "$({command})"'),
-    "fish": Dialect(_fish, "{command} | source"),
-    "nu": Dialect(_nu, "{json_command} | from json | load-env"),
-    "dotenv": Dialect(_dotenv, None),
+    "bash": Dialect(_posix, "unset {name}", 'eval "$({command})"'),
+    "zsh": Dialect(_posix, "unset {name}", 'eval "$({command})"'),
+    "fish": Dialect(_fish, "set -e {name}", "{command} | source"),
+    "nu": Dialect(_nu, "hide-env --ignore-errors {name}", "{json_command} | from json | load-env"),
+    "dotenv": Dialect(_dotenv, None, None),
 }
 SHELLS = (*_DIALECTS, "json")
 
@@ -66,18 +69,28 @@ def default_shell(environ: Mapping[str, str]) -> str:
 
 
 def render(
-    variables: Sequence[Variable], shell: str, *, notes: Sequence[str] = (), command: str = ""
+    changes: Sequence[Change], shell: str, *, notes: Sequence[str] = (), command: str = ""
 ) -> str:
-    """Give the text to print; `command` is what was asked, for the line that says how to use it."""
+    """Give the text to print; `command` is what was asked, for the line that says how to use it.
+
+    What is to be taken away is left out of JSON and of dotenv, which have no word for it.
+    """
     if shell == "json":
-        return json.dumps({v.name: v.value for v in variables}, indent=2, ensure_ascii=False) + "\n"
+        values = {each.name: each.value for each in changes if each.value is not None}
+        return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
     dialect = _DIALECTS[shell]
-    lines = [dialect.statement(v.name, v.value) for v in variables]
+    lines = [text for each in changes if (text := _line(each, dialect)) is not None]
     lines += [f"# {note}" for note in notes]
     if dialect.usage is not None and command:
         json_command = re.sub(r" --shell[ =]\S+", "", command) + " --shell json"
         lines.append(f"# {dialect.usage.format(command=command, json_command=json_command)}")
     return "\n".join(lines) + "\n"
+
+
+def _line(change: Change, dialect: Dialect) -> str | None:
+    if change.value is not None:
+        return dialect.statement(change.name, change.value)
+    return None if dialect.removal is None else dialect.removal.format(name=change.name)
 
 
 def direnv_line(command: str) -> str:

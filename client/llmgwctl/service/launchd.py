@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import plistlib
+import re
+import subprocess
 from typing import TYPE_CHECKING, Final
 
 from llmgwctl.errors import ClientError
-from llmgwctl.service.launchd_agent import LABEL, NAME, agent, listen_of
-from llmgwctl.service.state import ServiceState, ask, of_launchd
-from llmgwctl.service.unit_files import File, refuse_foreign, remove, template, write
+from llmgwctl.service.files import template
+from llmgwctl.service.manager import Facts, File
+from llmgwctl.service.plist import LABEL, NAME, agent, listen_of
+from llmgwctl.service.store import refuse_foreign, remove, write
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Sequence
 
-    from llmgwctl.service.manager import Wanted
+    from llmgwctl.service.units import Wanted
 
 _TIMEOUT_S: Final = 60.0
 
@@ -73,23 +75,27 @@ class Launchd:
         else:
             self.start()
 
-    def state(self) -> ServiceState:
+    def facts(self) -> Facts:
         if not os.path.isfile(self.path):
-            return ServiceState(self.name)
+            return Facts(is_installed=False, is_running=False)
         with open(self.path, encoding="utf-8") as file:
             text = file.read()
+        job = plistlib.loads(text.encode())
         answer = self._ask("print", self._job)
-        is_loaded = answer.returncode == 0
-        found = of_launchd(True, answer.stdout if is_loaded else None)
-        word = "not loaded" if not is_loaded else "running" if found.is_running else "not running"
-        lines = [f"agent      {word}" + (f", process {found.pid}" if found.pid else "")]
-        listen = tuple(listen_of(text))
-        lines += [f"ports      {', '.join(listen)}, held by launchd", f"log        {self.log_path}"]
-        return found._replace(
-            holds_ports=is_loaded,
-            program=plistlib.loads(text.encode())["ProgramArguments"][0],
-            listen=listen,
-            lines=tuple(lines),
+        state = re.search(r"^\s*state = (.+)$", answer.stdout, re.MULTILINE)
+        pid = re.search(r"^\s*pid = (\d+)$", answer.stdout, re.MULTILINE)
+        word = state[1] if state else "not loaded"
+        lines = [f"agent      {word}" + (f", process {pid[1]}" if pid else "")]
+        addresses = ", ".join(listen_of(text))
+        lines += [f"ports      {addresses}, held by launchd", f"log        {self.log_path}"]
+        return Facts(
+            True,
+            pid is not None,
+            int(pid[1]) if pid else 0,
+            answer.returncode == 0,
+            job["ProgramArguments"][0],
+            tuple(listen_of(text)),
+            tuple(lines),
         )
 
     def log_command(self, lines: int, follow: bool) -> Sequence[str]:
@@ -123,4 +129,12 @@ class Launchd:
             )
 
     def _ask(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return ask("launchctl", *words, within_s=_TIMEOUT_S)
+        command = ["launchctl", *words]
+        try:
+            return subprocess.run(  # noqa: S603 - our own words
+                command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+            )
+        except FileNotFoundError:
+            return subprocess.CompletedProcess(command, 127, "", "launchctl: not found")
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(command, 124, "", "no answer from launchd")

@@ -1,4 +1,4 @@
-"""llmgwctl doctor, its pure part: lines, verdict, exit status, and the check of this shell."""
+"""llmgwctl doctor, its pure part: lines, verdict, exit status."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from typing import Any
 import pytest
 
 from llmgwctl.doctor.report import exit_status, line, verdict
-from llmgwctl.doctor.shell import check_shell
 from llmgwctl.show.terminal import Terminal
 from llmgwctl.wire import CheckState, CheckStatus
 from support import golden
-
-URL = "http://localhost:4000"
 
 
 def check(name: str, state: CheckState = CheckState.OK, **fields: Any) -> CheckStatus:
@@ -79,28 +76,3 @@ def test_a_check_of_a_newer_daemon_is_shown_all_the_same() -> None:
     text = line({**check("novel"), "state": "curious", "found": "hm"}, Terminal())
 
     assert text == "? novel        hm"
-
-
-def test_a_clean_shell_is_told_how_to_point_at_the_gateway() -> None:
-    (found,) = check_shell({"SHELL": "/usr/bin/fish"}, URL, "sk-k", None)
-
-    assert found["state"] == CheckState.INFO
-    assert found["remedy"] == "llmgwctl env | source"
-
-
-def test_a_shell_that_leads_here_is_well() -> None:
-    environ = {"ANTHROPIC_BASE_URL": URL, "ANTHROPIC_AUTH_TOKEN": "sk-k"}
-
-    (found,) = check_shell(environ, URL, "sk-k", None)
-
-    assert found["state"] == CheckState.OK
-
-
-def test_a_shell_that_leads_elsewhere_is_warned_of_without_a_secret() -> None:
-    environ = {"OPENAI_BASE_URL": "https://api.openai.com/v1", "OPENAI_API_KEY": "sk-real-secret"}
-
-    found = check_shell(environ, URL, "sk-k", {"apiKeyHelper": "x"})
-
-    assert [each["state"] for each in found] == [CheckState.WARNING, CheckState.WARNING]
-    assert "https://api.openai.com/v1, not http://localhost:4000/v1" in found[0]["found"]
-    assert "sk-real-secret" not in repr(found)

@@ -99,7 +99,7 @@ def test_env_warns_on_stderr_of_what_overrules_it(daemon: RunningDaemon) -> None
     ended = call(daemon, "env", ANTHROPIC_API_KEY="sk-ant-personal")
 
     assert "ANTHROPIC_API_KEY is set" in ended.stderr
-    assert "~/.claude/settings.json sets ANTHROPIC_BASE_URL" in ended.stderr
+    assert f"{settings} sets ANTHROPIC_BASE_URL" in ended.stderr
     assert "sk-ant-personal" not in ended.stdout + ended.stderr
 
 
@@ -108,9 +108,9 @@ def test_env_without_a_key_asks_for_none(
 ) -> None:
     simulated_cluster.faults.set_secret(values={})
 
-    ended = call(daemon, "env", "--no-key", "--for", "claude", "--shell", "dotenv")
+    ended = call(daemon, "env", "--no-key", "--for", "aider", "--shell", "dotenv")
 
-    assert ended.stdout == f"ANTHROPIC_BASE_URL=http://localhost:{daemon.port}\n"
+    assert ended.stdout == f"OPENAI_API_BASE=http://localhost:{daemon.port}/v1\n"
 
 
 def test_run_becomes_the_program_with_its_exit_status(daemon: RunningDaemon) -> None:

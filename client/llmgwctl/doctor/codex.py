@@ -1,0 +1,47 @@
+"""Where Codex would go, by the provider that its configuration names. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from llmgwctl.doctor.line import shell_line
+from llmgwctl.gateway import proxies
+from llmgwctl.gateway.address import leads_to
+from llmgwctl.gateway.changes import shown
+from llmgwctl.gateway.programs.codex import PROGRAM
+from llmgwctl.wire import CheckState, CheckStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llmgwctl.gateway.programs.program import Endpoint
+
+_SETUP = "llmgwctl setup codex, or for once: llmgwctl run -- codex"
+
+
+def check_codex(
+    config: Mapping[str, object], environ: Mapping[str, str], endpoint: Endpoint
+) -> CheckStatus:
+    name = str(config.get("model_provider"))
+    providers = config.get("model_providers")
+    provider = cast("dict[str, Any]", providers).get(name) if isinstance(providers, dict) else None
+    if not isinstance(provider, dict):
+        return shell_line(
+            CheckState.INFO, "Codex goes to OpenAI: it reads no OPENAI_BASE_URL", "", _SETUP
+        )
+    url, wanted = str(provider.get("base_url")), f"{endpoint.url}/v1"
+    if not leads_to(url, wanted):
+        found = f"Codex goes to {shown(url)}, the provider {name} of its configuration"
+        return shell_line(CheckState.INFO, found, "", _SETUP)
+    proxy = proxies.proxy_for(url, environ, PROGRAM.proxies)
+    if proxy is not None:
+        found = f"Codex sends requests to the forward to the proxy of {proxy}, key and all"
+        hosts = ",".join(proxies.LOOPBACK)
+        return shell_line(
+            CheckState.WARNING, found, "", f"export NO_PROXY={hosts} no_proxy={hosts}"
+        )
+    variable = provider.get("env_key")
+    if variable and not environ.get(str(variable)):
+        found = f"Codex leads to {url}, and {variable}, where it takes the key from, is not set"
+        return shell_line(CheckState.WARNING, found, "", _SETUP)
+    return shell_line(CheckState.OK, f"Codex leads to {url}, by its configuration")

@@ -1,0 +1,50 @@
+"""What programs started from this shell would find: variables, files, and what is installed."""
+
+from __future__ import annotations
+
+import shutil
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmgwctl.gateway import claude_settings
+from llmgwctl.gateway.programs.table import PROGRAMS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from llmgwctl.gateway.claude_settings import SettingsFile
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """`codex_config` is None where Codex has no configuration."""
+
+    environ: Mapping[str, str] = field(repr=False)
+    settings: Sequence[SettingsFile] = ()
+    codex_config: Mapping[str, object] | None = None
+    installed: frozenset[str] = frozenset()
+
+
+def look(environ: Mapping[str, str], folder: str) -> Surroundings:
+    path = environ.get("PATH")
+    installed = {
+        program.name
+        for program in PROGRAMS.values()
+        if any(shutil.which(command, path=path) for command in program.commands)
+    }
+    return Surroundings(
+        environ,
+        claude_settings.read(environ, folder),
+        _codex_config(environ),
+        frozenset(installed),
+    )
+
+
+def _codex_config(environ: Mapping[str, str]) -> Mapping[str, object] | None:
+    folder = environ.get("CODEX_HOME") or Path(environ.get("HOME", "~"), ".codex")
+    try:
+        return tomllib.loads(Path(folder, "config.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

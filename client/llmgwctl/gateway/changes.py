@@ -1,0 +1,141 @@
+"""What `run` and `env` change for a program, each change with its sentence. Pure.
+
+Three kinds: what leads to the forward is set, what beats that is taken away, and requests to the
+forward are exempted from a proxy. A sentence never holds a key.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from llmgwctl.gateway import proxies
+from llmgwctl.gateway.address import leads_to
+from llmgwctl.gateway.programs import claude
+from llmgwctl.gateway.programs.program import Variable, rivals_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from llmgwctl.gateway.programs.program import Endpoint, Lead, Program
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`value` None takes the variable away; `sentence` is empty where nothing of the person's
+    changes.
+    """
+
+    name: str
+    value: str | None = field(repr=False)
+    sentence: str = ""
+    is_secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the command line says. `keeps_key`: a key that is set stays; `custom_headers`: the key
+    goes in a header of LiteLLM's own, and Claude Code keeps its login.
+    """
+
+    keeps_key: bool = False
+    custom_headers: bool = False
+    model: str = ""
+
+
+def changes(
+    programs: Sequence[Program], environ: Mapping[str, str], endpoint: Endpoint, wish: Wish
+) -> list[Change]:
+    """List what must change in `environ` for the programs to reach the endpoint."""
+    found: dict[str, Change] = {}
+    for program in programs:
+        for change in _of_program(program, environ, endpoint, wish):
+            found.setdefault(change.name, change)
+    for name, value in proxies.exemptions(endpoint.url, environ).items():
+        sentence = f"{name} now names this machine: requests to it go to no proxy"
+        found[name] = Change(name, value, sentence)
+    return list(found.values())
+
+
+def applied(environ: Mapping[str, str], found: Sequence[Change]) -> dict[str, str]:
+    """Give the environment as the changes leave it."""
+    gone = {each.name for each in found}
+    kept = {name: value for name, value in environ.items() if name not in gone}
+    return kept | {each.name: each.value for each in found if each.value is not None}
+
+
+def _of_program(
+    program: Program, environ: Mapping[str, str], endpoint: Endpoint, wish: Wish
+) -> Iterator[Change]:
+    is_claude = program.name == claude.PROGRAM.name
+    by_header = wish.custom_headers and is_claude
+    keeps_key = wish.keeps_key and _has_key(program, environ)
+    for lead in program.leads:
+        if not lead.is_key:
+            yield _address(lead, environ, endpoint)
+        elif endpoint.key is not None and not keeps_key and not by_header:
+            yield _key(lead, environ, endpoint)
+    if is_claude and not keeps_key:
+        yield from _headers(environ, endpoint.key if by_header else None)
+    for name, rival in rivals_in(program, environ):
+        if (rival.is_key and keeps_key) or by_header:
+            continue
+        yield Change(name, None, f"{name} is taken away: {rival.effect}")
+    for variable in program.more(endpoint, environ, wish.model):
+        yield _more(variable, environ)
+
+
+def _has_key(program: Program, environ: Mapping[str, str]) -> bool:
+    names = [lead.name for lead in program.leads if lead.is_key]
+    names += [name for name, rival in rivals_in(program, environ) if rival.is_key]
+    headers = environ.get(claude.HEADERS, "") if program.name == claude.PROGRAM.name else ""
+    return any(environ.get(name) for name in names) or bool(claude.key_headers_in(headers))
+
+
+def _address(lead: Lead, environ: Mapping[str, str], endpoint: Endpoint) -> Change:
+    value, was = lead.value(endpoint), environ.get(lead.name, "")
+    sentence = ""
+    if was and not leads_to(was, value):
+        sentence = f"{lead.name} is {value}, and was {shown(was)}"
+    return Change(lead.name, value, sentence)
+
+
+def _key(lead: Lead, environ: Mapping[str, str], endpoint: Endpoint) -> Change:
+    value, was = lead.value(endpoint), environ.get(lead.name, "")
+    sentence = ""
+    if was and was != value:
+        sentence = f"{lead.name} held another key, and is the gateway's (--keep-key keeps yours)"
+    return Change(lead.name, value, sentence, is_secret=True)
+
+
+def _headers(environ: Mapping[str, str], key: str | None) -> Iterator[Change]:
+    """Take other keys out of Claude Code's headers, and put ours in where it is to travel so."""
+    was = environ.get(claude.HEADERS, "")
+    others = claude.key_headers_in(was)
+    lines = claude.other_headers(was)
+    if key is not None:
+        lines.append(f"{claude.KEY_HEADER}: Bearer {key}")
+    value = "\n".join(lines)
+    if value == was or (key is None and not others):
+        return
+    sentence = ""
+    if others:
+        verb = "is" if len(others) == 1 else "are"
+        what = f"{', '.join(others)} {verb} taken out of {claude.HEADERS}"
+        sentence = f"{what}: the gateway would take that key instead"
+    yield Change(claude.HEADERS, value or None, sentence, is_secret=True)
+
+
+def _more(variable: Variable, environ: Mapping[str, str]) -> Change:
+    was = environ.get(variable.name, "")
+    sentence = ""
+    if variable.name.endswith("_MODEL") and was != variable.value:
+        offer = f", and was {was}, which it does not offer" if was else ""
+        sentence = f"{variable.name} is {variable.value}, from the gateway's list{offer}"
+    return Change(variable.name, variable.value, sentence, variable.is_secret)
+
+
+def shown(url: str) -> str:
+    """Give a URL without the password that it may carry."""
+    return re.sub(r"//[^/@]*@", "//…@", url)

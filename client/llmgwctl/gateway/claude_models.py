@@ -1,0 +1,105 @@
+"""Which of a gateway's models Claude Code asks for, and which it should be led to. Pure.
+
+Claude Code names models by family (opus, sonnet, haiku); for each family a variable gives the
+full name. Its own default is of the family opus or sonnet, by release and account, so a gateway
+must offer both or be named a main model.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from llmgwctl.rules.models import is_offered, without_suffix
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+MAIN = "ANTHROPIC_MODEL"
+# The best first: the main model is of the first that is offered.
+FAMILIES = {
+    "opus": "ANTHROPIC_DEFAULT_OPUS_MODEL",
+    "sonnet": "ANTHROPIC_DEFAULT_SONNET_MODEL",
+    "fable": "ANTHROPIC_DEFAULT_FABLE_MODEL",
+    "haiku": "ANTHROPIC_DEFAULT_HAIKU_MODEL",
+}
+_DEFAULTS = ("opus", "sonnet")
+# Beside the families': the last two are of older releases and of subagents.
+NAMES = (MAIN, *FAMILIES.values(), "ANTHROPIC_SMALL_FAST_MODEL", "CLAUDE_CODE_SUBAGENT_MODEL")
+# Words of Claude Code's own that mean: choose by yourself.
+_ANY = ("default", "best", "inherit")
+
+
+def defaults(offered: Sequence[str], environ: Mapping[str, str], model: str = "") -> dict[str, str]:
+    """Choose the variables of Claude Code's models: for each family offered, its newest.
+
+    What the shell names already and the gateway offers stays. A gateway that takes every name
+    needs none, and where no Claude is offered nothing is guessed.
+    """
+    chosen = {MAIN: model} if model else {}
+    if not offered or is_offered("claude", offered):
+        return chosen
+    families = by_family(offered)
+    for family, variable in FAMILIES.items():
+        if family in families and not _stays(environ.get(variable, ""), offered):
+            chosen[variable] = families[family]
+    if model or not families or _stays_main(environ, offered):
+        return chosen
+    if not all(family in families for family in _DEFAULTS):
+        chosen[MAIN] = next(families[family] for family in FAMILIES if family in families)
+    return chosen
+
+
+def _stays(name: str, offered: Sequence[str]) -> bool:
+    return bool(name) and is_offered(name, offered)
+
+
+def _stays_main(environ: Mapping[str, str], offered: Sequence[str]) -> bool:
+    """An alias is as good as the family it stands for."""
+    name = without_suffix(environ.get(MAIN, ""))
+    return _stays(name, offered) or name in by_family(offered)
+
+
+def by_family(offered: Iterable[str]) -> dict[str, str]:
+    """Give the newest offered model of each family; of equal ones the shortest name."""
+    found: dict[str, list[str]] = {}
+    for name in offered:
+        family = family_of(name)
+        if family and "*" not in name and not name.endswith("]"):
+            found.setdefault(family, []).append(name)
+    return {family: min(names, key=_order) for family, names in found.items()}
+
+
+def family_of(name: str) -> str:
+    """Give the family of a Claude's name, or "" for what is none."""
+    words = re.split(r"[^a-z0-9]+", name.lower())
+    if "claude" not in words and name not in FAMILIES:
+        return ""
+    return next((family for family in FAMILIES if family in words), "")
+
+
+def _order(name: str) -> tuple[tuple[int, ...], int, str]:
+    """Sort the highest version first, then the shortest name: an alias before a dated one."""
+    bare = re.sub(r"-v\d+(:\d+)?$", "", name.rpartition("/")[2])
+    words = re.split(r"[^0-9a-zA-Z]+", bare)
+    version = tuple(int(word) for word in words if word.isdecimal() and len(word) <= 2)
+    # A shorter version is the older one: 4 before 4.5; the padding keeps the order when negated.
+    padded = (*version, 0, 0, 0)[:3]
+    return tuple(-part for part in padded), len(name), name
+
+
+def asked_for(environ: Mapping[str, str]) -> list[str]:
+    """List the models that Claude Code will ask a gateway for, aliases resolved, in its order.
+
+    An alias whose family has no variable is left out: its name is Claude Code's own.
+    """
+    named = []
+    for variable in NAMES:
+        name = without_suffix(environ.get(variable, ""))
+        if name == "opusplan":
+            named += [environ.get(FAMILIES["opus"], ""), environ.get(FAMILIES["sonnet"], "")]
+        elif name in FAMILIES:
+            named.append(environ.get(FAMILIES[name], ""))
+        elif name not in _ANY:
+            named.append(name)
+    return list(dict.fromkeys(without_suffix(name) for name in named if name))

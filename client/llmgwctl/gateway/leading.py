@@ -1,0 +1,115 @@
+"""What `run` and `env` share: their options, the endpoint they lead to, and what they report."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, cast
+
+from llmgwctl.api.client import Client
+from llmgwctl.errors import ClientError
+from llmgwctl.gateway import claude_settings
+from llmgwctl.gateway.changes import Wish
+from llmgwctl.gateway.client import Gateway
+from llmgwctl.gateway.programs import claude
+from llmgwctl.gateway.programs.program import rivals_in
+from llmgwctl.gateway.programs.table import CHOICES
+from llmgwctl.wire import ApiPath
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from llmgwctl.gateway.programs.program import Endpoint, Program
+    from llmgwctl.wire import ForwardStatus, ModelsStatus
+
+# A new shell waits no longer than this for anything that is not at hand.
+AT_HAND_S = 0.2
+# A program that is about to start may wait a moment for the list of models.
+_LIST_S = 5.0
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--for",
+        dest="audience",
+        choices=CHOICES,
+        metavar="PROGRAM",
+        help=f"what this program reads: {', '.join(CHOICES)}",
+    )
+    parser.add_argument("--model", default="", metavar="NAME", help="the model it is to ask for")
+    parser.add_argument(
+        "--custom-headers",
+        action="store_true",
+        help="give Claude Code the key in a header of LiteLLM's own, and leave it its own login",
+    )
+    keys = parser.add_mutually_exclusive_group()
+    keys.add_argument("--no-key", action="store_true", help="addresses only")
+    keys.add_argument(
+        "--keep-key", action="store_true", help="keep a key that the shell has set already"
+    )
+    parser.add_argument("--quiet", "-q", action="store_true", help="report no changes on stderr")
+
+
+def wish_of(arguments: argparse.Namespace) -> Wish:
+    return Wish(
+        keeps_key=arguments.keep_key or arguments.no_key,
+        custom_headers=arguments.custom_headers,
+        model=arguments.model,
+    )
+
+
+def models_at_hand(path: str, forward: ForwardStatus) -> tuple[str, ...] | None:
+    """Give the models that the daemon knows of; None while it knows none, and when in doubt."""
+    quick = Client(path, AT_HAND_S)
+    try:
+        known = cast("ModelsStatus", quick.get(ApiPath.MODELS, {"forward": forward["name"]}))
+    except ClientError:
+        return None
+    return None if known["age_s"] is None else tuple(known["models"])
+
+
+def models_asked(endpoint: Endpoint) -> tuple[str, ...] | None:
+    """Ask the gateway itself; None where it gives no list."""
+    if endpoint.key is None:
+        return None
+    try:
+        answer = Gateway(endpoint.url, endpoint.key, _LIST_S).get("/v1/models")
+    except ClientError:
+        return None
+    data = answer.body.get("data") if isinstance(answer.body, dict) else None
+    if answer.status != 200 or not isinstance(data, list):
+        return None
+    return tuple(str(each.get("id")) for each in data if isinstance(each, dict))
+
+
+def say(lines: Iterable[str]) -> None:
+    """Report on stderr; stdout is for a shell, or the program's own."""
+    for line in lines:
+        print(f"llmgwctl: {line}", file=sys.stderr)
+
+
+def rivals_set(programs: Sequence[Program], environ: Mapping[str, str]) -> list[str]:
+    """Say what is set against the programs' variables, with what takes it away."""
+    found = {
+        name: f"{name} is set: {rival.effect}: unset {name}"
+        for program in programs
+        for name, rival in rivals_in(program, environ)
+    }
+    headers = environ.get(claude.HEADERS, "")
+    if claude.PROGRAM in programs and claude.key_headers_in(headers):
+        name = claude.HEADERS
+        found[name] = f"{name} is set: the gateway takes the key in it: unset {name}"
+    return list(found.values())
+
+
+def settings_against(programs: Sequence[Program], endpoint: Endpoint) -> list[str]:
+    """Say what Claude Code's settings files set against the endpoint."""
+    if claude.PROGRAM not in programs:
+        return []
+    files = claude_settings.read(os.environ, os.getcwd())
+    return [
+        f"{file.path} sets {name}, whatever the shell says: remove it there, or llmgwctl setup"
+        " claude"
+        for name, file in claude_settings.rivals(files, endpoint)
+    ]

@@ -1,0 +1,85 @@
+"""Claude Code: its variables, as the 2.1 program reads them, and its choice of models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmgwctl.gateway import claude_models
+from llmgwctl.gateway.programs.program import (
+    NODE_PROXIES,
+    Endpoint,
+    Lead,
+    Program,
+    Variable,
+    rival,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HEADERS = "ANTHROPIC_CUSTOM_HEADERS"
+KEY_HEADER = "x-litellm-api-key"
+# By each of these LiteLLM takes a key; ours wins over all of them but not over itself.
+_KEY_HEADERS = (
+    KEY_HEADER,
+    "authorization",
+    "api-key",
+    "x-api-key",
+    "x-goog-api-key",
+    "ocp-apim-subscription-key",
+)
+_LOGIN = (
+    r"(ANTHROPIC|CLAUDE_CODE)_(\w+_)?"
+    r"(AUTH_TOKEN|ACCESS_TOKEN|OAUTH_TOKEN|REFRESH_TOKEN|IDENTITY_TOKEN|IDENTITY_TOKEN_FILE"
+    r"|API_KEY_FILE_DESCRIPTOR|OAUTH_TOKEN_FILE_DESCRIPTOR|PROFILE)"
+)
+
+
+def key_headers_in(headers: str) -> list[str]:
+    """Name the headers, one a line in the variable, that would give LiteLLM another key."""
+    names = (line.partition(":")[0].strip() for line in headers.splitlines())
+    return [name for name in names if name.lower() in _KEY_HEADERS]
+
+
+def other_headers(headers: str) -> list[str]:
+    """Give the lines that are about something other than a key."""
+    return [
+        line
+        for line in headers.splitlines()
+        if line.strip() and line.partition(":")[0].strip().lower() not in _KEY_HEADERS
+    ]
+
+
+def _models(endpoint: Endpoint, environ: Mapping[str, str], model: str) -> list[Variable]:
+    chosen = claude_models.defaults(endpoint.models or (), environ, model)
+    return [Variable(name, value) for name, value in chosen.items()]
+
+
+PROGRAM = Program(
+    name="claude",
+    title="Claude Code",
+    commands=("claude",),
+    leads=(Lead("ANTHROPIC_BASE_URL", "{url}"), Lead("ANTHROPIC_AUTH_TOKEN", "{key}")),
+    proxies=NODE_PROXIES,
+    rivals=(
+        rival(
+            r"ANTHROPIC_(\w+_)?API_KEY|CLAUDE_API_KEY",
+            "Claude Code may send it in place of the gateway's key",
+            is_key=True,
+        ),
+        rival(r"CLAUDE_CODE_USE_BEDROCK", "Claude Code calls Amazon Bedrock, never this gateway"),
+        rival(r"CLAUDE_CODE_USE_VERTEX", "Claude Code calls Google Vertex, never this gateway"),
+        rival(r"CLAUDE_CODE_USE_FOUNDRY", "Claude Code calls Azure Foundry, never this gateway"),
+        rival(
+            r"CLAUDE_CODE_USE_(MANTLE|GATEWAY|\w*AWS|\w*AZURE|\w*GCP)",
+            "Claude Code calls another provider, never this gateway",
+        ),
+        rival(r"ANTHROPIC_UNIX_SOCKET", "Claude Code asks this socket, never this gateway"),
+        rival(
+            r"(ANTHROPIC|CLAUDE_CODE)_(\w+_)?BASE_URL|CLAUDE_CODE_CUSTOM_OAUTH_URL",
+            "it names another place for Claude Code to ask",
+        ),
+        rival(_LOGIN, "Claude Code may log in with it elsewhere"),
+    ),
+    more=_models,
+)

@@ -1,0 +1,34 @@
+"""Codex reads no OPENAI_BASE_URL: a provider of its configuration leads it, or `-c` on its line."""
+
+from __future__ import annotations
+
+from llmgwctl.gateway.programs.program import USUAL_PROXIES, Endpoint, Lead, Program, rival
+
+PROVIDER = "llmgw"
+
+
+def _arguments(endpoint: Endpoint, model: str) -> list[str]:
+    provider = (
+        f'{{name="{PROVIDER}",base_url="{endpoint.url}/v1",'
+        'env_key="OPENAI_API_KEY",wire_api="responses"}'
+    )
+    words = ["-c", f'model_provider="{PROVIDER}"', "-c", f"model_providers.{PROVIDER}={provider}"]
+    return [*words, "-c", f'model="{model}"'] if model else words
+
+
+PROGRAM = Program(
+    name="codex",
+    title="Codex",
+    commands=("codex",),
+    leads=(Lead("OPENAI_API_KEY", "{key}"),),
+    proxies=USUAL_PROXIES,
+    rivals=(
+        rival(
+            r"CODEX_(API_KEY|ACCESS_TOKEN)",
+            "Codex may send it in place of the gateway's key",
+            is_key=True,
+        ),
+        rival(r"OPENAI_IDENTITY_TOKEN", "Codex may log in with it elsewhere"),
+    ),
+    arguments=_arguments,
+)

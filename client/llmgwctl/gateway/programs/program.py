@@ -1,0 +1,105 @@
+"""The shape of what is known about a program: variables that lead it, variables that beat them.
+
+`run`, `env`, `setup` and `doctor` read the same table, so that what one sets the other accepts.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where programs are led: `url` without a path, the key, and the gateway's models if known."""
+
+    url: str
+    key: str | None = field(default=None, repr=False)
+    models: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    name: str
+    value: str = field(repr=False)
+    is_secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """A variable that leads a program; `template` holds {url} or {key}."""
+
+    name: str
+    template: str
+
+    @property
+    def is_key(self) -> bool:
+        return "{key}" in self.template
+
+    def value(self, endpoint: Endpoint) -> str:
+        return self.template.format(url=endpoint.url, key=endpoint.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """Variables, by a pattern of whole names, that win over those that lead; and what they do.
+
+    `is_key`: what it holds may be a key of the gateway's that the person chose.
+    """
+
+    pattern: re.Pattern[str]
+    effect: str
+    is_key: bool = False
+
+
+def rival(pattern: str, effect: str, *, is_key: bool = False) -> Rival:
+    return Rival(re.compile(pattern), effect, is_key)
+
+
+def no_variables(_endpoint: Endpoint, _environ: Mapping[str, str], _model: str) -> list[Variable]:
+    return []
+
+
+def no_arguments(_endpoint: Endpoint, _model: str) -> list[str]:
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One program, or one family of programs that read the same variables.
+
+    `proxies` names, first wins, the variables that name a proxy for http:// addresses. `more` gives
+    variables that depend on the gateway's models, what the shell has, and the model asked for;
+    `arguments` what only the command line can say, without a secret.
+    """
+
+    name: str
+    title: str
+    commands: tuple[str, ...]
+    leads: tuple[Lead, ...]
+    proxies: tuple[str, ...]
+    rivals: tuple[Rival, ...] = ()
+    more: Callable[[Endpoint, Mapping[str, str], str], list[Variable]] = no_variables
+    arguments: Callable[[Endpoint, str], list[str]] = no_arguments
+
+    def rival_of(self, name: str) -> Rival | None:
+        """Give what a variable of the shell does against us, or None."""
+        if any(lead.name == name for lead in self.leads):
+            return None
+        return next((each for each in self.rivals if each.pattern.fullmatch(name)), None)
+
+
+def rivals_in(program: Program, environ: Mapping[str, str]) -> Sequence[tuple[str, Rival]]:
+    """List what is set, and not empty, in an environment against a program's variables."""
+    found = ((name, program.rival_of(name)) for name in sorted(environ) if environ[name])
+    return [(name, each) for name, each in found if each is not None]
+
+
+# How curl, httpx, reqwest and others choose for http://; the lower case is asked first.
+USUAL_PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
+# Node's and Bun's habit, seen with Claude Code 2.1: http:// addresses go to the https proxy too.
+NODE_PROXIES = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY")
