@@ -1,20 +1,23 @@
 """SPDY/3.1 as Kubernetes uses it: frames to bytes and bytes to frames.
 
 Pure and incremental: a `Decoder` takes bytes as the network cut them, and what it cannot accept
-is a `ProtocolError`. One `Decoder` and one `Encoder` serve one connection, because each holds the
-zlib context of its direction (SPDY/3 draft, 2.6.10.1). There is no flow control here: the peer
-neither sends nor obeys windows.
+is a `ProtocolError`. One `Decoder` and one `Encoder` serve one connection, because header blocks
+share a zlib context in each direction (SPDY/3 draft, 2.6.10.1). There is no flow control here: the
+peer neither sends nor obeys windows.
 """
 
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Mapping
-from importlib import resources
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from llmgwd.errors import ProtocolError
+from llmgwd.protocol import spdy_headers
+from llmgwd.protocol.budget import FRAMES_A_TURN
+
+if TYPE_CHECKING:
+    from llmgwd.protocol.budget import Budget
 
 SYN_STREAM: Final = 1
 SYN_REPLY: Final = 2
@@ -37,12 +40,7 @@ HEAD_BYTES: Final = 8
 MAX_DATA_BYTES: Final = (1 << 24) - 1
 # Nothing that a Kubernetes peer sends in a control frame comes near this; a frame that says so is
 # either not SPDY or an attempt to make us buffer.
-MAX_CONTROL_BYTES: Final = 1 << 20
-
-# 1,423 bytes, adler32 0xe3c6a7c2, printed in the SPDY/3 draft, 2.6.10.1.
-DICTIONARY: Final = (
-    resources.files("llmgwd.protocol").joinpath("spdy3-header-dictionary.bin").read_bytes()
-)
+MAX_CONTROL_BYTES: Final = 64 * 1024
 
 _U32 = struct.Struct(">I")
 _CONTROL_HEAD = struct.Struct(">HHI")
@@ -104,13 +102,17 @@ Frame = SynStream | SynReply | RstStream | Settings | Ping | GoAway | Headers | 
 
 
 class Encoder:
-    """Frames to bytes for one direction of one connection; its zlib context is the connection's."""
+    """Frames to bytes for one direction of one connection."""
 
     def __init__(self) -> None:
-        self._deflate = zlib.compressobj(zdict=DICTIONARY)
+        self._blocks = spdy_headers.Writer()
 
     def syn_stream(self, stream_id: int, headers: Mapping[str, str], fin: bool = False) -> bytes:
-        body = _SYN_STREAM_HEAD.pack(stream_id, 0, 0) + self._header_block(headers)
+        return self.syn_stream_of(stream_id, spdy_headers.pairs(headers), fin)
+
+    def syn_stream_of(self, stream_id: int, pairs: bytes, fin: bool = False) -> bytes:
+        """The same, for a caller who keeps what is equal in all its header blocks."""
+        body = _SYN_STREAM_HEAD.pack(stream_id, 0, 0) + self._blocks.block(pairs)
         return _control(SYN_STREAM, body, fin)
 
     def syn_reply(
@@ -131,12 +133,7 @@ class Encoder:
         return _control(GOAWAY, _TWO_U32.pack(last_stream_id, status))
 
     def _header_block(self, headers: Mapping[str, str]) -> bytes:
-        parts = [_U32.pack(len(headers))]
-        for name, value in headers.items():
-            for text in (name.lower(), value):
-                raw = text.encode()
-                parts += (_U32.pack(len(raw)), raw)
-        return self._deflate.compress(b"".join(parts)) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
+        return self._blocks.block(spdy_headers.pairs(headers))
 
 
 def data_frame(stream_id: int, payload: bytes | bytearray | memoryview, fin: bool = False) -> bytes:
@@ -157,11 +154,16 @@ def _control(kind: int, body: bytes, fin: bool = False) -> bytes:
 class Decoder:
     """Bytes to frames for one direction of one connection.
 
-    At most one control frame (1 MiB) is buffered; data payloads are handed on as they come.
+    At most one control frame (64 KiB) is buffered; data payloads are handed on as they come. With
+    a `budget`, frames that carry nothing are charged to it, and one `feed` decodes at most
+    `FRAMES_A_TURN`: while `is_behind`, `feed(b"")` goes on with what was left.
     """
 
-    def __init__(self) -> None:
-        self._inflate = zlib.decompressobj(zdict=DICTIONARY)
+    def __init__(self, budget: Budget | None = None) -> None:
+        self._headers = spdy_headers.Reader(budget)
+        self._budget = budget
+        self._most = 1 << 31 if budget is None else FRAMES_A_TURN
+        self._rest = b""
         self._partial = bytearray()
         self._data_stream_id = 0
         self._data_left = 0
@@ -170,21 +172,22 @@ class Decoder:
     def feed(self, chunk: bytes | bytearray | memoryview) -> list[Frame]:
         """Take bytes as the network cut them; return the frames they complete.
 
-        Header blocks of streams nobody waits for are inflated all the same: one zlib context
-        serves the whole connection (SPDY/3 draft, 2.6.10.1). Payloads are copies: `chunk` may be
-        reused at once.
+        Payloads are copies: `chunk` may be reused at once.
 
         Raises:
-            ProtocolError: not version 3, a control frame above 1 MiB or of a wrong length, a
-                header block that does not inflate to whole pairs, data on stream 0.
+            ProtocolError: not version 3, a control frame above 64 KiB or of a wrong length, a
+                header block that does not inflate to whole pairs, data on stream 0, or more of
+                all this than the budget allows.
         """
         frames: list[Frame] = []
+        if self._rest:
+            chunk, self._rest = self._rest + bytes(chunk), b""
         view = memoryview(chunk)
         at = 0
         if self._partial:
             at = self._complete_partial(view, frames)
         end = len(view)
-        while at < end:
+        while at < end and len(frames) < self._most:
             if self._data_left:
                 at = self._take_data(view, at, frames)
                 continue
@@ -202,8 +205,15 @@ class Decoder:
             at += HEAD_BYTES
             self._control(first, second >> 24, bytes(view[at : at + length]), frames)
             at += length
-        self._partial += view[at:]
+        if len(frames) >= self._most:
+            self._rest = bytes(view[at:])
+        else:
+            self._partial += view[at:]
         return frames
+
+    @property
+    def is_behind(self) -> bool:
+        return bool(self._rest)
 
     def _complete_partial(self, view: memoryview, frames: list[Frame]) -> int:
         """Finish what earlier bytes began; return where `view` goes on."""
@@ -238,6 +248,7 @@ class Decoder:
         self._data_left = second & MAX_DATA_BYTES
         self._data_fin = bool(second >> 24 & FLAG_FIN)
         if self._data_left == 0:
+            self._charge(0)
             frames.append(Data(first, b"", self._data_fin))
 
     def _take_data(self, view: memoryview, at: int, frames: list[Frame]) -> int:
@@ -248,15 +259,16 @@ class Decoder:
         return at + len(payload)
 
     def _control(self, first: int, flags: int, body: bytes, frames: list[Frame]) -> None:
+        self._charge(len(body))
         kind = first & 0xFFFF
         fin = bool(flags & FLAG_FIN)
         if kind == SYN_STREAM:
             stream_id = _stream_id(body, 10)
-            frames.append(SynStream(stream_id, self._header_block(body[10:]), fin))
+            frames.append(SynStream(stream_id, self._headers.read(body[10:]), fin))
         elif kind == SYN_REPLY:
-            frames.append(SynReply(_stream_id(body, 4), self._header_block(body[4:]), fin))
+            frames.append(SynReply(_stream_id(body, 4), self._headers.read(body[4:]), fin))
         elif kind == HEADERS:
-            frames.append(Headers(_stream_id(body, 4), self._header_block(body[4:]), fin))
+            frames.append(Headers(_stream_id(body, 4), self._headers.read(body[4:]), fin))
         elif kind == RST_STREAM:
             stream_id, status = _two(body, "RST_STREAM")
             frames.append(RstStream(stream_id & _STREAM_ID_MASK, status))
@@ -274,14 +286,9 @@ class Decoder:
             frames.append(_settings(body))
         # Other kinds are skipped, as the draft asks (2.2.1): they carry no header block.
 
-    def _header_block(self, block: bytes) -> dict[str, str]:
-        try:
-            raw = self._inflate.decompress(block, MAX_CONTROL_BYTES)
-        except zlib.error as error:
-            raise ProtocolError(f"a header block that does not inflate: {error}") from error
-        if self._inflate.unconsumed_tail:
-            raise ProtocolError(f"a header block above {MAX_CONTROL_BYTES} bytes")
-        return _parse_headers(raw)
+    def _charge(self, size: int) -> None:
+        if self._budget is not None:
+            self._budget.spend(size)
 
 
 def _check_control(first: int, length: int) -> None:
@@ -314,26 +321,3 @@ def _settings(body: bytes) -> Settings:
         raise ProtocolError(f"SETTINGS of {len(body)} bytes that says it holds {count} values")
     pairs = struct.iter_unpack(">II", body[4:])
     return Settings({flagged_id & MAX_DATA_BYTES: value for flagged_id, value in pairs})
-
-
-def _parse_headers(raw: bytes) -> dict[str, str]:
-    try:
-        (count,) = _U32.unpack_from(raw)
-        at = 4
-        headers: dict[str, str] = {}
-        for _ in range(count):
-            name, at = _parse_text(raw, at)
-            headers[name.lower()], at = _parse_text(raw, at)
-    except (struct.error, UnicodeDecodeError) as error:
-        raise ProtocolError(f"a header block that is not whole pairs: {error}") from error
-    if at != len(raw):
-        raise ProtocolError(f"{len(raw) - at} bytes behind the last header")
-    return headers
-
-
-def _parse_text(raw: bytes, at: int) -> tuple[str, int]:
-    (length,) = _U32.unpack_from(raw, at)
-    at += 4
-    if at + length > len(raw):
-        raise ProtocolError(f"a header of {length} bytes where {len(raw) - at} are left")
-    return raw[at : at + length].decode(), at + length

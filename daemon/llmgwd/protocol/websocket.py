@@ -13,9 +13,12 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from llmgwd.errors import ProtocolError
+from llmgwd.protocol.budget import FRAMES_A_TURN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from llmgwd.protocol.budget import Budget
 
     mask_in_place: Callable[[bytes, bytearray], None]
 else:
@@ -98,9 +101,16 @@ def close_frame(code: int) -> bytearray:
 
 
 class Decoder:
-    """Bytes of a server to parts of messages."""
+    """Bytes of a server to parts of messages.
 
-    def __init__(self) -> None:
+    With a `budget`, frames that carry nothing are charged to it, and one `feed` decodes at most
+    `FRAMES_A_TURN`: while `is_behind`, `feed(b"")` goes on with what was left.
+    """
+
+    def __init__(self, budget: Budget | None = None) -> None:
+        self.is_behind = False
+        self._budget = budget
+        self._most = 1 << 31 if budget is None else FRAMES_A_TURN
         self._partial = bytearray()
         self._left = 0
         self._is_final_frame = True
@@ -112,7 +122,8 @@ class Decoder:
 
         Raises:
             ProtocolError: reserved bits, an unknown opcode, a masked frame from a server, a
-                fragmented or oversized control frame, a continuation of nothing.
+                fragmented or oversized control frame, a continuation of nothing, or more
+                frames without payload than the budget allows.
         """
         parts: list[Part] = []
         view = memoryview(chunk)
@@ -121,7 +132,8 @@ class Decoder:
             view = memoryview(bytes(self._partial))
             self._partial.clear()
         at = 0
-        while at < len(view):
+        end = len(view)
+        while at < end and len(parts) < self._most:
             if self._left:
                 at = self._take_payload(view, at, parts)
                 continue
@@ -129,6 +141,7 @@ class Decoder:
             if after is None:
                 break
             at = after
+        self.is_behind = len(parts) >= self._most and at < end
         self._partial += view[at:]
         return parts
 
@@ -158,6 +171,7 @@ class Decoder:
         self._left = length
         self._is_in_message = True
         if length == 0:
+            self._charge(0)
             self._add_piece(b"", parts)
         return start
 
@@ -174,8 +188,13 @@ class Decoder:
             raise ProtocolError(f"a WebSocket control frame of {length} bytes, 125 are allowed")
         if len(view) - start < length:
             return None
+        self._charge(length)
         parts.append(_control(opcode, bytes(view[start : start + length])))
         return start + length
+
+    def _charge(self, size: int) -> None:
+        if self._budget is not None:
+            self._budget.spend(size)
 
 
 def _read_head(view: memoryview, at: int) -> tuple[int, bool, int, int] | None:
