@@ -7,17 +7,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from llmgwctl.wire import UpgradeKind
 from llmgwd.cluster.upgrade import upgrade
-from llmgwd.tunnel.channels import ChannelsTunnel
-from llmgwd.tunnel.spdy import SpdyTunnel
 from llmgwd.tunnel.stream import OwnStream
+from llmgwd.tunnel.tunnel import Tunnel
 
 if TYPE_CHECKING:
+    from llmgwctl.wire import UpgradeKind
     from llmgwd.cluster.access import ClusterAccess
     from llmgwd.cluster.pods import Endpoint
     from llmgwd.errors import LlmgwError
-    from llmgwd.tunnel.tunnel import Tunnel
 
 
 class TunnelConversation(OwnStream):
@@ -53,8 +51,7 @@ async def open_tunnel(
         as `upgrade`.
     """
     upgraded = await upgrade(access, endpoint, way)
-    kind = ChannelsTunnel if way is UpgradeKind.CHANNELS else SpdyTunnel
-    tunnel = kind(endpoint, way, lambda _: None)
+    tunnel = Tunnel(endpoint, way, lambda _: None)
     tunnel.adopt(upgraded)
     try:
         yield tunnel

@@ -6,98 +6,95 @@ program, and closing the WebSocket is the only signal there is.
 
 from __future__ import annotations
 
+import asyncio
+from math import inf
 from typing import TYPE_CHECKING
 
 from llmgwd.protocol import channels, websocket
+from llmgwd.protocol.budget import Budget
 from llmgwd.tunnel.framing import WebSocketFraming
-from llmgwd.tunnel.spdy import MAX_ERROR_TEXT_BYTES
-from llmgwd.tunnel.stream import StreamOwner, failure_from_text
-from llmgwd.tunnel.tunnel import Tunnel
+from llmgwd.tunnel.stream import MAX_ERROR_TEXT_BYTES, StreamOwner, failure_from_text
 
 if TYPE_CHECKING:
-    import asyncio
-
     from llmgwd.cluster.pods import Endpoint
     from llmgwd.errors import LlmgwError
+    from llmgwd.tunnel.tunnel import Tunnel
 
+# A ping's pong, and what a peer may add to it.
+_PONG_UNITS = 4
 _PORT_CLOSED = 1000
 _DATA_CHANNEL = bytes((channels.DATA,))
 
 
-class ChannelsStream:
+class ChannelStream:
     """The one stream of its tunnel; it cannot say that it has finished, only close."""
 
-    def __init__(self, tunnel: ChannelsTunnel) -> None:
-        self._tunnel = tunnel
+    __slots__ = ("_streams", "endpoint")
 
-    @property
-    def endpoint(self) -> Endpoint:
-        return self._tunnel.endpoint
+    def __init__(self, streams: ChannelStreams, endpoint: Endpoint) -> None:
+        self._streams = streams
+        self.endpoint = endpoint
 
     def send(self, payload: bytes) -> None:
-        self._tunnel.send_data(payload)
+        self._streams.send_data(payload)
 
     def finish(self) -> None:
         """Nothing: there is no half-close, and the answer may still come."""
 
     def discard(self) -> None:
-        self._tunnel.release()
+        self._streams.release()
 
     def reset(self) -> None:
-        self._tunnel.release()
+        self._streams.release()
 
     def pause(self) -> None:
-        self._tunnel.set_reader_paused(True)
+        self._streams.tunnel.set_reading(False)
 
     def resume(self) -> None:
-        self._tunnel.set_reader_paused(False)
+        self._streams.tunnel.set_reading(True)
 
 
-class ChannelsTunnel(Tunnel):
-    def _attach(self, transport: asyncio.Transport) -> None:
-        self._framing = WebSocketFraming(transport)
-        self._decoder = channels.Decoder(self.endpoint.port)
+class ChannelStreams:
+    """The one stream that such a tunnel carries in its life."""
+
+    can_share = False
+
+    def __init__(self, tunnel: Tunnel, transport: asyncio.WriteTransport) -> None:
+        self.tunnel = tunnel
+        self.load = 0
+        self.is_idle = True
+        self._loop = asyncio.get_running_loop()
+        self._budget = Budget(self._loop.time())
+        self._framing = WebSocketFraming(transport, tunnel, self._budget)
+        self._decoder = channels.Decoder(tunnel.endpoint.port)
         self._write = transport.write
         self._owner: StreamOwner | None = None
-        self._is_used = False
         self._has_answered = False
         self._error_text = b""
         # What a program says before it is asked (some protocols greet) waits for the owner.
         self._greeting = bytearray()
 
-    @property
-    def load(self) -> int:
-        return int(self._owner is not None)
-
-    @property
-    def is_idle(self) -> bool:
-        return not self._is_used
-
-    @property
-    def can_share(self) -> bool:
-        return False
-
-    def open(self, owner: StreamOwner) -> ChannelsStream:
-        stream = ChannelsStream(self)
+    def open(self, owner: StreamOwner) -> ChannelStream:
+        stream = ChannelStream(self, self.tunnel.endpoint)
         self._owner = owner
-        self._is_used = True
+        self.load, self.is_idle = 1, False
         payload = owner.unsent()
         owner.stream_opened(stream)
         if payload:
             self.send_data(payload)
-        if self._is_write_paused:
+        if self.tunnel.is_write_paused:
             owner.pause_sending()
         if self._greeting:
             self._has_answered = True
             owner.stream_data(bytes(self._greeting))
             self._greeting.clear()
-            self._set_read_paused(False)
+            self.tunnel.set_reading(True)
         return stream
 
     def send_data(self, payload: bytes) -> None:
-        if self.is_closed:
+        if self.tunnel.is_closed:
             return
-        self._sent_since_heard_bytes += len(payload)
+        self.tunnel.liveness.sent(len(payload))
         view = memoryview(payload)
         for at in range(0, len(payload), channels.MAX_MESSAGE_BYTES):
             piece = view[at : at + channels.MAX_MESSAGE_BYTES]
@@ -105,13 +102,19 @@ class ChannelsTunnel(Tunnel):
 
     def release(self) -> None:
         """The client is gone: closing is the only way to say so."""
-        self._owner = None
-        self.close()
+        self._disown()
+        self.tunnel.close()
 
-    def set_reader_paused(self, is_paused: bool) -> None:
-        self._set_read_paused(is_paused)
+    def _disown(self) -> StreamOwner | None:
+        owner, self._owner = self._owner, None
+        self.load = 0
+        return owner
 
-    def _feed(self, chunk: memoryview) -> None:
+    # What comes.
+
+    def feed(self, chunk: memoryview | bytes) -> bool:
+        self._budget.refill(self._loop.time())
+        parts: list[bytes] = []
         for piece in self._framing.pieces(chunk):
             received = self._decoder.feed(piece)
             if received is None:
@@ -120,54 +123,66 @@ class ChannelsTunnel(Tunnel):
                 text = self._error_text + received.payload
                 self._error_text = text[:MAX_ERROR_TEXT_BYTES]
             else:
-                self._take_data(received.payload)
+                parts.append(received.payload)
+        if parts:
+            self._take_data(parts[0] if len(parts) == 1 else b"".join(parts))
         if self._framing.goodbye is not None:
             self._take_goodbye(self._framing.goodbye)
+        return self._framing.is_behind
 
     def _take_data(self, payload: bytes) -> None:
         if self._owner is not None:
             self._has_answered = True
             self._owner.stream_data(payload)
-        elif not self._is_used:
+        elif self.is_idle:
             self._greeting += payload
-            self._set_read_paused(True)
+            self.tunnel.set_reading(False)
 
     def _take_goodbye(self, goodbye: LlmgwError) -> None:
         """1000 without an error text is the pod's end; with a text it is a failure."""
-        owner = self._owner
         if self._error_text:
             self._fail_with_text()
-        elif self._framing.close_code == _PORT_CLOSED and owner is not None:
-            self._owner = None
+        elif self._framing.close_code == _PORT_CLOSED and self._owner is not None:
+            owner = self._disown()
+            assert owner is not None
             owner.stream_ended()
-            self.close()
+            self.tunnel.close()
         else:
-            self.fail(goodbye)
+            self.tunnel.fail(goodbye)
 
     def _fail_with_text(self) -> None:
         text = self._error_text.decode(errors="replace").strip()
         cause, is_unreceived = failure_from_text(text, self._has_answered)
-        owner, self._owner = self._owner, None
-        self.fail(cause)
+        owner = self._disown()
+        self.tunnel.fail(cause)
         if owner is not None:
             owner.stream_failed(cause, is_unreceived)
 
-    def _send_ping(self) -> None:
+    # As the streams of a tunnel.
+
+    def ping(self) -> None:
+        self._budget.grant(_PONG_UNITS)
         self._framing.ping()
 
-    def _goodbye(self) -> None:
-        self._framing.close()
+    def sweep(self, now: float) -> None:
+        """Nothing: a stream that ends closes its tunnel."""
 
-    def _lost(self, cause: LlmgwError) -> None:
+    def sweep_at(self) -> float:
+        return inf
+
+    def fail_all(self, cause: LlmgwError, *, was_silent: bool) -> None:
         """No way to prove what the pod has read: nothing is accepted in words here."""
-        owner, self._owner = self._owner, None
+        owner = self._disown()
         if owner is not None:
             owner.stream_failed(cause, False)
 
-    def _pause_sources(self) -> None:
+    def pause_sending(self) -> None:
         if self._owner is not None:
             self._owner.pause_sending()
 
-    def _resume_sources(self) -> None:
+    def resume_sending(self) -> None:
         if self._owner is not None:
             self._owner.resume_sending()
+
+    def say_goodbye(self) -> None:
+        self._framing.close()

@@ -1,12 +1,20 @@
-"""Asks a pod that refused a connection whether it takes one again, without sending it a byte."""
+"""Pods that refused a connection, and how each is asked whether it takes one again.
+
+Asking costs the pod an accepted connection and not one byte: a stream is opened and left silent.
+"""
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Final
 
+from llmgwctl.wire import ConditionKind
+from llmgwd.errors import Transient
 from llmgwd.tunnel.stream import OwnStream
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
     from llmgwd.cluster.pods import Endpoint
     from llmgwd.errors import LlmgwError
     from llmgwd.tunnel.tunnel import Tunnel
@@ -35,6 +43,10 @@ class DialProbe(OwnStream):
     def has_succeeded(self, now: float) -> bool:
         return self._stream is not None and self._yes_at is not None and now >= self._yes_at
 
+    def next_at(self) -> float:
+        """Return when there is something to do or to conclude."""
+        return self._due_at if self._stream is None or self._yes_at is None else self._yes_at
+
     def tried(self, now: float) -> None:
         """A tunnel is dialled, or a stream opened, to find out; not again before a rest."""
         self._tries += 1
@@ -42,7 +54,7 @@ class DialProbe(OwnStream):
 
     def ask(self, tunnel: Tunnel, now: float) -> None:
         self.tried(now)
-        self._yes_at = now + SILENCE_MEANS_YES_S + (tunnel.round_trip_s or 0.0)
+        self._yes_at = now + SILENCE_MEANS_YES_S + (tunnel.liveness.round_trip_s or 0.0)
         tunnel.open(self)
 
     # As the owner of a stream.
@@ -56,3 +68,49 @@ class DialProbe(OwnStream):
 
     def stream_failed(self, cause: LlmgwError, is_unreceived: bool) -> None:
         self._stream = None
+
+
+class Ejections:
+    """The endpoints that take no new stream for now, each with its probe."""
+
+    def __init__(self) -> None:
+        self.cause: LlmgwError = Transient(
+            ConditionKind.DIAL_REFUSED, "The pod refused the connection."
+        )
+        self._probes: dict[Endpoint, DialProbe] = {}
+
+    def __len__(self) -> int:
+        return len(self._probes)
+
+    def __contains__(self, endpoint: object) -> bool:
+        return endpoint in self._probes
+
+    def __iter__(self) -> Iterator[Endpoint]:
+        return iter(self._probes)
+
+    def add(self, endpoint: Endpoint, cause: LlmgwError, now: float) -> None:
+        self._probes[endpoint] = DialProbe(endpoint, now)
+        self.cause = cause
+
+    def keep_to(self, endpoints: Collection[Endpoint]) -> None:
+        """Forget those that are no endpoint of the route any more."""
+        for endpoint in [each for each in self._probes if each not in endpoints]:
+            self._probes.pop(endpoint).close()
+
+    def probe(self, endpoint: Endpoint) -> DialProbe | None:
+        return self._probes.get(endpoint)
+
+    def tend(self, idle_to: Callable[[Endpoint], Tunnel | None], now: float) -> bool:
+        """Ask those that are due; return whether one takes connections again."""
+        is_any_back = False
+        for probe in list(self._probes.values()):
+            if probe.has_succeeded(now):
+                self._probes.pop(probe.endpoint, None)
+                probe.close()
+                is_any_back = True
+            elif probe.is_due(now) and (tunnel := idle_to(probe.endpoint)) is not None:
+                probe.ask(tunnel, now)
+        return is_any_back
+
+    def next_at(self) -> float:
+        return min((probe.next_at() for probe in self._probes.values()), default=inf)

@@ -1,4 +1,4 @@
-"""Tunnels on their way: how many at once, when to try again, and what the last one died of."""
+"""Dials under way: when the next one may be tried, and why the last one failed."""
 
 from __future__ import annotations
 
@@ -24,16 +24,19 @@ DIAL_TIMEOUT_S: Final = 5.0
 # hole the fresh one arrives while the old one still waits for a retransmission.
 DIAL_HANGS_AFTER_S: Final = 0.8
 DIALS_IN_THE_DARK: Final = 6
-# While somebody waits, tries come at least this often; nobody is helped by a longer back-off.
+# While someone waits, tries come at least this often: a longer back-off would help no one.
 DEMAND_RETRY_S: Final = 0.7
-# A verb that was given back is told by nobody; while somebody waits it is asked for more often.
+# No event announces that a permission was granted; while someone waits it is tried sooner.
 BLOCKED_DEMAND_RETRY_S: Final = 5.0
+# While a retry is pending, how often `has_demand` is asked: a connection that is held elsewhere
+# announces itself to no pool. No route that is up wakes up for this.
+DEMAND_LOOK_S: Final = 0.5
 # With other tunnels standing, the way is there; what failed is one pod or one moment.
 STANDING_RETRY_S: Final = 1.0
 
 
 class DialOwner(Protocol):
-    """Who is told how dials end; calls come from the event loop."""
+    """Learns how dials end; calls come from the event loop."""
 
     def is_standing(self) -> bool:
         """Do other tunnels stand?"""
@@ -48,7 +51,8 @@ class DialOwner(Protocol):
 
 class Dials:
     """`dial` gives an upgraded connection to an endpoint or raises `Transient` or `Blocked`;
-    `retry_wait` says how long to wait after a failure.
+    `retry_wait` says how long to wait after a failure; `has_demand` whether a client waits for the
+    route elsewhere.
     """
 
     def __init__(
@@ -56,13 +60,16 @@ class Dials:
         dial: Callable[[Endpoint], Awaitable[Upgraded]],
         retry_wait: RetryWait,
         owner: DialOwner,
+        has_demand: Callable[[], bool],
     ) -> None:
         self.attempts = 0  # that failed in a row
         self.retry_at: float | None = None  # on the loop's clock
         self.last_error: LlmgwError | None = None
+        self.succeeded_at = 0.0  # when a tunnel last came to stand
         self._dial = dial
         self._retry_wait = retry_wait
         self._owner = owner
+        self._has_demand = has_demand
         self._failed_at = 0.0
         self._failed: dict[Endpoint, float] = {}  # those whose last dial did, and when
         self._under_way: dict[object, tuple[Endpoint, float]] = {}  # and when they were started
@@ -83,20 +90,29 @@ class Dials:
         """When the last dial to it failed; zero if it did not."""
         return self._failed.get(endpoint, 0.0)
 
-    def is_due(self, has_demand: bool) -> bool:
-        """May another be tried now? Sooner, when somebody waits."""
+    def is_due(self, is_waited_for: bool) -> bool:
+        """May another be tried now? Sooner, when someone waits, here or elsewhere."""
         if self.retry_at is None:
             return True
-        if has_demand:
+        if is_waited_for or self._has_demand():
             is_blocked = isinstance(self.last_error, Blocked)
             soonest_s = BLOCKED_DEMAND_RETRY_S if is_blocked else DEMAND_RETRY_S
             self.retry_at = min(self.retry_at, self._failed_at + soonest_s)
         return self._clock() >= self.retry_at
 
+    def next_at(self) -> float:
+        """Return when a dial may be due that is not now; ask again then, or at news."""
+        now = self._clock()
+        if self.retry_at is not None and now < self.retry_at:
+            return min(self.retry_at, now + DEMAND_LOOK_S)
+        if self._under_way and not self._owner.is_standing():
+            return max(at for _, at in self._under_way.values()) + DIAL_HANGS_AFTER_S
+        return math.inf
+
     def is_one_more_worth_it(self) -> bool:
         """With nothing standing one is tried at a time, and another when all that are hang."""
         now = self._clock()
-        is_hanging = all(now - at > DIAL_HANGS_AFTER_S for _, at in self._under_way.values())
+        is_hanging = all(now - at >= DIAL_HANGS_AFTER_S for _, at in self._under_way.values())
         return is_hanging and len(self) < DIALS_IN_THE_DARK
 
     def start(self, tasks: anyio.abc.TaskGroup, endpoint: Endpoint) -> None:
@@ -117,6 +133,7 @@ class Dials:
             self._failed.pop(endpoint, None)
             self.retry_at = None
             self.last_error = None
+            self.succeeded_at = self._clock()
             self._owner.dial_succeeded(endpoint, upgraded)
         finally:
             self._under_way.pop(token, None)

@@ -15,6 +15,8 @@ from llmgwd.protocol import websocket
 
 if TYPE_CHECKING:
     from llmgwd.errors import LlmgwError
+    from llmgwd.protocol.budget import Budget
+    from llmgwd.tunnel.tunnel import Tunnel
 
 # A TLS record's worth does not wait: the cluster may work on it while more is gathered.
 RECORD_BYTES: Final = 16 * 1024
@@ -33,7 +35,11 @@ class Framing(Protocol):
     def flush(self) -> None:
         """Send what was written, now."""
 
-    def feed(self, chunk: memoryview) -> list[memoryview | bytes]:
+    @property
+    def is_behind(self) -> bool:
+        """Bytes are left that `feed(b"")` goes on with."""
+
+    def feed(self, chunk: memoryview | bytes) -> memoryview | bytes:
         """Return the SPDY bytes in what the network brought.
 
         Raises:
@@ -57,7 +63,8 @@ class _Gatherer:
         if not self._chunks:
             self._loop.call_soon(self.flush)
         self._chunks += chunks
-        self._gathered_bytes += sum(map(len, chunks))
+        for chunk in chunks:
+            self._gathered_bytes += len(chunk)
         if self._gathered_bytes >= RECORD_BYTES:
             self.flush()
 
@@ -75,9 +82,10 @@ class RawFraming(_Gatherer):
     """SPDY straight on the upgraded connection."""
 
     goodbye: LlmgwError | None = None
+    is_behind = False
 
-    def feed(self, chunk: memoryview) -> list[memoryview | bytes]:
-        return [chunk]
+    def feed(self, chunk: memoryview | bytes) -> memoryview | bytes:
+        return chunk
 
     def close(self) -> None:
         """Closing the connection says it."""
@@ -87,26 +95,36 @@ class RawFraming(_Gatherer):
 class WebSocketFraming(_Gatherer):
     """SPDY in binary messages, cut anywhere; a message boundary means nothing."""
 
-    def __init__(self, transport: asyncio.WriteTransport) -> None:
+    def __init__(self, transport: asyncio.WriteTransport, tunnel: Tunnel, budget: Budget) -> None:
         super().__init__(transport)
         self.goodbye: LlmgwError | None = None
         self.close_code: int | None = None
-        self._decoder = websocket.Decoder()
+        self._tunnel = tunnel
+        self._decoder = websocket.Decoder(budget)
 
     def _joined(self, chunks: list[bytes | memoryview]) -> bytearray:
         return websocket.frame(websocket.Opcode.BINARY, *chunks)
 
-    def feed(self, chunk: memoryview) -> list[memoryview | bytes]:
-        return [piece.payload for piece in self.pieces(chunk) if piece.payload]
+    @property
+    def is_behind(self) -> bool:
+        return self._decoder.is_behind
 
-    def pieces(self, chunk: memoryview) -> list[websocket.Piece]:
+    def feed(self, chunk: memoryview | bytes) -> memoryview | bytes:
+        pieces = self.pieces(chunk)
+        # A server relays SPDY in messages as small as four bytes; decoding each by itself would
+        # cost more than this copy.
+        return pieces[0].payload if len(pieces) == 1 else b"".join(p.payload for p in pieces)
+
+    def pieces(self, chunk: memoryview | bytes) -> list[websocket.Piece]:
         """Return the pieces of messages, having answered what the WebSocket itself wants."""
         pieces: list[websocket.Piece] = []
         for part in self._decoder.feed(chunk):
             if isinstance(part, websocket.Piece):
                 pieces.append(part)
             elif isinstance(part, websocket.Ping):
-                self._transport.write(websocket.frame(websocket.Opcode.PONG, part.payload))
+                pong = websocket.frame(websocket.Opcode.PONG, part.payload)
+                self._tunnel.reply(len(pong))
+                self._transport.write(pong)
             elif isinstance(part, websocket.Close):
                 self._note_goodbye(part)
         return pieces

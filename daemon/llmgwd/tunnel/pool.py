@@ -1,28 +1,42 @@
 """The warm tunnels of one route: dialled ahead, spread over the ready pods, shared past a cap.
 
-The pool never raises for a failed dial: it tells its observer, waits as its `retry_wait` says and
-tries again. Whoever finds no tunnel waits in line; when the route goes down the line is given
-back, so that the forward can hold it or lead it elsewhere.
+Why a pool at all: dialling a tunnel takes four round trips (TCP, TLS, the upgrade), opening a
+stream on one that stands takes one. And why a tunnel for each stream, where one could carry all of
+them: SPDY has no flow control here, so streams that share a tunnel share their stalls (`pressure`),
+and a tunnel that breaks takes all its streams with it. Sharing is therefore the way out past the
+cap, not the rule; a cap there must be, for each tunnel costs the API server a connection and us
+half a megabyte.
+
+The pool is woken by news and by deadlines. News are an owner for whom too few tunnels stand ready,
+a tunnel that closed or fell silent, a dial that ended, other endpoints. Deadlines are pings, late
+replies, ends of patience; `_next_at` is the one place that knows them all. A tick of half a second
+was there before: it cost two wake-ups a second for nothing on every idle machine, and was late by a
+quarter of a second in the mean when something was due. A stream on a warm tunnel wakes no one: at
+400 a second, waking for each cost more than carrying it.
+
+The pool never raises for a failed dial: it waits as its `retry_wait` says and tries again. An owner
+that finds no tunnel waits in line; when the route goes down the line is given back, so that the
+forward can hold it or lead it elsewhere.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
-from typing import TYPE_CHECKING, Final, Protocol
+from math import inf
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
 from llmgwctl.wire import ConditionKind, UpgradeKind
 from llmgwd.errors import LlmgwError, Transient
-from llmgwd.relay.route_events import DrainEnded, DrainStarted
 from llmgwd.system.wakeup import Wakeup
-from llmgwd.tunnel import liveness, selection
-from llmgwd.tunnel.channels import ChannelsTunnel
-from llmgwd.tunnel.dial_probe import REST_S, DialProbe
+from llmgwd.tunnel import figures, selection, suspicion
+from llmgwd.tunnel.demand import SURPLUS_FOR_S, Demand
+from llmgwd.tunnel.dial_probe import Ejections
 from llmgwd.tunnel.dials import Dials
-from llmgwd.tunnel.spdy import SpdyTunnel
-from llmgwd.tunnel.tunnel import silence
+from llmgwd.tunnel.liveness import LATE_REPLY_S
+from llmgwd.tunnel.standing import PoolOwner, Standing
+from llmgwd.tunnel.tunnel import Tunnel, silence
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -32,44 +46,20 @@ if TYPE_CHECKING:
     from llmgwd.relay.route_events import RouteEvents
     from llmgwd.system.backoff import RetryWait
     from llmgwd.tunnel.stream import StreamOwner
-    from llmgwd.tunnel.tunnel import Tunnel
 
-# Idle tunnels kept ready: a coding assistant opens up to eight connections at once; two are enough
-# for the first call after a long silence.
-WARM_IN_USE: Final = 8
-WARM_AT_REST: Final = 2
-AT_REST_AFTER_S: Final = 60.0
-# A surplus tunnel is kept this long for the next burst.
-SURPLUS_FOR_S: Final = 15.0
-# TLS handshakes cost the API server and us some 3 ms of processor each; more at once only queue.
-DIALS_AT_ONCE: Final = 8
-# While streams share, they need the processors more than the next tunnel does.
-DIALS_IN_A_CROWD: Final = 2
 # A route that has lived this long is forgiven its earlier failures.
 FORGIVEN_AFTER_S: Final = 10.0
-# With every tunnel lost, a fresh one usually stands within a few round trips; if not, say so.
-REDIAL_GRACE_S: Final = 1.0
-# A tunnel of one's own is worth waiting for a few round trips, not longer: then one shares.
-LINE_PATIENCE_S: Final = 0.25
-TICK_S: Final = 0.5
+# Waking this much later than planned means that the machine slept or the loop stood still.
+OVERSLEPT_S: Final = 5.0
+# News come by the thousand in a crowd; liveness is no more urgent for that.
 TEND_EVERY_S: Final = 0.1
-
-
-class PoolOwner(Protocol):
-    """The route, as its pool sees it; calls come from the event loop."""
-
-    def up(self) -> None:
-        """The pool carries (again)."""
-
-    def down(self, cause: LlmgwError) -> None:
-        """The pool carries nothing; what waited in line is given back next."""
 
 
 class TunnelPool:
     """Opens streams for their owners over as few, as warm tunnels as will do.
 
-    `dial` and `retry_wait` are those of `Dials`; `has_demand` says whether a client waits for the
-    route elsewhere.
+    `dial`, `retry_wait` and `has_demand` are those of `Dials`; `limit` is the cap on tunnels that
+    could take another stream.
     """
 
     def __init__(
@@ -81,87 +71,67 @@ class TunnelPool:
         has_demand: Callable[[], bool] = lambda: False,
         limit: int = 64,
     ) -> None:
-        self.is_up = False
         self.way: UpgradeKind | None = None
-        self.dials = Dials(dial, retry_wait, self)
-        self._owner = owner
+        self.dials = Dials(dial, retry_wait, self, has_demand)
         self._events = events
-        self._has_demand = has_demand
-        self._limit = limit
         self._endpoints: tuple[Endpoint, ...] = ()
         self._tunnels: list[Tunnel] = []
-        self._line: deque[tuple[StreamOwner, float]] = deque()  # and since when
-        self._ejected: dict[Endpoint, DialProbe] = {}
-        self._refusal: LlmgwError = Transient(
-            ConditionKind.DIAL_REFUSED, "The pod refused the connection."
-        )
-        self._draining_pods: set[str] = set()
-        self._used_at = float("-inf")
-        self._up_since = 0.0
-        self._dialled_at = 0.0
-        self._lost: tuple[float, LlmgwError] | None = None  # the last tunnel: when and why
+        self._demand = Demand(limit)
+        self._ejected = Ejections()
+        self._standing = Standing(owner, events)
         self._wakeup = Wakeup()
+        self._due_at = 0.0  # when it wakes by itself
         self._clock = asyncio.get_running_loop().time
 
     # What the route asks.
 
     @property
+    def is_up(self) -> bool:
+        return self._standing.is_up
+
+    @property
     def round_trip_s(self) -> float | None:
-        trips = [tunnel.round_trip_s for tunnel in self._tunnels if tunnel.round_trip_s is not None]
-        return min(trips, default=None)
+        return figures.round_trip_s(self._tunnels)
 
     @property
     def is_in_use(self) -> bool:
-        """Did somebody come lately?"""
-        return self._is_in_use(self._clock())
+        """Did a client come lately?"""
+        return self._demand.is_in_use(self._clock())
 
     def counts(self) -> dict[str, int]:
-        """Tunnels by what they do: idle, busy, draining, dialing.
-
-        One whose clients have all left counts as idle: it takes new streams.
-        """
-        draining = sum(tunnel.is_draining for tunnel in self._tunnels)
-        busy = sum(tunnel.load > 0 and not tunnel.is_draining for tunnel in self._tunnels)
-        idle = len(self._tunnels) - busy - draining
-        return {"idle": idle, "busy": busy, "draining": draining, "dialing": len(self.dials)}
+        return figures.counts(self._tunnels) | {"dialing": len(self.dials)}
 
     def by_pod(self) -> dict[str, tuple[int, int]]:
-        """Return tunnels and streams of each pod that has any, draining ones among them."""
-        tunnels = Counter(tunnel.endpoint.pod for tunnel in self._tunnels)
-        streams: Counter[str] = Counter()
-        for tunnel in self._tunnels:
-            streams[tunnel.endpoint.pod] += tunnel.load
-        return {pod: (count, streams[pod]) for pod, count in tunnels.items()}
+        return figures.by_pod(self._tunnels)
 
     # What the route says.
 
     def set_endpoints(self, endpoints: Sequence[Endpoint]) -> None:
         """Take new streams to these only, in any order; tunnels to others drain."""
         wanted = set(endpoints)
-        for endpoint in [e for e in self._ejected if e not in wanted]:
-            self._ejected.pop(endpoint).close()
+        self._ejected.keep_to(wanted)
         self._endpoints = tuple(dict.fromkeys(endpoints))
         self.dials.keep_to(wanted)
         for tunnel in list(self._tunnels):
             if tunnel.endpoint not in wanted and not tunnel.is_draining:
-                self._start_drain(tunnel)
+                self._standing.start_drain(tunnel, self._tunnels)
         if not wanted:
             self._go_down(Transient(ConditionKind.NO_READY_POD, "No pod is ready."))
             return
         if len(self._ejected) == len(wanted):
-            self._go_down(self._refusal)
+            self._go_down(self._ejected.cause)
         self.retry_now()
 
     def retry_now(self) -> None:
         """There is news: try at once, whatever the back-off says."""
         self.dials.retry_at = None
-        self._wake()
+        self._wakeup.set()
 
     async def check_all(self) -> None:
         """Doubt every tunnel until it proves itself; drop those that do not in time."""
-        liveness.doubt_all(self._tunnels, self._clock())
+        suspicion.doubt_all(self._tunnels, self._clock())
         self.retry_now()
-        while any(tunnel.is_doubted and not tunnel.is_silent for tunnel in self._tunnels):
+        while any(t.is_doubted and not t.liveness.is_silent for t in self._tunnels):
             await anyio.sleep(0.05)
             for tunnel in list(self._tunnels):
                 tunnel.check(self._clock())
@@ -170,34 +140,37 @@ class TunnelPool:
         """The pod did not take a connection: let it rest until it takes one of our own."""
         if endpoint not in self._endpoints or endpoint in self._ejected:
             return
-        self._ejected[endpoint] = DialProbe(endpoint, self._clock())
-        self._refusal = cause
+        self._ejected.add(endpoint, cause, self._clock())
         if len(self._ejected) == len(self._endpoints):
             self._go_down(cause)
-        self._wake()
+        self._wakeup.set()
 
     # What connections ask.
 
     def open(self, owner: StreamOwner) -> None:
-        """Open a stream now, or as soon as a tunnel can carry it; `owner.stream_opened` tells."""
+        """Open a stream now, or as soon as a tunnel can carry it, and call `stream_opened`."""
         now = self._clock()
         if owner.is_demand:
-            self._used_at = now
-        # One stream a tunnel while the cap allows; whoever comes when it is spoken for shares.
-        has_room = selection.streams_to_share_with(self._tunnels) + len(self._line) < self._limit
-        if self._line and not has_room:
-            # A crowd: who waits in line for a tunnel of their own would not get it either.
+            self._demand.last_at = now
+        seen = selection.survey(self._tunnels, self._ejected, now)
+        has_room = self._demand.has_room(seen, is_probe=not owner.is_demand)
+        if self._demand and not has_room:
+            # A crowd: those in line for a tunnel of their own would not get one either.
             self._serve_line(may_share=True)
-        tunnel = None if self._line else self._pick(not has_room)
-        if tunnel is not None:
-            tunnel.open(owner)
+            seen = selection.survey(self._tunnels, self._ejected, now)
+        tunnel = seen.unused or (None if has_room else seen.shared)
+        if tunnel is not None and not self._demand:
+            tunnel.streams.open(owner)
+            is_short = self._demand.is_short(seen, now)
         else:
-            self._line.append((owner, now))
-        self._wake()
+            self._demand.join(owner, now)
+            is_short = True
+        # The peer's reply may be late by then; later openings find that deadline set.
+        if is_short or now + LATE_REPLY_S < self._due_at:
+            self._wakeup.set()
 
     def withdraw(self, owner: StreamOwner) -> None:
-        """Leave the line; nothing happens to one that was served already."""
-        self._line = deque(place for place in self._line if place[0] is not owner)
+        self._demand.leave(owner)
 
     # The pool's own life.
 
@@ -208,84 +181,82 @@ class TunnelPool:
                 tended_at = self._clock()
                 while True:
                     self._start_dials(tasks)
-                    await self._wait_for_news()
-                    # Streams come and go by the thousand; liveness is no more urgent for that.
+                    await self._wait_for_news(tended_at + TEND_EVERY_S)
                     if self._clock() - tended_at >= TEND_EVERY_S:
                         self._tend()
                         tended_at = self._clock()
         finally:
-            self._close_all()
+            for tunnel in list(self._tunnels):
+                tunnel.close()
+            self._go_down(Transient(ConditionKind.TUNNEL_LOST, "The route was closed."))
 
-    async def _wait_for_news(self) -> None:
+    async def _wait_for_news(self, not_before: float) -> None:
+        """Wait for news or the next deadline, for the latter no shorter than until `not_before`."""
         now = self._clock()
-        wait_s, retry_at = TICK_S, self.dials.retry_at
-        if retry_at is not None and now < retry_at:
-            wait_s = min(wait_s, retry_at - now)
-        if self._ejected:
-            wait_s = min(wait_s, REST_S)
-        if self._line:
-            wait_s = min(wait_s, LINE_PATIENCE_S)
-        await self._wakeup.wait(wait_s)
-        if self._clock() - now > wait_s + FORGIVEN_AFTER_S / 2:
-            liveness.doubt_all(self._tunnels, self._clock())
+        self._due_at = min(max(self._next_at(now), not_before), self.dials.next_at())
+        await self._wakeup.wait(max(self._due_at - now, 0.0))
+        if self._clock() > self._due_at + OVERSLEPT_S:
+            suspicion.doubt_all(self._tunnels, self._clock())
+
+    def _next_at(self, now: float) -> float:
+        """Return when something is due next, dials excepted; what is due now has been done."""
+        return min(
+            self._demand.next_at(),
+            self._ejected.next_at(),
+            self._standing.next_at(),
+            self._forgiven_at(),
+            suspicion.given_up_at(self._tunnels, now, self._up_since, self.dials.succeeded_at),
+            self._demand.surplus_at(self._idle(), now),
+            *(tunnel.next_at() for tunnel in self._tunnels),
+        )
 
     def _tend(self) -> None:
         now = self._clock()
+        suspicion.ping_round(self._tunnels, now)
         for tunnel in list(self._tunnels):
             tunnel.check(now)
-        liveness.suspect_if_late(self._tunnels, now)
-        up_since = self._up_since if self.is_up else None
-        liveness.give_up_silent(self._tunnels, now, up_since, self._dialled_at)
-        for probe in list(self._ejected.values()):
-            self._ask_again(probe, now)
-        if self.is_up and now - self._up_since > FORGIVEN_AFTER_S:
+        suspicion.suspect_if_late(self._tunnels, now)
+        suspicion.give_up_silent(self._tunnels, now, self._up_since, self.dials.succeeded_at)
+        if self._ejected.tend(self._idle_to, now):
+            self._standing.come_up(now)
+        if self.is_up and now - self._standing.up_since >= FORGIVEN_AFTER_S:
             self.dials.attempts = 0
         self._shrink(now)
-        if any(selection.can_carry(tunnel, self._ejected) for tunnel in self._tunnels):
-            self._lost = None
-            self._come_up()
+        if any(selection.can_carry(tunnel, self._ejected, now) for tunnel in self._tunnels):
+            self._standing.lost = None
+            self._standing.come_up(now)
         self._serve_line()
-        if self.is_up and self._lost is not None:
-            self._admit_loss(*self._lost, now)
-
-    def _admit_loss(self, lost_at: float, cause: LlmgwError, now: float) -> None:
-        """Say that the route is down, once a redial has had its chance; silence had it already."""
-        if cause.code == ConditionKind.TUNNEL_SILENT or now - lost_at > REDIAL_GRACE_S:
+        if (cause := self._standing.loss_to_admit(now)) is not None:
             self._go_down(cause)
 
-    def _ask_again(self, probe: DialProbe, now: float) -> None:
-        if probe.has_succeeded(now):
-            self._ejected.pop(probe.endpoint, None)
-            probe.close()
-            self._come_up()
-        elif probe.is_due(now):
-            tunnel = next((t for t in self._idle() if t.endpoint == probe.endpoint), None)
-            if tunnel is not None:
-                probe.ask(tunnel, now)
+    def _forgiven_at(self) -> float:
+        is_guilty = self.is_up and self.dials.attempts > 0
+        return self._standing.up_since + FORGIVEN_AFTER_S if is_guilty else inf
+
+    @property
+    def _up_since(self) -> float | None:
+        return self._standing.up_since if self.is_up else None
 
     def _shrink(self, now: float) -> None:
-        idle = sorted(self._idle(), key=lambda tunnel: tunnel.idle_since)
-        surplus = len(idle) - self._warm_target(now)
-        for tunnel in idle[: max(surplus, 0)]:
-            if now - tunnel.idle_since > SURPLUS_FOR_S:
+        for tunnel in self._demand.surplus(self._idle(), now):
+            if now - tunnel.idle_since >= SURPLUS_FOR_S:
                 tunnel.close()
-
-    def _warm_target(self, now: float) -> int:
-        return min(WARM_IN_USE if self._is_in_use(now) else WARM_AT_REST, self._limit)
-
-    def _is_in_use(self, now: float) -> bool:
-        return now - self._used_at < AT_REST_AFTER_S
+        # What the probe was granted beyond the cap goes once it is done.
+        able = sum(not tunnel.is_spent for tunnel in self._tunnels)
+        for tunnel in self._idle()[: max(able - self._demand.limit, 0)]:
+            tunnel.close()
 
     # Dialling.
 
     def _start_dials(self, tasks: anyio.abc.TaskGroup) -> None:
-        if not self._endpoints or not self.dials.is_due(bool(self._line) or self._has_demand()):
+        if not self._endpoints or not self.dials.is_due(bool(self._demand)):
             return
+        now = self._clock()
         if self.is_up:
             awake = [each for each in self._endpoints if each not in self._ejected]
-            for _ in range(self._dials_wanted()):
+            seen = selection.survey(self._tunnels, self._ejected, now)
+            for _ in range(self._demand.dials_wanted(seen, len(self.dials), now)):
                 self._dial_one_of(awake, tasks)
-        now = self._clock()
         unreached = [each for each in self._endpoints if self._is_unreached(each, now)]
         if unreached and (self.is_up or self.dials.is_one_more_worth_it()):
             self._dial_one_of(unreached, tasks)
@@ -293,49 +264,35 @@ class TunnelPool:
     def _dial_one_of(self, endpoints: Sequence[Endpoint], tasks: anyio.abc.TaskGroup) -> None:
         """Dial the one with the fewest tunnels."""
         endpoint = selection.least_served(endpoints, self._tunnels, self.dials)
-        if endpoint in self._ejected:
-            self._ejected[endpoint].tried(self._clock())
+        probe = self._ejected.probe(endpoint)
+        if probe is not None:
+            probe.tried(self._clock())
         self.dials.start(tasks, endpoint)
-
-    def _dials_wanted(self) -> int:
-        """Count those that a route that is up is short of."""
-        ready = sum(
-            tunnel.load == 0 and selection.can_carry(tunnel, self._ejected)
-            for tunnel in self._tunnels
-        )
-        wanted = self._warm_target(self._clock()) + len(self._line) - ready - len(self.dials)
-        room = self._limit - selection.can_carry_more(self._tunnels) - len(self.dials)
-        at_once = DIALS_IN_A_CROWD if self._is_crowded() else DIALS_AT_ONCE
-        return max(min(wanted, room, at_once - len(self.dials)), 0)
 
     def _is_unreached(self, endpoint: Endpoint, now: float) -> bool:
         """Nothing leads there, though a pod that rests may be asked again, or all is down."""
-        probe = self._ejected.get(endpoint)
+        probe = self._ejected.probe(endpoint)
         is_wanted = not self.is_up if probe is None else probe.is_due(now)
-        is_reached = any(t.endpoint == endpoint and not t.is_doubted for t in self._idle())
-        return is_wanted and not is_reached
-
-    def _is_crowded(self) -> bool:
-        return any(tunnel.load > 1 for tunnel in self._tunnels)
+        return is_wanted and not any(
+            each.endpoint == endpoint and not each.liveness.is_doubted(now) for each in self._idle()
+        )
 
     # As the owner of dials.
 
     def is_standing(self) -> bool:
-        return any(not (tunnel.is_draining or tunnel.is_silent) for tunnel in self._tunnels)
+        return any(not (t.is_draining or t.liveness.is_silent) for t in self._tunnels)
 
     def dial_succeeded(self, endpoint: Endpoint, upgraded: Upgraded) -> None:
-        kind = ChannelsTunnel if upgraded.way is UpgradeKind.CHANNELS else SpdyTunnel
-        tunnel = kind(endpoint, upgraded.way, self._changed)
+        tunnel = Tunnel(endpoint, upgraded.way, self._changed)
         self._tunnels.append(tunnel)
         tunnel.adopt(upgraded)
-        self._dialled_at = self._clock()
         self.way = upgraded.way
-        self._lost = None
+        self._standing.lost = None
         if endpoint not in self._endpoints:
             tunnel.close()
             return
         if len(self._ejected) < len(self._endpoints):
-            self._come_up()
+            self._standing.come_up(self._clock())
         self._serve_line()
 
     def dial_failed(self, error: LlmgwError, retry_in_s: float) -> None:
@@ -344,75 +301,49 @@ class TunnelPool:
             self._go_down(error)
 
     def dial_ended(self) -> None:
-        self._wake()
-
-    # Up and down.
-
-    def _come_up(self) -> None:
-        if self.is_up:
-            return
-        self.is_up = True
-        self._up_since = self._clock()
-        self._owner.up()
-
-    def _go_down(self, cause: LlmgwError) -> None:
-        was_up, self.is_up = self.is_up, False
-        line, self._line = self._line, deque()
-        if was_up:
-            self._owner.down(cause)
-        for owner, _ in line:
-            owner.stream_failed(cause, True)
-
-    def _changed(self, tunnel: Tunnel) -> None:
-        if tunnel.is_closed and tunnel in self._tunnels:
-            self._tunnels.remove(tunnel)
-            if tunnel.end_cause is not None and not self.is_standing():
-                self._lost = (self._clock(), tunnel.end_cause)
-            self._end_drain(tunnel.endpoint.pod)
-            if tunnel.end_cause is not None and tunnel.end_cause.code == ConditionKind.DIAL_REFUSED:
-                self.refused(tunnel.endpoint, tunnel.end_cause)
-        elif tunnel.is_silent and not self.is_standing():
-            now = self._clock()
-            self._lost = (now, silence(now - tunnel.heard_at))
-        self._serve_line()
-        self._wake()
-
-    def _start_drain(self, tunnel: Tunnel) -> None:
-        pod = tunnel.endpoint.pod
-        if tunnel.load and pod not in self._draining_pods:
-            self._draining_pods.add(pod)
-            streams = sum(t.load for t in self._tunnels if t.endpoint == tunnel.endpoint)
-            self._events.record(DrainStarted(pod, streams))
-        tunnel.drain()
-
-    def _end_drain(self, pod: str) -> None:
-        is_over = not any(t.endpoint.pod == pod and t.is_draining for t in self._tunnels)
-        if pod in self._draining_pods and is_over:
-            self._draining_pods.discard(pod)
-            self._events.record(DrainEnded(pod))
-
-    # Choosing.
-
-    def _pick(self, may_share: bool) -> Tunnel | None:
-        return selection.pick(self._tunnels, self._ejected, may_share=may_share)
-
-    def _idle(self) -> list[Tunnel]:
-        return [t for t in self._tunnels if t.is_idle and not t.is_draining and not t.is_closed]
-
-    def _serve_line(self, may_share: bool = False) -> None:
-        while self._line:
-            owner, since = self._line[0]
-            is_patient = self._clock() - since < LINE_PATIENCE_S
-            tunnel = self._pick(may_share or not is_patient)
-            if tunnel is None:
-                return
-            self._line.popleft()
-            tunnel.open(owner)
-
-    def _wake(self) -> None:
         self._wakeup.set()
 
-    def _close_all(self) -> None:
-        for tunnel in list(self._tunnels):
-            tunnel.close()
-        self._go_down(Transient(ConditionKind.TUNNEL_LOST, "The route was closed."))
+    def _changed(self, tunnel: Tunnel) -> None:
+        if tunnel.is_closed:
+            self._forget(tunnel)
+        elif tunnel.liveness.is_silent and not self.is_standing():
+            now = self._clock()
+            self._standing.lost = (now, silence(now - tunnel.liveness.heard_at))
+        elif not self._demand and self.is_up and self._standing.lost is None:
+            # A stream ended, and no one waits for its place: by far the most frequent case.
+            return
+        self._serve_line()
+        self._wakeup.set()
+
+    def _forget(self, tunnel: Tunnel) -> None:
+        if tunnel not in self._tunnels:
+            return
+        self._tunnels.remove(tunnel)
+        cause = tunnel.end_cause
+        if cause is not None and not self.is_standing():
+            self._standing.lost = (self._clock(), cause)
+        self._standing.end_drain(tunnel.endpoint.pod, self._tunnels)
+        if cause is not None and cause.code == ConditionKind.DIAL_REFUSED:
+            self.refused(tunnel.endpoint, cause)
+
+    def _go_down(self, cause: LlmgwError) -> None:
+        waiting = self._demand.disband()
+        self._standing.go_down(cause)
+        for owner in waiting:
+            owner.stream_failed(cause, True)
+
+    def _idle(self) -> list[Tunnel]:
+        return [t for t in self._tunnels if t.is_idle and not (t.is_draining or t.is_closed)]
+
+    def _idle_to(self, endpoint: Endpoint) -> Tunnel | None:
+        return next((each for each in self._idle() if each.endpoint == endpoint), None)
+
+    def _serve_line(self, may_share: bool = False) -> None:
+        while self._demand:
+            now = self._clock()
+            seen = selection.survey(self._tunnels, self._ejected, now)
+            is_sharing = may_share or not self._demand.is_patient(now)
+            tunnel = seen.unused or (seen.shared if is_sharing else None)
+            if tunnel is None:
+                return
+            tunnel.streams.open(self._demand.serve())

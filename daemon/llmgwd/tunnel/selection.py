@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -13,28 +13,64 @@ if TYPE_CHECKING:
     from llmgwd.tunnel.tunnel import Tunnel
 
 
-def pick(
-    tunnels: Sequence[Tunnel], ejected: Collection[Endpoint], *, may_share: bool
-) -> Tunnel | None:
-    """Choose an idle tunnel, one whose clients are gone or, shared, the least loaded."""
-    able = [tunnel for tunnel in tunnels if can_carry(tunnel, ejected)]
-    unused = [tunnel for tunnel in able if tunnel.load == 0]
-    if unused:
-        load = Counter[str]()
-        for tunnel in tunnels:
-            load[tunnel.endpoint.pod] += tunnel.load
-        return min(unused, key=lambda t: (not t.is_idle, load[t.endpoint.pod]))
-    if not may_share:
-        return None
-    shared = [tunnel for tunnel in able if tunnel.can_share]
-    return min(shared, key=lambda t: (t.is_held_up, t.load), default=None)
+class Survey(NamedTuple):
+    """One look at all tunnels: made for each stream, so it is one loop and no more."""
+
+    unused: Tunnel | None
+    """One that carries nothing anyone waits for, at the pod with the fewest streams."""
+    shared: Tunnel | None
+    """The least loaded one that takes another stream."""
+    ready: int
+    """How many are unused."""
+    able: int
+    """How many could carry a stream more, now or after a doubt: these count against the cap.
+
+    Those that drain, are clogged or cannot share do not, or no one new would be served while
+    long answers end on them.
+    """
+    load: int
+    """The streams on those."""
+    is_shared: bool
+    """Does any tunnel carry several?"""
 
 
-def can_carry(tunnel: Tunnel, ejected: Collection[Endpoint]) -> bool:
+def survey(tunnels: Iterable[Tunnel], ejected: Collection[Endpoint], now: float) -> Survey:
+    load_of_pod: dict[str, int] = {}
+    unused: list[Tunnel] = []
+    shared: Tunnel | None = None
+    able = load = 0
+    is_shared = False
+    for tunnel in tunnels:
+        count = tunnel.streams.load
+        pod = tunnel.endpoint.pod
+        load_of_pod[pod] = load_of_pod.get(pod, 0) + count
+        is_shared = is_shared or count > 1
+        if tunnel.is_spent:
+            continue
+        able += 1
+        load += count
+        if tunnel.liveness.is_doubted(now) or (ejected and tunnel.endpoint in ejected):
+            continue
+        if count == 0:
+            unused.append(tunnel)
+        elif shared is None or _burden(tunnel) < _burden(shared):
+            shared = tunnel
+    best = unused[0] if unused else None
+    if len(unused) > 1:
+        best = min(unused, key=lambda t: (not t.streams.is_idle, load_of_pod[t.endpoint.pod]))
+    return Survey(best, shared, len(unused), able, load, is_shared)
+
+
+def _burden(tunnel: Tunnel) -> tuple[bool, int]:
+    """A tunnel whose reading is stopped for a lagging reader comes last."""
+    return tunnel.is_read_paused, tunnel.streams.load
+
+
+def can_carry(tunnel: Tunnel, ejected: Collection[Endpoint], now: float) -> bool:
     """Does it take a new stream, and is its pod not one that refused the last?"""
-    if tunnel.is_closed or tunnel.is_draining or tunnel.is_doubted:
+    if tunnel.is_spent or tunnel.liveness.is_doubted(now):
         return False
-    return tunnel.endpoint not in ejected and (tunnel.is_idle or tunnel.can_share)
+    return tunnel.endpoint not in ejected
 
 
 def least_served(
@@ -46,15 +82,3 @@ def least_served(
     served = Counter(tunnel.endpoint for tunnel in tunnels if not tunnel.is_draining)
     served.update(dials.endpoints())
     return min(endpoints, key=lambda each: (served[each], dials.failed_at(each)))
-
-
-def can_carry_more(tunnels: Iterable[Tunnel]) -> int:
-    """Count the tunnels that may carry a stream more: the cap is theirs, or nobody new would be
-    served while long answers end on tunnels that drain, are clogged or cannot share.
-    """
-    return sum(not tunnel.is_spent for tunnel in tunnels)
-
-
-def streams_to_share_with(tunnels: Iterable[Tunnel]) -> int:
-    """Count the streams of the tunnels that take more."""
-    return sum(tunnel.load for tunnel in tunnels if not tunnel.is_spent)

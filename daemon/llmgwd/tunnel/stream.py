@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import LlmgwError, Transient
 
 if TYPE_CHECKING:
     from llmgwd.cluster.pods import Endpoint
+
+
+# Error texts are one sentence; what is longer is cut.
+MAX_ERROR_TEXT_BYTES: Final = 4096
 
 
 class StreamOwner(Protocol):

@@ -1,18 +1,21 @@
-"""What the tunnels of all ways in share: one upgraded connection, its liveness, its end.
+"""One upgraded connection to one pod: its transport, its liveness, its end, and its streams.
 
-A tunnel is judged by bytes. While it is idle, a ping that no byte follows condemns it. One in use
-falls silent then: it takes nothing new, but what it carries goes on when the path comes back, and
-ends when the path is proved to be there without it. Pings are given longer where what we sent may
-have clogged the peer: its frame reader stops when a pod does not read what was uploaded.
+A tunnel has two parts that know nothing of each other. `Liveness` judges the peer by when bytes
+came; `Streams` (SPDY's or the v4 channels') knows what the bytes mean. The tunnel itself moves
+bytes between the transport and the streams and carries out what either decides.
 """
 
 from __future__ import annotations
 
 import asyncio
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from llmgwctl.wire import ConditionKind, UpgradeKind
-from llmgwd.errors import LlmgwError, Transient
+from llmgwd.errors import LlmgwError, ProtocolError, Transient
+from llmgwd.tunnel.channels import ChannelStreams
+from llmgwd.tunnel.liveness import Liveness
+from llmgwd.tunnel.spdy.streams import SpdyStreams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,27 +24,16 @@ if TYPE_CHECKING:
     from llmgwd.cluster.upgrade import Upgraded
     from llmgwd.tunnel.stream import StreamOwner, TunnelStream
 
-# A dead peer is found within PING_EVERY_S + SILENT_AFTER_S and two ticks of the pool: 10 s.
-PING_EVERY_S: Final = 4.0
-SILENT_AFTER_S: Final = 5.0
-# A living idle tunnel is heard every PING_EVERY_S plus a tick and a round trip. One unheard for
-# longer is dead, or we were asleep: a new stream had better wait for the ping.
-DOUBTED_AFTER_S: Final = PING_EVERY_S + 2.0
-# The reply to a stream's opening comes from the peer itself, within a round trip. One that is later
-# than this on top of two raises the suspicion that the path is dead, long before a ping is due.
-LATE_REPLY_S: Final = 0.5
-# What a tunnel in use that may be clogged by its own upload is given before silence condemns it.
-CLOGGED_AFTER_S: Final = 60.0
-# Below this much sent since the peer's last byte, the buffers between us and the program cannot
-# be full, so a starved ping is a dead path. A socket's default receive buffer is 128 KiB.
-CLOGGING_BYTES: Final = 64 * 1024
-# Ends that the peer ought to answer at once (a FIN for a FIN) and containerd answers after 1 s.
-FAREWELL_S: Final = 2.5
 GOODBYE_S: Final = 1.0
 WRITE_HIGH_BYTES: Final = 256 * 1024
 # Undecoded TLS that asyncio may keep for a reader that stalls; it takes up to 256 KiB more with
 # the read that passes the mark, and as much again to read into.
 READ_HIGH_BYTES: Final = 64 * 1024
+# Pongs and refusals that may wait for a peer that does not read. A peer that goes on asking for
+# more without reading wants to fill our memory: 335 MB in 12 s were seen with no limit here.
+# Reads are not stopped instead, because a program that echoes an upload would then wait for us
+# while we wait for it.
+OWED_REPLIES_BYTES: Final = 64 * 1024
 
 # All tunnels read into one buffer: asyncio fills it and hands it over within one call.
 _READ_VIEW = memoryview(bytearray(256 * 1024))
@@ -54,38 +46,73 @@ class BoundedReader(Protocol):
     def set_read_buffer_limits(self, high: int) -> None: ...
 
 
-_NOBODY = asyncio.BufferedProtocol()
+class Streams(Protocol):
+    """What a tunnel carries, in the words of one protocol."""
+
+    load: int
+    """How many streams someone waits for."""
+
+    @property
+    def is_idle(self) -> bool:
+        """No stream at all, not even one that is being discarded."""
+
+    @property
+    def can_share(self) -> bool:
+        """May another stream be opened next to those there are?"""
+
+    def open(self, owner: StreamOwner) -> TunnelStream: ...
+
+    def feed(self, chunk: memoryview | bytes) -> bool:
+        """Act on the peer's bytes; return whether some are left for the next turn of the loop.
+
+        Raises:
+            ProtocolError: the peer broke the protocol's rules, or exceeded its budget.
+        """
+
+    def ping(self) -> None: ...
+
+    def sweep(self, now: float) -> None:
+        """End streams whose peer owes us an end for too long."""
+
+    def sweep_at(self) -> float:
+        """Return when the next one will."""
+
+    def fail_all(self, cause: LlmgwError, *, was_silent: bool) -> None:
+        """Report the tunnel's end to every owner; called once, when it is closed already."""
+
+    def pause_sending(self) -> None: ...
+
+    def resume_sending(self) -> None: ...
+
+    def say_goodbye(self) -> None:
+        """Announce the end in the protocol's own words, where it has some."""
+
+
+class Phase(StrEnum):
+    OPEN = "open"
+    DRAINING = "draining"  # takes no new stream; closes when the last one has ended
+    CLOSED = "closed"
 
 
 class Tunnel(asyncio.BufferedProtocol):
-    """One upgraded connection to one pod. Subclasses know what the bytes mean.
-
-    `changed` is called (with this tunnel) whenever what the pool may do with it may differ.
-    """
+    """`changed` is called (with this tunnel) whenever what the pool may do with it may differ."""
 
     def __init__(
         self, endpoint: Endpoint, way: UpgradeKind, changed: Callable[[Tunnel], None]
     ) -> None:
         self.endpoint = endpoint
         self.way = way
-        self.is_draining = False
-        self.is_closed = False
-        self.is_clean = True
-        self.is_silent = False  # a ping is overdue, and streams wait for what becomes of it
+        self.phase = Phase.OPEN
         self.end_cause: LlmgwError | None = None
-        self.heard_at = 0.0  # on the loop's clock, as are all instants here
-        self.round_trip_s: float | None = None
-        self.idle_since = 0.0
-        self._changed = changed
+        self.idle_since = 0.0  # on the loop's clock, as are all instants here
+        self.is_write_paused = False
+        self.is_read_paused = False
+        self.liveness: Liveness
+        self.streams: Streams
         self._loop = asyncio.get_running_loop()
+        self._changed = changed
         self._transport: asyncio.Transport
-        self._is_write_paused = False
-        self._is_read_paused = False
-        self._pinged_at: float | None = None
-        self._ping_limit_s = SILENT_AFTER_S
-        self._sent_since_heard_bytes = 0
-        self._was_doubted = False
-        self._reply_owed_since: float | None = None
+        self._owed_bytes = 0  # replies written while the peer does not read
 
     def adopt(self, upgraded: Upgraded) -> None:
         """Take over an upgraded connection; bytes that came with the upgrade are read first."""
@@ -95,152 +122,86 @@ class Tunnel(asyncio.BufferedProtocol):
         if isinstance(transport, BoundedReader):
             transport.set_read_buffer_limits(high=READ_HIGH_BYTES)
         self._transport = transport
-        self.heard_at = self.idle_since = self._loop.time()
-        self._attach(transport)
+        self.idle_since = self._loop.time()
+        self.liveness = Liveness(self.idle_since)
+        kind = ChannelStreams if self.way is UpgradeKind.CHANNELS else SpdyStreams
+        self.streams = kind(self, transport)
         if upgraded.leftover:
             self._received(memoryview(upgraded.leftover))
-        if not self.is_closed:
+        if not self.is_closed and not self.is_read_paused:
             transport.resume_reading()
 
-    # What a way in adds.
+    # For the pool.
+
+    @property
+    def is_draining(self) -> bool:
+        return self.phase is Phase.DRAINING
+
+    @property
+    def is_closed(self) -> bool:
+        return self.phase is Phase.CLOSED
 
     @property
     def load(self) -> int:
-        """Streams somebody is waiting on."""
-        raise NotImplementedError
+        return self.streams.load
 
     @property
     def is_idle(self) -> bool:
-        """No stream at all, not even one that is being discarded."""
-        raise NotImplementedError
-
-    @property
-    def can_share(self) -> bool:
-        """May carry another stream next to those it has."""
-        raise NotImplementedError
+        return self.streams.is_idle
 
     @property
     def is_spent(self) -> bool:
-        """Takes no stream next to those it has, so that it must not keep a fresh one from being."""
-        return self.is_draining or self.is_silent or not (self.is_idle or self.can_share)
-
-    @property
-    def is_held_up(self) -> bool:
-        """A reader lags and the peer is made to wait; it is cut if others share the tunnel."""
-        return self._is_read_paused
-
-    def open(self, owner: StreamOwner) -> TunnelStream:
-        """Open a stream and send what its owner has for it, in one write."""
-        raise NotImplementedError
-
-    def _attach(self, transport: asyncio.Transport) -> None:
-        raise NotImplementedError
-
-    def _feed(self, chunk: memoryview) -> None:
-        raise NotImplementedError
-
-    def _send_ping(self) -> None:
-        raise NotImplementedError
-
-    def _sweep(self, now: float) -> None:
-        """End streams whose peer owes us an end for too long."""
-
-    def _lost(self, cause: LlmgwError) -> None:
-        """Tell every stream; called once, when the tunnel is closed already."""
-        raise NotImplementedError
-
-    def _pause_sources(self) -> None:
-        raise NotImplementedError
-
-    def _resume_sources(self) -> None:
-        raise NotImplementedError
-
-    # Liveness.
-
-    def check(self, now: float) -> None:
-        """Ping where due, draw conclusions where the answer is; called about once a second."""
-        if self.is_closed:
-            return
-        self._sweep(now)
-        if self._pinged_at is not None:
-            if now - self._pinged_at >= self._patience_s():
-                self._fall_silent(now)
-        elif now - self.heard_at >= PING_EVERY_S and not self._is_read_paused:
-            self.ping(now)
-
-    def _fall_silent(self, now: float) -> None:
-        if self.load == 0:
-            self.condemn(now)
-        elif not self.is_silent:
-            self.is_silent = self._was_doubted = True
-            self._changed(self)
-
-    def condemn(self, now: float) -> None:
-        self.fail(silence(now - self.heard_at))
-
-    def ping(self, now: float, limit_s: float = SILENT_AFTER_S) -> None:
-        """Ask for a byte within `limit_s`; a ping that is under way only gets a nearer end."""
-        if self.is_closed:
-            return
-        if self._pinged_at is not None:
-            self._ping_limit_s = min(self._ping_limit_s, now - self._pinged_at + limit_s)
-            return
-        self._pinged_at = now
-        self._ping_limit_s = limit_s
-        self._send_ping()
-
-    def doubt(self, now: float, limit_s: float) -> None:
-        """Take no new stream until a byte proves that the peer lives; silent after `limit_s`."""
-        if self.is_closed or self._is_read_paused:
-            return
-        self._was_doubted = True
-        self.ping(now, limit_s)
+        """Cannot take another stream; does not count against the cap on tunnels."""
+        if self.phase is not Phase.OPEN or self.liveness.is_silent:
+            return True
+        return not (self.streams.is_idle or self.streams.can_share)
 
     @property
     def is_doubted(self) -> bool:
-        """Unheard for longer than pings allow, or doubted in words; a new stream waits."""
-        if self._was_doubted:
-            return True
-        return not self._is_read_paused and self._loop.time() - self.heard_at > DOUBTED_AFTER_S
+        return self.liveness.is_doubted(self._loop.time())
 
-    def is_late(self, now: float) -> bool:
-        """The peer owes the reply to an opening for longer than a living path takes."""
-        if self._reply_owed_since is None or self._is_read_paused:
-            return False
-        return now - self._reply_owed_since > LATE_REPLY_S + 2 * (self.round_trip_s or 0.0)
+    def open(self, owner: StreamOwner) -> TunnelStream:
+        """Open a stream and send what its owner has for it, in one write."""
+        return self.streams.open(owner)
 
-    @property
-    def asked_at(self) -> float | None:
-        """When the ping was sent that has no answer yet."""
-        return self._pinged_at
+    def ping(self, now: float, limit_s: float | None = None) -> None:
+        """Ask for a byte within `limit_s`; a ping that is under way only gets a nearer end."""
+        if not self.is_closed and self.liveness.ask(now, limit_s):
+            self.streams.ping()
 
-    def _expect_reply(self) -> None:
-        """Call when a stream is opened to which the peer itself replies."""
-        if self._reply_owed_since is None:
-            self._reply_owed_since = self._loop.time()
+    def doubt(self, now: float, limit_s: float) -> None:
+        """Take no new stream until a byte proves that the peer lives; silent after `limit_s`."""
+        if not self.is_closed and self.liveness.doubt(now, limit_s):
+            self.streams.ping()
 
-    def _patience_s(self) -> float:
-        may_be_clogged = self.load > 0 and self._sent_since_heard_bytes >= CLOGGING_BYTES
-        return CLOGGED_AFTER_S if may_be_clogged else self._ping_limit_s
+    def check(self, now: float) -> None:
+        """Act on what is due.
 
-    def _heard(self) -> None:
-        now = self._loop.time()
-        if self._pinged_at is not None:
-            if not self.is_silent:
-                self.round_trip_s = now - self._pinged_at
-            self._pinged_at = None
-        self.heard_at = now
-        self._sent_since_heard_bytes = 0
-        self._reply_owed_since = None
-        if self._was_doubted:
-            self._was_doubted = self.is_silent = False
+        Silence ends a tunnel that no one uses. One in use takes no new streams from then on; the
+        pool decides what becomes of it by what the other tunnels hear.
+        """
+        self.streams.sweep(now)
+        is_in_use = self.streams.load > 0
+        if self.is_closed or not self.liveness.is_overdue(now, is_in_use=is_in_use):
+            return
+        if is_in_use:
+            self.liveness.fell_silent()
             self._changed(self)
+        else:
+            self.condemn(now)
 
-    # The end.
+    def next_at(self) -> float:
+        """Return when something is due next, if the peer says nothing."""
+        is_in_use = self.streams.load > 0
+        return min(self.streams.sweep_at(), self.liveness.next_at(is_in_use=is_in_use))
+
+    def condemn(self, now: float) -> None:
+        self.fail(silence(now - self.liveness.heard_at))
 
     def drain(self) -> None:
         """Take no new streams; close once the present ones have ended."""
-        self.is_draining = True
+        if self.phase is Phase.OPEN:
+            self.phase = Phase.DRAINING
         if self.is_idle:
             self.close()
 
@@ -251,20 +212,51 @@ class Tunnel(asyncio.BufferedProtocol):
         """End the tunnel and all its streams; `end_cause` is None when we wanted it so."""
         if self.is_closed:
             return
-        self.is_closed = True
+        self.phase = Phase.CLOSED
         self.end_cause = None if is_ours else cause
         if is_ours and self.is_idle:
-            self._goodbye()
+            self.streams.say_goodbye()
             self._transport.close()
             # TLS waits 30 s for a goodbye in return, and holds half a megabyte meanwhile.
             self._loop.call_later(GOODBYE_S, self._transport.abort)
         else:
             self._transport.abort()
-        self._lost(cause)
+        self.streams.fail_all(cause, was_silent=self.liveness.is_silent)
         self._changed(self)
 
-    def _goodbye(self) -> None:
-        """Say it in the protocol's own words, where it has some."""
+    # For the streams.
+
+    def changed(self) -> None:
+        if not self.is_closed:
+            self._changed(self)
+
+    def became_idle(self) -> None:
+        self.idle_since = self._loop.time()
+        if self.is_draining:
+            self.close()
+
+    def reply(self, size: int) -> None:
+        """Account for a reply that the peer asked for, of `size` bytes.
+
+        Raises:
+            ProtocolError: the peer asks for ever more replies and reads none.
+        """
+        if self.is_write_paused:
+            self._owed_bytes += size
+            if self._owed_bytes > OWED_REPLIES_BYTES:
+                raise ProtocolError("pings without end from a peer that reads no answer")
+
+    def set_reading(self, is_reading: bool) -> None:
+        """Stop or resume reading from the peer, whose own writes then wait in TCP."""
+        if is_reading is not self.is_read_paused or self.is_closed:
+            return
+        self.is_read_paused = not is_reading
+        if is_reading:
+            self.liveness.listen_again(self._loop.time())
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
+            self.liveness.stop_listening()
 
     # asyncio's side.
 
@@ -276,14 +268,25 @@ class Tunnel(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         self._received(_READ_VIEW[:nbytes])
 
-    def _received(self, chunk: memoryview) -> None:
+    def _received(self, chunk: memoryview | bytes) -> None:
         if self.is_closed:
             return
-        self._heard()
+        if chunk and self.liveness.heard(self._loop.time()):
+            self._changed(self)
         try:
-            self._feed(chunk)
+            is_behind = self.streams.feed(chunk)
         except LlmgwError as error:
             self.fail(error)
+            return
+        if is_behind and not self.is_closed:
+            # Thousands of tiny frames in one read: the other connections get their turn first.
+            self._transport.pause_reading()
+            self._loop.call_soon(self._catch_up)
+
+    def _catch_up(self) -> None:
+        self._received(b"")
+        if not self.is_read_paused and not self.is_closed:
+            self._transport.resume_reading()
 
     def eof_received(self) -> None:
         self.fail(Transient(ConditionKind.TUNNEL_LOST, "The cluster closed the tunnel."))
@@ -292,28 +295,20 @@ class Tunnel(asyncio.BufferedProtocol):
         reason = f": {exc}" if exc else ""
         self.fail(Transient(ConditionKind.TUNNEL_LOST, f"The tunnel broke{reason}."))
         # asyncio's TLS keeps our bound methods and we keep it: half a megabyte that only the
-        # collector of rings would find.
-        self._transport.set_protocol(_NOBODY)
+        # collector of reference cycles would find.
+        self._transport.set_protocol(_NO_ONE)
 
     def pause_writing(self) -> None:
-        self._is_write_paused = True
-        self._pause_sources()
+        self.is_write_paused = True
+        self.streams.pause_sending()
 
     def resume_writing(self) -> None:
-        self._is_write_paused = False
-        self._resume_sources()
+        self.is_write_paused = False
+        self._owed_bytes = 0
+        self.streams.resume_sending()
 
-    def _set_read_paused(self, is_paused: bool) -> None:
-        if is_paused == self._is_read_paused or self.is_closed:
-            return
-        self._is_read_paused = is_paused
-        if is_paused:
-            self._transport.pause_reading()
-            # A pong that waits unread behind the pause proves nothing against the peer.
-            self._pinged_at = None
-        else:
-            self.heard_at = self._loop.time()
-            self._transport.resume_reading()
+
+_NO_ONE = asyncio.BufferedProtocol()
 
 
 def silence(for_s: float) -> Transient:

@@ -19,9 +19,10 @@ from data_path import (
 )
 
 from llmgwd.cluster.pods import Endpoint
+from llmgwd.tunnel import demand
 from llmgwd.tunnel import dials as dialling
 from llmgwd.tunnel import pool as pool_module
-from llmgwd.tunnel.pool import WARM_AT_REST, WARM_IN_USE
+from llmgwd.tunnel.demand import WARM_AT_REST, WARM_IN_USE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,10 +93,10 @@ async def test_while_dials_hang_the_pool_waits_for_them(
         rounds = 0
         wait = path.pool._wait_for_news
 
-        async def counted() -> None:
+        async def counted(not_before: float) -> None:
             nonlocal rounds
             rounds += 1
-            await wait()
+            await wait(not_before)
 
         monkeypatch.setattr(path.pool, "_wait_for_news", counted)
         await asyncio.sleep(1.5)
@@ -158,10 +159,11 @@ async def test_after_a_long_silence_the_surplus_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool_module, "SURPLUS_FOR_S", 0.2)
+    monkeypatch.setattr(demand, "SURPLUS_FOR_S", 0.2)
     async with data_path(tmp_path) as path:
         await path.ask("/whoami")
         await until(lambda: idle(path) >= WARM_IN_USE)
-        monkeypatch.setattr(pool_module, "AT_REST_AFTER_S", 0.1)
+        monkeypatch.setattr(demand, "AT_REST_AFTER_S", 0.1)
 
         await until(lambda: is_settled_at(path, WARM_AT_REST))
         await until(lambda: path.faults.counts()["open_upgrades"] == WARM_AT_REST)

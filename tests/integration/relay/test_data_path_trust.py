@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from data_path import ALL_WAYS, SPDY_WAYS, THINKING, data_path, get, is_settled_at, status, until
 
-from llmgwd.tunnel import tunnel as tunnel_module
-from llmgwd.tunnel.pool import WARM_AT_REST, WARM_IN_USE
+from llmgwd.tunnel import liveness
+from llmgwd.tunnel.demand import WARM_AT_REST, WARM_IN_USE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,8 +24,8 @@ SILENT_AFTER_S = 0.3
 
 @pytest.fixture
 def quick_pings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tunnel_module, "PING_EVERY_S", PING_EVERY_S)
-    monkeypatch.setattr(tunnel_module.Tunnel.ping, "__defaults__", (SILENT_AFTER_S,))
+    monkeypatch.setattr(liveness, "PING_EVERY_S", PING_EVERY_S)
+    monkeypatch.setattr(liveness, "SILENT_AFTER_S", SILENT_AFTER_S)
 
 
 @pytest.mark.parametrize("way", SPDY_WAYS)

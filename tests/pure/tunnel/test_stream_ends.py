@@ -11,8 +11,9 @@ from llmgwctl.wire import ConditionKind, UpgradeKind
 from llmgwd.cluster.pods import Endpoint
 from llmgwd.cluster.upgrade import Upgraded
 from llmgwd.protocol import spdy
-from llmgwd.tunnel.spdy import VERDICT_GRACE_S, SpdyTunnel
+from llmgwd.tunnel.spdy.streams import VERDICT_GRACE_S
 from llmgwd.tunnel.stream import TunnelStream, failure_from_text
+from llmgwd.tunnel.tunnel import Tunnel
 
 if TYPE_CHECKING:
     from llmgwd.errors import LlmgwError
@@ -107,9 +108,7 @@ class Peer:
     def __init__(self) -> None:
         self.wire = Wire()
         self.encoder = spdy.Encoder()
-        self.tunnel = SpdyTunnel(
-            Endpoint("litellm", "litellm-0", "u", 4000), UpgradeKind.SPDY, _ignore
-        )
+        self.tunnel = Tunnel(Endpoint("litellm", "litellm-0", "u", 4000), UpgradeKind.SPDY, _ignore)
         self.tunnel.adopt(Upgraded(self.wire, b"", UpgradeKind.SPDY))
 
     def open(self) -> Owner:
@@ -249,7 +248,7 @@ async def test_a_silent_tunnel_proves_nothing_about_what_was_received(is_given_u
     now = asyncio.get_running_loop().time()
     peer.tunnel.ping(now)
     peer.tunnel.check(now + 60.0)
-    assert peer.tunnel.is_silent
+    assert peer.tunnel.liveness.is_silent
     assert owner.fate == ""
 
     if is_given_up:
@@ -269,7 +268,7 @@ async def test_a_tunnel_that_is_heard_again_goes_on() -> None:
 
     peer.accept()
 
-    assert not peer.tunnel.is_silent
+    assert not peer.tunnel.liveness.is_silent
     assert not peer.tunnel.is_doubted
     assert owner.fate == ""
 

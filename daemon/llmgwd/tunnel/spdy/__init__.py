@@ -1,0 +1,1 @@
+"""What a tunnel carries in SPDY: pairs of streams, how each ends, and who waits for whom."""
