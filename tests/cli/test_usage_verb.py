@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 # As LiteLLM 1.80 answers without a database.
 NO_DATABASE = {
     "error": {
-        "message": "Internal Server Error, Database not connected. Connect a database to your proxy",
+        "message": "Internal Server Error, Database not connected. "
+        "Connect a database to your proxy",
         "type": "internal_server_error",
         "param": "None",
         "code": "500",
