@@ -63,6 +63,7 @@ class SimulatedCluster:
         options, world = self.options, self.world
         for name in ("default", "kube-system", options.namespace):
             world.add_namespace(name)
+        world.set_node(is_ready=True)
         world.add_service(
             options.service, options.namespace, options.service_ports, options.template.labels
         )

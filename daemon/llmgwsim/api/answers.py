@@ -41,7 +41,10 @@ def no_such_path() -> Refusal:
     return Refusal(404, status(404, "NotFound", text, details={}))
 
 
-def forbidden(user: str, verb: str, resource: str, namespace: str, name: str) -> Refusal:
+def forbidden(
+    user: str, verb: str, resource: str, namespace: str, name: str, reason: str = ""
+) -> Refusal:
+    """Refuse for lack of a permission; `reason` is the authorizer's own word, where it has one."""
     group, kind = group_of(resource), resource.split("/", 1)[0]
     shown = f"{kind}.{group}" if group else kind
     what = f'{shown} "{name}" is forbidden' if name else f"{shown} is forbidden"
@@ -49,6 +52,8 @@ def forbidden(user: str, verb: str, resource: str, namespace: str, name: str) ->
     text = (
         f'{what}: User "{user}" cannot {verb} resource "{resource}" in API group "{group}"{where}'
     )
+    if reason:
+        text += f": {reason}"
     details = (
         {"kind": kind} | ({"name": name} if name else {}) | ({"group": group} if group else {})
     )
@@ -57,6 +62,13 @@ def forbidden(user: str, verb: str, resource: str, namespace: str, name: str) ->
 
 def bad_request(text: str) -> Refusal:
     return Refusal(400, status(400, "BadRequest", text))
+
+
+def no_backend(message: str) -> Refusal:
+    """An error that the server did not make itself: its text alone, and no reason."""
+    known = status(500, "", message)
+    del known["reason"]
+    return Refusal(500, known)
 
 
 def gone(version: str) -> dict[str, Any]:

@@ -26,6 +26,12 @@ class Behaviour:
     hangs: bool = False
     hangs_upgrades: bool = False
     hangs_watches: bool = False
+    # A page in between (a captive portal, a login of a proxy) answers everything with this status.
+    portal_status: int | None = None
+    # What of the node is stopped: its pods go on, and no one reaches them through the API.
+    stopped: Literal["kubelet", "runtime"] | None = None
+    # Until this instant of the loop's clock the roles are not loaded, as after a start.
+    rbac_loaded_at: float = 0.0
     # Raised to end every open watch.
     watch_epoch: int = 0
     gone_as: Literal["http", "event"] = "event"

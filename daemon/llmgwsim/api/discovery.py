@@ -30,7 +30,8 @@ class Kind:
 
 KINDS = (
     Kind("namespaces", "Namespace", "", False, ("ns",)),
-    Kind("services", "Service", "", True, ("svc",)),
+    Kind("nodes", "Node", "", False, ("no",)),
+    Kind("services", "Service", "", True, ("svc",), ("get", "list", "watch", "patch")),
     Kind("pods", "Pod", "", True, ("po",), ("get", "list", "watch", "delete")),
     Kind("secrets", "Secret"),
     Kind("events", "Event", "", True, ("ev",)),

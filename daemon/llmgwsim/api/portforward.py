@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from llmgwsim.api import answers
+from llmgwsim.api.backend import require_node
 from llmgwsim.portforward.channels import ChannelSession
 from llmgwsim.portforward.raw import RawSpdy
 from llmgwsim.portforward.target import Target
@@ -47,6 +48,16 @@ class Upgrades:
         for session in sessions:
             session.reset_streams()
         return len(sessions)
+
+    def lose_node(self) -> int:
+        """The node's end of every upgrade is gone; an idle SPDY connection shows it when used."""
+        upgrades = list(self.open)
+        for upgrade in upgrades:
+            if upgrade.session is None:
+                upgrade.close()
+            else:
+                upgrade.session.lose_node()
+        return len(upgrades)
 
 
 def refuse_by_proxy(request: Request, behaviour: Behaviour) -> bool:
@@ -95,7 +106,8 @@ def _target(world: World, behaviour: Behaviour, pod: Pod) -> Target:
     return Target(namespace, name, pod.uid, lambda: world.pod(namespace, name), limit_s)
 
 
-def _require_running(pod: Pod) -> None:
+def _require_running(pod: Pod, behaviour: Behaviour) -> None:
+    require_node(behaviour, pod)
     if pod.phase == "Pending":
         # The kubelet's own words, not a Status.
         raise answers.Refusal(404, "pod does not exist")
@@ -104,7 +116,7 @@ def _require_running(pod: Pod) -> None:
 def _open_spdy(
     request: Request, world: World, behaviour: Behaviour, upgrades: Upgrades, pod: Pod
 ) -> None:
-    _require_running(pod)
+    _require_running(pod, behaviour)
     offered = request.headers.get("x-stream-protocol-version", "")
     if SPDY_PROTOCOL not in [name.strip() for name in offered.split(",")]:
         text = (
@@ -135,13 +147,13 @@ def _open_websocket(
     protocol: WebSocketSpdy | ChannelSession
     if TUNNEL_PROTOCOL in names:
         chosen, way = TUNNEL_PROTOCOL, "websocket"
-        _require_running(pod)
+        _require_running(pod, behaviour)
         protocol = WebSocketSpdy(target, lambda: upgrades.open.discard(protocol))
     elif CHANNELS_PROTOCOL in names or not names:
         # Who offers nothing (kr8s) gets the channels too, and no word of it.
         chosen, way = CHANNELS_PROTOCOL if names else "", "channels"
         ports = _ports(request)
-        _require_running(pod)
+        _require_running(pod, behaviour)
         protocol = ChannelSession(target, ports, lambda: upgrades.open.discard(protocol))
     else:
         raise answers.Refusal(403, "")

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmgwsim.api import answers
+from llmgwsim.api.backend import require_logs
 from llmgwsim.api.discovery import BY_PLURAL, Kind, discovery, table
 from llmgwsim.api.logs import serve_logs
+from llmgwsim.api.portal import answered_by_portal
 from llmgwsim.api.portforward import Upgrades, refuse_by_proxy, serve_portforward, verbs_needed
 from llmgwsim.api.protobuf import CONTENT_TYPE as PROTOBUF
 from llmgwsim.api.protobuf import read_review
@@ -44,6 +46,7 @@ class _Place:
         return f"{self.kind.plural}/{self.subresource}" if self.subresource else self.kind.plural
 
 
+_ROLE_NOT_LOADED = 'RBAC: clusterrole.rbac.authorization.k8s.io "llmgw" not found'
 _REVIEWS = ("/apis/authorization.k8s.io/v1/", "/apis/authentication.k8s.io/v1/")
 
 
@@ -69,6 +72,8 @@ class Api:
 
     async def _serve(self, request: Request) -> None:
         is_upgrade = "upgrade" in request.headers
+        if answered_by_portal(request, self._behaviour):
+            return
         if is_upgrade and refuse_by_proxy(request, self._behaviour):
             return
         await self._misbehave(is_upgrade)
@@ -112,8 +117,11 @@ class Api:
 
     def _require(self, user: str, verb: str, place: _Place) -> None:
         namespace = place.namespace or ""
+        asked = (user, verb, place.resource, namespace, place.name)
+        if asyncio.get_running_loop().time() < self._behaviour.rbac_loaded_at:
+            raise answers.forbidden(*asked, reason=_ROLE_NOT_LOADED)
         if not self._access.allows(user, verb, place.resource, namespace):
-            raise answers.forbidden(user, verb, place.resource, namespace, place.name)
+            raise answers.forbidden(*asked)
 
     async def _dispatch(self, request: Request, place: _Place, user: str) -> None:
         if place.subresource == "portforward":
@@ -123,7 +131,9 @@ class Api:
             serve_portforward(request, self._world, self._behaviour, self.upgrades, pod)
         elif place.subresource == "log":
             self._require(user, "get", place)
-            await serve_logs(request, self._pod(place))
+            pod = self._pod(place)
+            require_logs(self._behaviour, pod)
+            await serve_logs(request, pod)
         elif request.method == "GET":
             await self._read(request, place, user)
         elif request.method == "DELETE" and place.kind.plural == "pods" and place.name:
@@ -132,6 +142,9 @@ class Api:
         elif request.method == "PATCH" and place.kind.plural == "deployments" and place.name:
             self._require(user, "patch", place)
             await self._patch_deployment(request, place)
+        elif request.method == "PATCH" and place.kind.plural == "services" and place.name:
+            self._require(user, "patch", place)
+            await self._patch_service(request, place)
         else:
             raise answers.method_not_allowed()
 
@@ -214,6 +227,14 @@ class Api:
         if "replicas" in spec:
             await self._world.scale(workload, int(spec["replicas"]))
         request.respond_json(200, self._show(place.kind)(self._item(place)))
+
+    async def _patch_service(self, request: Request, place: _Place) -> None:
+        """A merge patch of its spec; a list takes the place of the one before."""
+        self._item(place)
+        patch = await self._read_json(request)
+        spec = patch.get("spec") or {}
+        item = self._world.change_service(place.name, place.namespace or "", spec)
+        request.respond_json(200, self._show(place.kind)(item))
 
     async def _read_review(self, request: Request) -> Object:
         if request.headers.get("content-type", "").startswith(PROTOBUF):

@@ -57,6 +57,10 @@ class ApiFaults(FaultCalls):
         self._behaviour.fail_status, self._behaviour.fail_count = status, count
         self._behaviour.retry_after_s = retry_after_s
 
+    def captive_portal(self, status: int | None = 403) -> None:
+        """Answer everything with a page of HTML and this status (401, 403, 302); null ends it."""
+        self._behaviour.portal_status = status
+
     def slow(self, delay_s: float) -> None:
         """Every request waits this long before it is looked at."""
         self._behaviour.delay_s = delay_s

@@ -5,10 +5,11 @@ process. A pod's name may be left out: the first pod of the gateway is meant.
 """
 
 from llmgwsim.faults.api import ApiFaults
+from llmgwsim.faults.node import NodeFaults
 from llmgwsim.faults.objects import ObjectFaults
 from llmgwsim.faults.pods import PodFaults
 from llmgwsim.faults.wire import WireFaults
 
 
-class Faults(PodFaults, WireFaults, ApiFaults, ObjectFaults):
+class Faults(PodFaults, NodeFaults, WireFaults, ApiFaults, ObjectFaults):
     """All fault calls of one cluster."""

@@ -36,6 +36,27 @@ class ObjectFaults(FaultCalls):
             spec = item["spec"] | {"clusterIP": "None"}
             self._world.store.put("services", item | {"spec": spec})
 
+    def edit_service(
+        self,
+        name: str | None = None,
+        selector: dict[str, str] | None = None,
+        port: int | None = None,
+        target_port: int | str | None = None,
+    ) -> None:
+        """Change what is named of a service, as `kubectl edit` does; its first port is meant."""
+        options = self._cluster.options
+        chosen = name or options.service
+        item = self._world.store.get("services", options.namespace, chosen)
+        if item is None:
+            raise LookupError(f"no service {chosen}")
+        first, *others = item["spec"]["ports"]
+        edits = {"port": port, "targetPort": target_port}
+        edited = first | {key: value for key, value in edits.items() if value is not None}
+        spec: dict[str, Any] = {"ports": [edited, *others]}
+        if selector is not None:
+            spec["selector"] = selector
+        self._world.change_service(chosen, options.namespace, spec)
+
     async def rename_port(self, name: str) -> None:
         """Roll the deployment to pods whose gateway port has another name."""
         workload = self._workload(None)

@@ -67,12 +67,6 @@ class PodFaults(FaultCalls):
         victim.set_ready(ready, reason)
         return victim.name
 
-    def lose_node(self, lost: bool = True) -> None:
-        """No heartbeat from the node: all its pods are not ready, and answer."""
-        for pod in self._world.pods.values():
-            if pod.program is not None:
-                pod.set_ready(not lost, "NodeNotReady" if lost else "")
-
     def crash(
         self,
         pod: str | None = None,
@@ -91,6 +85,13 @@ class PodFaults(FaultCalls):
         victims = [self._pod(pod)] if pod else list(self._world.pods.values())
         for victim in victims:
             victim.refuses_dials = refuse
+
+    def hang_gateway(self, hangs: bool = True, pod: str | None = None) -> None:
+        """The gateway takes connections and requests and answers none; those go on when it ends."""
+        victims = [self._pod(pod)] if pod else list(self._world.pods.values())
+        for victim in victims:
+            if victim.program is not None:
+                victim.program.hang(hangs)
 
     def log_line(self, text: str, pod: str | None = None) -> None:
         """Write a line into a pod's log."""

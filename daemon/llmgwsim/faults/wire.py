@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from llmgwsim.faults.base import FaultCalls
@@ -46,8 +47,10 @@ class WireFaults(FaultCalls):
         else:
             self._cluster.server.kill()
 
-    async def api_up(self) -> None:
-        """Start the API server again, on the same port."""
+    async def api_up(self, rbac_after_s: float = 0.0) -> None:
+        """Start the API server again, on the same port; it refuses all until roles are loaded."""
+        loop = asyncio.get_running_loop()
+        self._behaviour.rbac_loaded_at = loop.time() + rbac_after_s
         await self._cluster.server.start()
 
     def refuse_upgrades(self, spdy: int | None = None, websocket: int | None = None) -> None:

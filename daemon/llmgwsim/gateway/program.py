@@ -42,6 +42,8 @@ class GatewayProgram:
         self._connections = Connections()
         self._servers: dict[int, asyncio.Server] = {}
         self._is_draining = False
+        self._answers = asyncio.Event()
+        self._answers.set()
         self.exited = asyncio.Event()
 
     async def start(self, ports: tuple[int, ...]) -> None:
@@ -55,7 +57,7 @@ class GatewayProgram:
         self._log(f"INFO:     Uvicorn running on http://0.0.0.0:{ports[0]} (Press CTRL+C to quit)")
 
     def address(self, port: int) -> tuple[str, int] | None:
-        """Where a pod's port is really served; None: nobody listens."""
+        """Where a pod's port is really served; None: nothing listens there."""
         server = self._servers.get(port)
         if server is None or not server.sockets:
             return None
@@ -66,8 +68,15 @@ class GatewayProgram:
     def connection_count(self) -> int:
         return len(self._connections)
 
+    def hang(self, hangs: bool) -> None:
+        """A fault: take connections and requests, and answer none of them until it ends."""
+        if hangs:
+            self._answers.clear()
+        else:
+            self._answers.set()
+
     async def terminate(self) -> None:
-        """SIGTERM: take nobody new, let streams finish; `exited` is set when they have."""
+        """SIGTERM: take no one new, let streams finish; `exited` is set when they have."""
         self._log("INFO:     Shutting down")
         self._is_draining = True
         self._stop_listening()
@@ -98,6 +107,7 @@ class GatewayProgram:
         return HttpConnection(self._serve, self._connections, KEEP_ALIVE_S, {"server": "uvicorn"})
 
     async def _serve(self, request: Request) -> None:
+        await self._answers.wait()
         self._record.requests[request.path.partition("?")[0]] += 1
         name = request.headers.get("x-request-id")
         if name:

@@ -81,6 +81,7 @@ class SpdySession:
         self._is_writing_paused = False
         self._is_pumping = False
         self._is_lost = False
+        self._is_node_lost = False
 
     @property
     def stream_count(self) -> int:
@@ -89,6 +90,9 @@ class SpdySession:
     # The carrier's side
 
     def received(self, data: bytes | bytearray | memoryview) -> None:
+        if self._is_node_lost:
+            self._carrier.close()
+            return
         try:
             self._backlog.extend(self._decoder.feed(data))
         except ProtocolError:
@@ -125,6 +129,12 @@ class SpdySession:
             self._reset(pair)
             if forwarding is not None:
                 forwarding.finish()
+
+    def lose_node(self) -> None:
+        """A fault: the node's end is gone; what carries streams ends, what is idle when used."""
+        self._is_node_lost = True
+        if self._streams:
+            self._carrier.close()
 
     # Workers
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 NODE = "demo-node"
+NODE_ADDRESS = "192.168.40.1"
 
 
 def now() -> str:
@@ -52,6 +53,19 @@ def namespace(name: str) -> Object:
         "spec": {"finalizers": ["kubernetes"]},
         "status": {"phase": "Active"},
     }
+
+
+def node(is_ready: bool = True) -> Object:
+    """The one node; without heartbeats no one knows how it is."""
+    condition: Object = {"type": "Ready", "status": "True" if is_ready else "Unknown"}
+    if is_ready:
+        condition |= {"reason": "KubeletReady", "message": "kubelet is posting ready status"}
+    else:
+        message = "Kubelet stopped posting node status."
+        condition |= {"reason": "NodeStatusUnknown", "message": message}
+    address = {"type": "InternalIP", "address": NODE_ADDRESS}
+    status = {"conditions": [condition | {"lastTransitionTime": now()}], "addresses": [address]}
+    return {"metadata": metadata(NODE), "spec": {}, "status": status}
 
 
 def secret(name: str, place: str, values: Mapping[str, str]) -> Object:

@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from llmgwsim.world.objects import NODE, Object, Template, metadata, now
+from llmgwsim.world.objects import NODE, NODE_ADDRESS, Object, Template, metadata, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -184,19 +184,23 @@ class Pod:
     def _status(self) -> Object:
         ready = "True" if self.is_ready else "False"
         condition: Object = {"type": "Ready", "status": ready, "lastTransitionTime": now()}
-        containers: Object = {"type": "ContainersReady", "status": ready}
+        containers: Object = {"type": "ContainersReady", "status": self._containers_ready()}
         if not self.is_ready:
             condition["reason"] = self.ready_reason
         status: Object = {
             "phase": self.phase,
             "conditions": [condition, containers, {"type": "PodScheduled", "status": "True"}],
-            "hostIP": "192.168.40.1",
+            "hostIP": NODE_ADDRESS,
             "podIP": "10.244.0.4",
             "startTime": self.meta["creationTimestamp"],
             "qosClass": "BestEffort",
         }
         status["containerStatuses"] = [self._container_status()]
         return status
+
+    def _containers_ready(self) -> str:
+        """A lost node takes a pod's readiness alone: of its containers nothing new is known."""
+        return "True" if self.is_ready or self.ready_reason == "NodeNotReady" else "False"
 
     def _container_status(self) -> Object:
         state: dict[str, Any] = {"waiting": {"reason": self.waiting_reason}}
@@ -207,7 +211,7 @@ class Pod:
             "image": self.template.image,
             "imageID": "",
             "containerID": f"containerd://{self.uid.replace('-', '')}",
-            "ready": self.is_ready,
+            "ready": self._containers_ready() == "True",
             "started": self.program is not None,
             "restartCount": self.restarts,
             "state": state,

@@ -88,7 +88,34 @@ class World:
         ports: tuple[ServicePort, ...],
         selector: Mapping[str, str] | None,
     ) -> None:
-        self.store.put("services", objects.service(name, namespace, selector, ports))
+        """Make a service, or put another in its place under the same identity."""
+        item = objects.service(name, namespace, selector, ports)
+        before = self.store.get("services", namespace, name)
+        if before is not None:
+            item["metadata"] = dict(before["metadata"])
+        self.store.put("services", item)
+
+    def change_service(self, name: str, namespace: str, spec: Mapping[str, Any]) -> Object:
+        """Change parts of a service's spec; None removes one.
+
+        Raises:
+            LookupError: no such service.
+        """
+        before = self.store.get("services", namespace, name)
+        if before is None:
+            raise LookupError(f"no service {name}")
+        merged = before["spec"] | spec
+        kept = {key: value for key, value in merged.items() if value is not None}
+        return self.store.put("services", before | {"spec": kept})
+
+    def set_node(self, is_ready: bool) -> None:
+        """The node's heartbeats come, or stop: its pods' readiness goes with them."""
+        self.store.put("nodes", objects.node(is_ready))
+        for pod in self.pods.values():
+            if pod.program is not None:
+                pod.set_ready(is_ready, "" if is_ready else "NodeNotReady")
+                if not is_ready:
+                    self.add_event(pod, "NodeNotReady", "Node is not ready")
 
     def add_secret(self, name: str, namespace: str, values: Mapping[str, str]) -> None:
         self.store.put("secrets", objects.secret(name, namespace, values))
