@@ -1,6 +1,6 @@
-"""llmgwctl's way in: find the verb, run it, and turn every end into an exit status.
+"""The entry point of llmgwctl: find the verb, run it, and turn every end into an exit status.
 
-Imports what all verbs need and nothing more; what one verb needs, its module imports.
+It imports only what all verbs need; what one verb needs, that verb's module imports.
 """
 
 from __future__ import annotations
@@ -20,16 +20,12 @@ if TYPE_CHECKING:
 
     from llmgwctl.cli.verbs import Verb
 
-# Options of every verb that may also stand before it, and whether a value follows.
+# Options of every verb that may also come before it, and whether a value follows.
 _COMMON = {"--socket": True, "--color": True}
 
 
 def program() -> NoReturn:
-    """Be llmgwctl, and end at once: taking the interpreter apart takes as long as the table."""
-    status = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
+    sys.exit(main())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="replace")
     try:
         status = _run(list(sys.argv[1:] if argv is None else argv))
-        # Here, where a reader that has gone can still be dealt with.
+        # Here, where a closed pipe is still handled; the interpreter would print a traceback.
         sys.stdout.flush()
         return status
     except NotRunning as error:
@@ -87,7 +83,7 @@ def _choose(words: list[str]) -> tuple[Verb, list[str]]:
 
 
 def _propose(words: list[str]) -> int:
-    """Answer the shells' completion scripts; no verb for people, so not in the registry."""
+    """Answer the shells' completion scripts; not a verb for people, so not among `VERBS`."""
     from llmgwctl.cli.completion import complete
 
     for word, meaning in complete(words):
@@ -106,7 +102,7 @@ def _unknown(name: str) -> UsageError:
 
 
 def _explained(error: NotRunning) -> NotRunning:
-    """Look at the service manager, which takes a while: only once nobody answered."""
+    """Ask the service manager why; that takes a while, so only once no daemon answered."""
     from llmgwctl.service.state import explain, look
 
     try:
@@ -125,7 +121,7 @@ def _complain(error: ClientError) -> int:
 
 
 def _forget_output() -> None:
-    """Have the interpreter's last flush go nowhere: the reader has gone."""
+    """Send the interpreter's last flush to /dev/null: the pipe is closed."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

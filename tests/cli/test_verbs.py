@@ -140,12 +140,12 @@ def test_versions_that_differ_are_one_warning(folder: Path, served: Served) -> N
         (("--nope", "status"), "unknown option --nope before a verb; see: llmgwctl help"),
         (
             ("wait", "--timeout", "soon"),
-            "argument --timeout: 'soon' is no duration: write 90, 30s, 15m, 1.5h, 1h30m or 7d; "
+            "argument --timeout: 'soon' is not a duration: write 90, 30s, 15m, 1.5h, 1h30m or 7d; "
             "see: llmgwctl wait --help",
         ),
-        (("wait", "--timeout", "1h30"), "argument --timeout: '1h30' is no duration"),
-        (("events", "--since", ""), "argument --since: '' is no duration"),
-        (("events", "--since", "99999999d"), "argument --since: '99999999d' is no duration"),
+        (("wait", "--timeout", "1h30"), "argument --timeout: '1h30' is not a duration"),
+        (("events", "--since", ""), "argument --since: '' is not a duration"),
+        (("events", "--since", "99999999d"), "argument --since: '99999999d' is not a duration"),
         (("wait", "--for", "redy"), "argument --for: invalid choice: 'redy'"),
         (("status", "--frob"), "unrecognized arguments: --frob; see: llmgwctl status --help"),
     ],

@@ -1,4 +1,4 @@
-"""The daemon as the verbs see it: one method an act, payloads as `wire` types them."""
+"""The daemon's API as methods; payloads are plain data, as `wire` types them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from llmgwctl.wire import ConfigStatus, Event, ForwardStatus, Health, Status
 
 
+# Above the 30 s after which the daemon itself gives up, so that its sentence arrives.
+_ACT_S = 40.0
+
+
 class Client:
-    """Speaks with the daemon at one socket; every call is a connection of its own."""
+    """Calls the daemon at one socket; every call is a connection of its own."""
 
     def __init__(self, path: str | None = None, timeout_s: float = transport.TIMEOUT_S) -> None:
         self.path = path or socket_path()
@@ -30,7 +34,7 @@ class Client:
         return status
 
     def health(self, forward: str | None = None) -> Health:
-        """Ask whether the forwards serve; that they do not is an answer, no error."""
+        """Ask whether the forwards serve; a "no" is an answer, not an error."""
         answer = transport.request(
             self.path, "GET", with_query(ApiPath.HEALTH, {"forward": forward}), b"", self.timeout_s
         )
@@ -42,11 +46,11 @@ class Client:
     def events(
         self, since_s: float | None = None, follow: bool = True, until: float | None = None
     ) -> Iterator[Event]:
-        """Yield what happens; the snapshot comes after what was asked for of the past.
+        """Yield past events (those of the last `since_s`), a snapshot, then new events.
 
         Raises:
-            TimeoutError: the daemon shows no sign of life any more, or `until` (on the monotonic
-                clock) has come.
+            TimeoutError: the daemon shows no sign of life, or `until` (on the monotonic clock)
+                has passed.
         """
         query = {"since_s": since_s, "follow": follow}
         for line in self.lines(ApiPath.EVENTS, query, until=until):
@@ -54,20 +58,17 @@ class Client:
             yield event
 
     def restart(self, forward: str) -> ForwardStatus:
-        answered: ForwardStatus = self.post(ApiPath.FORWARD_RESTART, forward)
-        return answered
+        return self._act_on(ApiPath.FORWARD_RESTART, forward)
 
     def stop(self, forward: str) -> ForwardStatus:
-        answered: ForwardStatus = self.post(ApiPath.FORWARD_STOP, forward)
-        return answered
+        return self._act_on(ApiPath.FORWARD_STOP, forward)
 
     def start(self, forward: str) -> ForwardStatus:
-        answered: ForwardStatus = self.post(ApiPath.FORWARD_START, forward)
-        return answered
+        return self._act_on(ApiPath.FORWARD_START, forward)
 
     def reload(self) -> ConfigStatus:
-        answered: ConfigStatus = self.post(ApiPath.RELOAD)
-        return answered
+        config: ConfigStatus = self.post(ApiPath.RELOAD)
+        return config
 
     def get(self, path: str, query: Mapping[str, object] | None = None) -> Any:
         """Ask for a JSON payload.
@@ -79,10 +80,8 @@ class Client:
         target = with_query(path, query or {})
         return _payload(transport.request(self.path, "GET", target, b"", self.timeout_s))
 
-    def post(self, path: str, forward: str = "", timeout_s: float | None = None) -> Any:
-        """Have something done; `{name}` in the path becomes the forward's."""
-        if forward:
-            path = path.replace("{name}", _quote(forward))
+    def post(self, path: str, timeout_s: float | None = None) -> Any:
+        """Have something done, and give the JSON payload of the answer."""
         seconds = self.timeout_s if timeout_s is None else timeout_s
         return _payload(transport.request(self.path, "POST", path, b"", seconds))
 
@@ -93,9 +92,9 @@ class Client:
         timeout_s: float | None = transport.WATCH_TIMEOUT_S,
         until: float | None = None,
     ) -> Iterator[Any]:
-        """Yield the JSON lines of an answer that may go on for ever.
+        """Yield the JSON lines of an answer that may have no end.
 
-        `timeout_s` is between two lines, the daemon's empty ones (every 15 s) included.
+        `timeout_s` is between two lines; the daemon sends an empty one every 15 s.
         """
         target = with_query(path, query or {})
         with transport.LineStream(self.path, target, self.timeout_s) as stream:
@@ -105,15 +104,20 @@ class Client:
                 if line:
                     yield _decode(line)
 
+    def _act_on(self, path: str, forward: str) -> ForwardStatus:
+        named = path.replace("{name}", _quote(forward))
+        after: ForwardStatus = self.post(named, max(self.timeout_s, _ACT_S))
+        return after
+
 
 def with_query(path: str, query: Mapping[str, object]) -> str:
-    """Add what is not None; true and false as JSON writes them."""
+    """Add the values that are not None; true and false as JSON writes them."""
     pairs = [f"{name}={_quote(_text(value))}" for name, value in query.items() if value is not None]
     return f"{path}?{'&'.join(pairs)}" if pairs else path
 
 
 def refusal(answer: transport.Answer) -> Refused | Unreachable:
-    """Make the exception that an answer other than 200 stands for."""
+    """Make the exception for an answer other than 200."""
     try:
         error = json.loads(answer.body)["error"]
         code, message, remedy = error["code"], error["message"], error["remedy"]

@@ -1,8 +1,9 @@
-"""The command line of a verb: its parser, its help with examples, and the values' own readers."""
+"""The command line of a verb: its parser, its help with examples, and how values are read."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 
 from llmgwctl.errors import UsageError
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from llmgwctl.cli.verbs import Verb
 
     class VerbModule(Protocol):
-        """What a module under commands/ holds; see `registry.Verb`."""
+        """What a module under commands/ holds; see `verbs.Verb`."""
 
         EXAMPLES: Examples
 
@@ -29,15 +30,14 @@ Examples = tuple[tuple[str, str], ...]  # command, what it does
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaint is one line with a remedy."""
+    """A parser whose error is one line with a remedy."""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, f"see: {self.prog} --help")
 
 
 def load(verb: Verb) -> VerbModule:
-    # importlib.import_module is three modules more.
-    module: VerbModule = __import__(verb.module_name, fromlist=["run"])
+    module: VerbModule = importlib.import_module(verb.module_name)
     return module
 
 
@@ -109,7 +109,7 @@ def _sentence(text: str) -> str:
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
-# A century: what is longer is a slip, and would overflow a socket's time-out.
+# A century: longer is a typing mistake, and would overflow a socket's time-out.
 _LONGEST_S = 36525 * 86400.0
 
 
@@ -117,7 +117,7 @@ def duration(text: str) -> float:
     """Read `90`, `30s`, `1.5h`, `1h30m`: seconds.
 
     Raises:
-        argparse.ArgumentTypeError: it is none, or is not finite.
+        argparse.ArgumentTypeError: it is not a duration, or above a century.
     """
     rest, total = text.strip(), 0.0
     while rest:
@@ -132,11 +132,11 @@ def duration(text: str) -> float:
             total += float(rest[:digits]) * factor
         except ValueError:
             raise argparse.ArgumentTypeError(
-                f"{text!r} is no duration: write 90, 30s, 15m, 1.5h, 1h30m or 7d"
+                f"{text!r} is not a duration: write 90, 30s, 15m, 1.5h, 1h30m or 7d"
             ) from None
         rest = rest[digits + letters :]
     if not text.strip() or total > _LONGEST_S:
-        raise argparse.ArgumentTypeError(f"{text!r} is no duration: write 30s, 15m or 1h")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration: write 30s, 15m or 1h")
     return total
 
 
@@ -152,7 +152,7 @@ def parse(verb: Verb, words: Sequence[str]) -> tuple[VerbModule, argparse.Namesp
 
 
 def prints_colour(choice: str, stream: IO[str] | None = None) -> bool:
-    """Decide once: --color, NO_COLOR (no-color.org), a dumb terminal, a pipe."""
+    """Decide by --color, NO_COLOR (no-color.org), a dumb terminal, and whether it is a terminal."""
     import os
 
     if choice != "auto":
