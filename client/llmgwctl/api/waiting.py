@@ -69,12 +69,26 @@ def wait_until_serving(client: Client, name: str, timeout_s: float) -> ForwardSt
     return choose(client.status(), name)
 
 
+def serving(client: Client, forward: ForwardStatus, wait_s: float) -> ForwardStatus:
+    """Give a forward that serves; one that does not is waited for, or with 0 reported at once.
+
+    Raises:
+        NeedsPerson, ClientError: it does not serve, and why.
+    """
+    if forward["state"] in SERVING_STATES:
+        return forward
+    if wait_s > 0:
+        return wait_until_serving(client, forward["name"], wait_s)
+    raise too_late(forward, SERVING, 0.0)
+
+
 def too_late(forward: ForwardStatus, wanted: str, timeout_s: float) -> ClientError:
     """Say which state a forward is in instead of the wanted one, and why."""
     state = forward["state"]
     found = visible(forward["conditions"])
     why = f": {_reason(forward)}" if found else ""
-    message = f"{forward['name']} is {state}, not {wanted}, after {timeout_s:g} s{why}"
+    after = f", after {timeout_s:g} s" if timeout_s else ""
+    message = f"{forward['name']} is {state}, not {wanted}{after}{why}"
     remedy = found[0]["remedy"] if found else "see: llmgwctl status"
     kind = NeedsPerson if state == State.BLOCKED else ClientError
     return kind("not-so", message, remedy)

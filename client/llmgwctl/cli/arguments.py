@@ -140,6 +140,17 @@ def duration(text: str) -> float:
     return total
 
 
+def add_wait(parser: argparse.ArgumentParser) -> None:
+    """Add the option of the verbs that ask the gateway."""
+    parser.add_argument(
+        "--wait",
+        type=duration,
+        default=0.0,
+        metavar="TIME",
+        help="how long to wait for the forward to serve (0: report at once why it does not)",
+    )
+
+
 def parse(verb: Verb, words: Sequence[str]) -> tuple[VerbModule, argparse.Namespace]:
     """Import the verb's module and read its arguments.
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from llmgwctl.api.client import Client
 from llmgwctl.api.forward_choice import add_forward, choose_gateway
+from llmgwctl.api.waiting import serving
+from llmgwctl.cli.arguments import add_wait
 from llmgwctl.gateway.client import Gateway
 from llmgwctl.gateway.destination import key_of, url_of
 from llmgwctl.rules.litellm_answers import KeyVerdict, judge_key
@@ -33,6 +35,7 @@ _STATUSES = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_wait(parser)
     add_forward(parser)
     parser.add_argument(
         "--check",
@@ -44,12 +47,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     client = Client(arguments.socket)
     forward = choose_gateway(client.status(), arguments.forward)
-    found = key_of(client, forward)
     if not arguments.check:
-        print(found["key"])
+        print(key_of(client, forward)["key"])
         return Exit.OK
+    url = url_of(forward)
+    serving(client, forward, arguments.wait)
+    found = key_of(client, forward)
     # Listing models is free, needs a key in every version, and is open to every kind of key.
-    answer = Gateway(url_of(forward), found["key"]).get("/v1/models")
+    answer = Gateway(url, found["key"]).get("/v1/models")
     judgement = judge_key(answer.status, answer.body, found["key"])
     remedy = f"; {judgement.remedy}" if judgement.remedy else ""
     print(f"{judgement.verdict}: {judgement.sentence} (from {found['source']}){remedy}")

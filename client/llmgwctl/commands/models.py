@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from llmgwctl.api.forward_choice import add_forward
+from llmgwctl.cli.arguments import add_wait
 from llmgwctl.gateway.destination import gateway
 from llmgwctl.rules.models import is_offered
 from llmgwctl.rules.nearest import nearest
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--check", metavar="NAME", help="say whether this one is there")
     parser.add_argument("--long", "-l", action="store_true", help="what is behind each name")
     parser.add_argument("--json", action="store_true", help="the gateway's own answer")
+    add_wait(parser)
     add_forward(parser)
 
 

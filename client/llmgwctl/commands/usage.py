@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmgwctl.api.client import Client
 from llmgwctl.api.forward_choice import add_forward, choose_gateway
-from llmgwctl.cli.arguments import duration
+from llmgwctl.cli.arguments import add_wait, duration
 from llmgwctl.errors import ClientError, NeedsPerson, Unreachable
 from llmgwctl.gateway.client import refusal
 from llmgwctl.gateway.destination import gateway
@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--all-keys", action="store_true", help="of all keys this one may see, not of its own calls"
     )
     parser.add_argument("--json", action="store_true", help="full numbers, for scripts")
+    add_wait(parser)
     add_forward(parser)
 
 

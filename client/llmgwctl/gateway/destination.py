@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from llmgwctl.api.client import Client
 from llmgwctl.api.forward_choice import choose_gateway
+from llmgwctl.api.waiting import serving
 from llmgwctl.errors import ClientError
 from llmgwctl.gateway.address import base_url
 from llmgwctl.gateway.client import Gateway
@@ -43,7 +44,13 @@ def key_of(client: Client, forward: ForwardStatus, within_s: float = KEY_S) -> K
 
 
 def gateway(arguments: argparse.Namespace) -> Gateway:
-    """Lead to the gateway of the forward the command line names, key in hand."""
+    """Lead to the gateway of the forward the command line names, key in hand.
+
+    Raises:
+        NeedsPerson, ClientError: it does not serve, and is not waited for.
+    """
     client = Client(arguments.socket)
     forward = choose_gateway(client.status(), arguments.forward)
-    return Gateway(url_of(forward), key_of(client, forward)["key"])
+    url = url_of(forward)
+    serving(client, forward, arguments.wait)
+    return Gateway(url, key_of(client, forward)["key"])

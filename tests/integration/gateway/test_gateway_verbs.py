@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -245,6 +246,42 @@ def test_models_say_that_the_key_is_wrong(
     assert ended.returncode == 4
     assert "this is not it" in ended.stderr
     assert MASTER_KEY not in ended.stderr
+
+
+@pytest.mark.parametrize("words", [["models"], ["usage"], ["key", "--check"]])
+def test_verbs_that_ask_the_gateway_report_at_once_why_they_cannot(
+    daemon: RunningDaemon, simulated_cluster: RemoteCluster, words: list[str]
+) -> None:
+    simulated_cluster.faults.scale(replicas=0)
+    daemon.wait_for("reconnecting")
+    began = time.monotonic()
+
+    ended = call(daemon, *words)
+
+    # Far below the hold; the interpreter's own start is in it, on a machine that others load.
+    assert time.monotonic() - began < 3.0
+    assert ended.returncode == 1
+    assert "litellm is reconnecting, not serving: service/litellm has no pods" in ended.stderr
+
+
+def test_models_wait_where_they_are_told_to(
+    daemon: RunningDaemon, simulated_cluster: RemoteCluster
+) -> None:
+    simulated_cluster.faults.scale(replicas=0)
+    daemon.wait_for("reconnecting")
+    with subprocess.Popen(
+        command(daemon, "models", "--wait", "40s"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(daemon.config_path.parent),
+    ) as asking:
+        assert asking.stderr is not None
+        asking.stderr.readline()
+        simulated_cluster.faults.scale(replicas=1)
+        out, _ = asking.communicate(timeout=40)
+
+    assert "claude-sonnet" in out.split()
 
 
 def test_open_prints_the_dashboards_address(daemon: RunningDaemon) -> None:
