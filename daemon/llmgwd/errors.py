@@ -8,6 +8,10 @@ their library.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from llmgwctl.rules.nearest import nearest
+
 
 class LlmgwError(Exception):
     """Base of every error with a stable code, a sentence and, where there is one, a remedy.
@@ -44,6 +48,15 @@ class ConfigError(Blocked):
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__("config-invalid", message, remedy)
+
+
+class UnknownForward(LlmgwError):
+    """No forward has that name; the remedy offers the nearest one, or all."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        near = nearest(name, known, 1)
+        remedy = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
+        super().__init__("forward-unknown", f"there is no forward {name!r}", remedy)
 
 
 class ProtocolError(Transient):

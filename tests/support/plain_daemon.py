@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from llmgwctl.wire import Event, EventKind, ModelsStatus, State, Status
+from llmgwctl.wire import Event, EventKind, ForwardStatus, ModelsStatus, State, Status
 from llmgwd.config.model import Config
 from llmgwd.control.api import ControlServer
 from llmgwd.control.socket import bind_control_socket
 from llmgwd.control.table import TABLE
-from llmgwd.errors import Blocked, ConfigError
+from llmgwd.errors import Blocked, ConfigError, UnknownForward
 from llmgwd.gateway.key import Key
 from llmgwd.telemetry.timings import Timings
 from support import sample
@@ -48,6 +48,12 @@ class PlainDaemon:
             raise RuntimeError("a bug")
         return self.value
 
+    def forward_status(self, name: str) -> ForwardStatus:
+        forwards = {forward["name"]: forward for forward in self.status()["forwards"]}
+        if name not in forwards:
+            raise UnknownForward(name, list(forwards))
+        return forwards[name]
+
     def events_since(self, seq: int | None) -> list[Event]:
         return [event for event in self.past if seq is None or event["seq"] > seq]
 
@@ -78,12 +84,15 @@ class PlainDaemon:
             raise ConfigError("config.toml: port = 70000, but a port is 1 to 65535")
 
     async def key(self, name: str) -> Key:
+        self.forward_status(name)
         return Key("sk-plain", "the test")
 
     def models(self, name: str) -> ModelsStatus:
+        self.forward_status(name)
         return {"models": ["claude-haiku", "claude-sonnet", "gpt-mini"], "age_s": 1.5}
 
     def change(self, name: str, state: State) -> None:
+        self.forward_status(name)
         for forward in self.value["forwards"]:
             if forward["name"] == name:
                 previous, forward["state"] = forward["state"], str(state)

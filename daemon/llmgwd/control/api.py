@@ -28,7 +28,7 @@ from llmgwd.control.endpoint import (
     read_query,
 )
 from llmgwd.control.peer import peer_uid
-from llmgwd.errors import Blocked, ConfigError, Transient
+from llmgwd.errors import Blocked, ConfigError, Transient, UnknownForward
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -312,6 +312,8 @@ def _told(error: Exception) -> tuple[int, str, str, str]:
     match error:
         case ApiError():
             return error.status, error.code, error.message, error.remedy
+        case UnknownForward():
+            return 404, error.code, error.message, error.remedy
         case ConfigError():
             return 422, error.code, error.message, error.remedy
         case Transient():

@@ -8,14 +8,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
-    from llmgwctl.wire import Event, ModelsStatus, Status
+    from llmgwctl.wire import Event, ForwardStatus, ModelsStatus, Status
     from llmgwd.config.model import Config
     from llmgwd.gateway.key import Key
     from llmgwd.telemetry.timings import Timings
 
 
 class Daemon(Protocol):
-    """The running daemon. Names of forwards are checked by the caller against `status()`."""
+    """The running daemon. What takes the name of a forward raises `UnknownForward` for another."""
 
     @property
     def timings(self) -> Timings:
@@ -27,6 +27,9 @@ class Daemon(Protocol):
 
     def status(self) -> Status:
         """Give what is known right now; waits for nobody."""
+
+    def forward_status(self, name: str) -> ForwardStatus:
+        """Give what is known of one forward right now."""
 
     def events_since(self, seq: int | None) -> list[Event]:
         """Give the events kept whose seq is above `seq` (None: all kept), oldest first."""

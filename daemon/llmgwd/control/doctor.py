@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from llmgwctl.wire import ApiPath, CheckStatus
 from llmgwd.control.endpoint import JSON_LINES, Call, Endpoint, Lines, Parameter
-from llmgwd.control.routes import find_forward
 from llmgwd.doctor.context import Request
 from llmgwd.doctor.doctor import diagnose
 
@@ -18,7 +17,7 @@ async def _doctor(daemon: Daemon, call: Call) -> Lines:
     status = daemon.status()
     only = call.query.get("forward")
     if only is not None:
-        find_forward(status, only)
+        daemon.forward_status(only)
     named = call.query.get("models", "")
     request = Request(
         models=tuple(name for name in named.split(",") if name),

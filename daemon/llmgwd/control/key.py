@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING
 
 from llmgwctl.wire import ApiPath, KeyStatus
 from llmgwd.control.endpoint import Call, Endpoint, Parameter, Reply
-from llmgwd.control.routes import find_forward
 
 if TYPE_CHECKING:
     from llmgwd.control.daemon import Daemon
 
 
 async def _key(daemon: Daemon, call: Call) -> Reply:
-    name = call.query["forward"]
-    find_forward(daemon.status(), name)
-    key = await daemon.key(name)
+    key = await daemon.key(call.query["forward"])
     return Reply(KeyStatus(key=key.value, source=key.source))
 
 

@@ -10,7 +10,6 @@ from llmgwd.cluster.access import ClusterAccess, open_access
 from llmgwd.cluster.logs import LogQuery, PodLogs, open_logs
 from llmgwd.config.model import ClusterRoute
 from llmgwd.control.endpoint import JSON_LINES, ApiError, Call, Endpoint, Lines, Parameter
-from llmgwd.control.routes import find_forward
 
 if TYPE_CHECKING:
     from llmgwd.control.daemon import Daemon
@@ -35,7 +34,7 @@ class _Reading(AsyncIterator[LogLine]):
 
 async def _logs(daemon: Daemon, call: Call) -> Lines:
     name = call.query["forward"]
-    find_forward(daemon.status(), name)
+    daemon.forward_status(name)
     route = _cluster_route(daemon, name)
     extent = LogQuery(
         since_s=call.query.get("since_s"),

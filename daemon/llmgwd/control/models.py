@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING
 
 from llmgwctl.wire import ApiPath, ModelsStatus
 from llmgwd.control.endpoint import Call, Endpoint, Parameter, Reply
-from llmgwd.control.routes import find_forward
 
 if TYPE_CHECKING:
     from llmgwd.control.daemon import Daemon
 
 
 async def _models(daemon: Daemon, call: Call) -> Reply:
-    name = call.query["forward"]
-    find_forward(daemon.status(), name)
-    return Reply(daemon.models(name))
+    return Reply(daemon.models(call.query["forward"]))
 
 
 ENDPOINTS = (

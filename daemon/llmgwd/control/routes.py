@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING
 
 from llmgwctl.rules import timestamps
-from llmgwctl.rules.nearest import nearest
 from llmgwctl.wire import (
     SERVING_STATES,
     ApiPath,
@@ -19,41 +18,25 @@ from llmgwctl.wire import (
     State,
     Status,
 )
-from llmgwd.control.endpoint import JSON_LINES, ApiError, Call, Endpoint, Lines, Parameter, Reply
+from llmgwd.control.endpoint import JSON_LINES, Call, Endpoint, Lines, Parameter, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from llmgwd.control.daemon import Daemon
 
 
-def find_forward(status: Status, name: str) -> ForwardStatus:
-    """Pick a forward by name.
-
-    Raises:
-        ApiError: 404, offering the nearest name.
-    """
-    for forward in status["forwards"]:
-        if forward["name"] == name:
-            return forward
-    known = [forward["name"] for forward in status["forwards"]]
-    near = nearest(name, known, 1)
-    remedy = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
-    raise ApiError(404, "forward-unknown", f"there is no forward {name!r}", remedy)
-
-
-def health_of(status: Status, name: str | None) -> Health:
-    """Judge one forward or all of them; see `Health`."""
-    chosen = status["forwards"] if name is None else [find_forward(status, name)]
-    wanted = [each for each in chosen if each["state"] != State.STOPPED]
+def health_of(forwards: Sequence[ForwardStatus], state: str) -> Health:
+    """Judge these forwards together; `state` is theirs as a whole. See `Health`."""
+    wanted = [each for each in forwards if each["state"] != State.STOPPED]
     return Health(
         healthy=bool(wanted) and all(each["state"] in SERVING_STATES for each in wanted),
-        state=status["state"] if name is None else chosen[0]["state"],
+        state=state,
         forwards=[
             ForwardHealth(
                 name=each["name"], state=each["state"], serves=each["state"] in SERVING_STATES
             )
-            for each in chosen
+            for each in forwards
         ],
     )
 
@@ -63,7 +46,13 @@ async def _status(daemon: Daemon, call: Call) -> Reply:
 
 
 async def _health(daemon: Daemon, call: Call) -> Reply:
-    health = health_of(daemon.status(), call.query.get("forward"))
+    name = call.query.get("forward")
+    if name is None:
+        status = daemon.status()
+        health = health_of(status["forwards"], status["state"])
+    else:
+        forward = daemon.forward_status(name)
+        health = health_of([forward], forward["state"])
     return Reply(health, status=200 if health["healthy"] else 503)
 
 
@@ -98,21 +87,21 @@ def _age_s(event: Event) -> float:
 
 
 async def _restart(daemon: Daemon, call: Call) -> Reply:
-    name = find_forward(daemon.status(), call.names["name"])["name"]
+    name = call.names["name"]
     await daemon.restart(name)
-    return Reply(find_forward(daemon.status(), name))
+    return Reply(daemon.forward_status(name))
 
 
 async def _stop(daemon: Daemon, call: Call) -> Reply:
-    name = find_forward(daemon.status(), call.names["name"])["name"]
+    name = call.names["name"]
     await daemon.stop(name)
-    return Reply(find_forward(daemon.status(), name))
+    return Reply(daemon.forward_status(name))
 
 
 async def _start(daemon: Daemon, call: Call) -> Reply:
-    name = find_forward(daemon.status(), call.names["name"])["name"]
+    name = call.names["name"]
     await daemon.start(name)
-    return Reply(find_forward(daemon.status(), name))
+    return Reply(daemon.forward_status(name))
 
 
 async def _reload(daemon: Daemon, call: Call) -> Reply:

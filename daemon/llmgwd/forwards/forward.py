@@ -1,26 +1,25 @@
-"""One forward: its listeners, its routes, who is carried by which, and what to tell about it.
+"""One forward: its listeners, its routes, which of them carries what, and what is reported of it.
 
 Routes, listeners and health only say that something changed. What that means is worked out in one
-place, `_settle`, from what is so at that moment: nothing can be told twice or in a wrong order.
+place, `_settle`, from what is so at that moment: nothing is reported twice or in a wrong order.
 """
 
 from __future__ import annotations
 
-import asyncio
 import math
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import anyio
-import structlog
 
 from llmgwctl.rules import timestamps
 from llmgwctl.wire import SERVING_STATES, EventKind, State
 from llmgwd.config import model
-from llmgwd.forwards import selection, state
+from llmgwd.forwards import state
 from llmgwd.forwards.conditions import Conditions
 from llmgwd.forwards.events import ForwardEvents
 from llmgwd.forwards.facts import Facts
 from llmgwd.forwards.health import Health
+from llmgwd.forwards.route_set import RouteSet
 from llmgwd.relay.admission import AdmissionQueue, Reason
 from llmgwd.relay.listener import BACKLOG
 from llmgwd.relay.listeners import Listeners, Sockets
@@ -28,11 +27,10 @@ from llmgwd.relay.route_events import RouteLost, TunnelDialled
 from llmgwd.routes.kubernetes import KubernetesRoute
 from llmgwd.routes.url import UrlWay
 from llmgwd.system.supervised import Supervisor
+from llmgwd.system.wakeup import Wakeup
 from llmgwd.telemetry.timings import Timing
 
 if TYPE_CHECKING:
-    from anyio.abc import TaskGroup
-
     from llmgwd.config.model import ForwardConfig
     from llmgwd.errors import LlmgwError
     from llmgwd.relay.route_events import RouteEvent
@@ -41,16 +39,17 @@ if TYPE_CHECKING:
     from llmgwd.telemetry.journal import Journal
     from llmgwd.telemetry.timings import Timings
 
-# Nothing that a route tells is lost in between; this is for what only time brings about.
+# Nothing that a part reports is lost in between; this is for what only time brings about.
 TICK_S: Final = 0.5
-# Connections of a route that was replaced get this long to end by themselves.
-RETIRED_S: Final = 30.0
-
-_log = structlog.get_logger()
 
 
 class Forward:
-    """Runs one forward. `files` and `journal` are shared by all; `sockets` gives the ports."""
+    """Runs one forward. `files` and `journal` are shared by all; `sockets` gives the ports.
+
+    Its attributes are its parts, and what `_settle` found out last: `state`, `since`,
+    `conditions` and the route that carries. Each part is made here and told of a new
+    configuration here; none knows another.
+    """
 
     def __init__(
         self,
@@ -64,10 +63,8 @@ class Forward:
         self.state = State.STARTING
         self.since = timestamps.now()
         self.conditions = Conditions()
-        self.routes: list[Route] = []
-        self.active = 0
         self.admission = AdmissionQueue(
-            self._usable_route,
+            lambda: self.routes.usable,
             self._reason,
             self._flush,
             self._time,
@@ -81,11 +78,10 @@ class Forward:
         self._files = files
         self._timings = timings
         self._events = ForwardEvents(forward.name, journal, self._time)
-        self._tasks: TaskGroup | None = None
-        self._scopes: dict[Route, anyio.CancelScope] = {}
         self._supervisor = Supervisor(self.changed, forward=forward.name)
+        self.routes = RouteSet(self._make_route, self._supervisor)
         self._serving_route: Route | None = None
-        self._is_settling = False
+        self._news = Wakeup()
         self._is_stopped = False
 
     @property
@@ -97,94 +93,42 @@ class Forward:
     async def run(self) -> None:
         """Serve until cancelled; then listeners and routes are closed, connections with them."""
         async with anyio.create_task_group() as tasks:
-            self._tasks = tasks
             keep = self._supervisor.keep
             tasks.start_soon(keep, "listening", self.listeners.run)
             tasks.start_soon(keep, "probing the gateway", self.health.run)
-            tasks.start_soon(keep, "the tick", self._tick)
-            self.routes = []
-            self._use_routes(self.config)
+            tasks.start_soon(keep, "settling", self._keep_settling)
+            self.routes.begin(tasks)
+            if not self._is_stopped:
+                self.routes.use(self.config)
+            self.changed()
 
-    async def _tick(self) -> NoReturn:
-        while True:
-            await anyio.sleep(TICK_S)
-            self._settle()
-
-    def _use_routes(self, forward: ForwardConfig) -> None:
-        """Start what is new, keep what stays, let go what is not wanted any more."""
-        before = self.routes
-        kept = {route.config: route for route in before}
-        is_same_size = forward.tunnel_limit == self.config.tunnel_limit
-        self.routes = [
-            kept[each] if each in kept and is_same_size else self._start_route(each, forward)
-            for each in forward.routes
-        ]
-        self.active = 0
-        for route in before:
-            if route not in self.routes:
-                self._retire(route)
-        self.changed()
-
-    def _start_route(
+    def _make_route(
         self, wanted: model.ClusterRoute | model.UrlRoute, forward: ForwardConfig
     ) -> Route:
-        assert self._tasks is not None
-        route: Route
         if isinstance(wanted, model.UrlRoute):
-            route = UrlWay(wanted, self, self.admission)
-        else:
-            route = KubernetesRoute(
-                wanted,
-                self,
-                self._has_demand,
-                self.admission,
-                self._files,
-                forward.tunnel_limit,
-            )
-        self._scopes[route] = anyio.CancelScope()
-        self._tasks.start_soon(self._run_route, route)
-        return route
-
-    async def _run_route(self, route: Route) -> None:
-        with self._scopes[route]:
-            await self._supervisor.keep(f"the route {route.name}", route.run)
-
-    def _retire(self, route: Route, linger_s: float = RETIRED_S) -> None:
-        assert self._tasks is not None
-        route.retire()
-        scope = self._scopes.pop(route)
-        self._tasks.start_soon(self._end_later, scope, linger_s)
-
-    async def _end_later(self, scope: anyio.CancelScope, linger_s: float) -> None:
-        await anyio.sleep(linger_s)
-        scope.cancel()
+            return UrlWay(wanted, self, self.admission)
+        return KubernetesRoute(
+            wanted, self, self._has_demand, self.admission, self._files, forward.tunnel_limit
+        )
 
     # What a person asks.
 
     async def reconfigure(self, forward: ForwardConfig) -> None:
         """Become what the configuration says now; what stays the same is not touched."""
-        self.listeners.want(forward.listen)
-        self.admission.hold.hold_s = forward.hold_s
-        self.admission.hold.limit = self._hold_limit(forward)
-        is_other_question = forward.probe != self.health.how
-        self.health.how = forward.probe
-        if not self._is_stopped:
-            self._use_routes(forward)
-            await self.listeners.open()
         self.config = forward
-        if is_other_question:
-            self.health.ask_now(afresh=self._usable_route() is not None)
+        self.listeners.want(forward.listen)
+        self.admission.reconfigure(forward.hold_s, self._hold_limit(forward))
+        if not self._is_stopped:
+            self.routes.use(forward)
+            await self.listeners.open()
+        self.health.reconfigure(forward.probe)
         self.changed()
 
     def restart(self) -> None:
         """Begin anew with every route; connections that are carried go on in the old ones."""
         if self._is_stopped:
             return
-        before = self.routes
-        self.routes = [self._start_route(each, self.config) for each in self.config.routes]
-        self.active = 0
-        for route in before:
-            self._retire(route)
+        self.routes.replace_all(self.config)
         self.changed()
 
     def stop(self) -> None:
@@ -195,9 +139,7 @@ class Forward:
         self.listeners.shut(keep_handed_over=True)
         self.admission.is_refusing = True
         self.admission.refuse_held()
-        before, self.routes = self.routes, []
-        for route in before:
-            self._retire(route, linger_s=0.0)
+        self.routes.end_all()
         self._settle()
 
     async def start(self) -> None:
@@ -207,13 +149,12 @@ class Forward:
         self.admission.is_refusing = False
         self._settle()
         await self.listeners.open()
-        self._use_routes(self.config)
+        self.routes.use(self.config)
+        self.changed()
 
     async def woke(self) -> None:
         """The machine slept: prove everything anew, and ask the gateway."""
-        async with anyio.create_task_group() as tasks:
-            for route in self.routes:
-                tasks.start_soon(route.check_all)
+        await self.routes.check_all()
         self.health.ask_now()
 
     async def drain(self) -> None:
@@ -231,14 +172,15 @@ class Forward:
 
     def changed(self) -> None:
         """Something is not as it was: settle in a moment, once for all that comes together."""
-        if not self._is_settling:
-            self._is_settling = True
-            asyncio.get_running_loop().call_soon(self._settle)
+        self._news.set()
+
+    async def _keep_settling(self) -> NoReturn:
+        while True:
+            await self._news.wait(TICK_S)
+            self._settle()
 
     def _settle(self) -> None:
-        self._is_settling = False
-        if self.routes:
-            self._choose()
+        self._choose()
         self._note_serving()
         facts = self._facts()
         before = self.conditions
@@ -250,19 +192,16 @@ class Forward:
         self.admission.release()
 
     def _choose(self) -> None:
-        standings = [selection.Standing(each.is_up, each.since) for each in self.routes]
-        choice = selection.choose(standings, self.active, anyio.current_time())
-        if choice.index != self.active:
-            before, self.active = self.routes[self.active], choice.index
-            after = self.routes[self.active]
-            problem = next(iter(before.problems()), None)
-            self._events.switched(after, problem)
+        switched = self.routes.choose()
+        if switched is not None:
+            before, after = switched
+            self._events.switched(after, next(iter(before.problems()), None))
             if isinstance(before, UrlWay):
                 before.retire()
 
     def _note_serving(self) -> None:
         """Note when a route begins to carry, when none does any more, and when it is another."""
-        before, self._serving_route = self._serving_route, self._usable_route()
+        before, self._serving_route = self._serving_route, self.routes.usable
         serving = self._serving_route
         if serving is None:
             if before is not None:
@@ -272,18 +211,17 @@ class Forward:
             self._events.up(serving, len(self.admission.hold))
 
     def _facts(self) -> Facts:
-        if not self.routes:
+        active = self.routes.active
+        if active is None:
             return Facts(is_stopped=self._is_stopped)
-        active = self.routes[self.active]
-        problems = [error for route in self.routes for error in route.problems()]
         return Facts(
             is_listening=bool(self.listeners.bound),
             is_route_up=active.is_up,
             listener_problems=self.listeners.problems,
-            route_problems=(*self._supervisor.problems(), *problems),
+            route_problems=(*self._supervisor.problems(), *self.routes.problems()),
             health_problem=self.health.problem,
             is_answer_open=self.health.is_open,
-            fallback=active.name if self.active > 0 else None,
+            fallback=active.name if self.routes.is_on_fallback else None,
             is_on_last_resort=active.is_on_last_resort,
         )
 
@@ -294,26 +232,20 @@ class Forward:
         self.since = timestamps.now()
         if before in SERVING_STATES and self.state not in (*SERVING_STATES, State.STOPPED):
             self.admission.counters.outages += 1
-        self.admission.hold.limit = self._hold_limit(self.config)
+        self.admission.reconfigure(self.config.hold_s, self._hold_limit(self.config))
         self._events.state(before, self.state, self.conditions.worst())
 
     def _hold_limit(self, forward: ForwardConfig) -> int:
-        """Hold all that the kernel had queued while the daemon restarted: no news to refuse it."""
+        """Never refuse the connections that the kernel queued while the daemon restarted."""
         if self.state is State.STARTING and forward.hold_limit > 0:
             return max(forward.hold_limit, BACKLOG)
         return forward.hold_limit
 
     # For the admission and the health.
 
-    def _usable_route(self) -> Route | None:
-        if not self.routes:
-            return None
-        active = self.routes[self.active]
-        return active if active.is_up else None
-
     def askable_route(self) -> Route | None:
         """A route with room for a question: when all tunnels are busy, it works."""
-        route = self._usable_route()
+        route = self.routes.usable
         if route is not None and self.health.result.healthy and not route.has_room:
             return None
         return route
@@ -352,7 +284,7 @@ class Forward:
             case RouteLost(route):
                 # One that was replaced is no news: its clients were led elsewhere before.
                 if route in self.routes:
-                    is_active = route is self.routes[self.active]
+                    is_active = route is self.routes.active
                     self._events.lost(event, self.admission.streams, is_active=is_active)
             case _:
                 self._events.route_event(event)

@@ -56,6 +56,12 @@ class Health:
             self._first_asked_at = anyio.current_time()
         self._wakeup.set()
 
+    def reconfigure(self, how: Probe) -> None:
+        """Ask this way from now on; what the other way found says nothing about it."""
+        if how != self.how:
+            self.how = how
+            self.ask_now(afresh=self._first_asked_at is not None)
+
     def forget(self) -> None:
         """There is no route: nothing is known of what is behind it."""
         self.result, self._previous, self._first_asked_at = UNKNOWN, None, None

@@ -16,7 +16,7 @@ from llmgwctl import wire
 from llmgwctl.rules import timestamps
 from llmgwctl.wire import STATES_WORST_FIRST, ConditionKind, EventKind, State
 from llmgwd.config import file as config_file
-from llmgwd.errors import ConfigError, LlmgwError
+from llmgwd.errors import ConfigError, LlmgwError, UnknownForward
 from llmgwd.forwards.conditions import Conditions
 from llmgwd.forwards.events import record_conditions
 from llmgwd.forwards.forward import Forward
@@ -39,10 +39,6 @@ if TYPE_CHECKING:
     from llmgwd.telemetry.journal import Journal
 
 DRAIN_S: Final = 30.0
-
-
-class UnknownForward(LookupError):
-    """No forward has that name."""
 
 
 class ForwardManager:
@@ -160,6 +156,9 @@ class ForwardManager:
             "forwards": forwards,
         }
 
+    def forward_status(self, name: str) -> wire.ForwardStatus:
+        return forward_status(self._forward(name))
+
     def _worst_state(self) -> State:
         states = {forward.state for forward in self.forwards.values()}
         return next((state for state in STATES_WORST_FIRST if state in states), State.STOPPED)
@@ -191,7 +190,7 @@ class ForwardManager:
         try:
             return self.forwards[name]
         except KeyError:
-            raise UnknownForward(name) from None
+            raise UnknownForward(name, list(self.forwards)) from None
 
     # Reloading.
 

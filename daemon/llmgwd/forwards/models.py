@@ -8,6 +8,7 @@ import anyio
 
 from llmgwctl.wire import SERVING_STATES, EventKind, ModelsStatus
 from llmgwd.config.key_source import Command
+from llmgwd.config.model import ProbeKind
 from llmgwd.gateway.models import ModelList
 from llmgwd.relay.probe_client import connect_through
 
@@ -79,6 +80,7 @@ class ModelLists:
     def _renew(self, forward: Forward, known: ModelList) -> None:
         """Ask only a gateway that is known to be a LiteLLM: the key goes to no other."""
         route = forward.askable_route()
-        is_litellm = forward.config.probe.kind == "litellm" and forward.health.result.healthy
+        is_litellm = forward.config.probe.kind is ProbeKind.LITELLM
+        is_litellm = is_litellm and forward.health.result.healthy is True
         if route is not None and is_litellm and self._tasks is not None and known.is_due():
             self._tasks.start_soon(known.renew, lambda: connect_through(route))

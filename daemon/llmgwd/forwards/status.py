@@ -50,7 +50,7 @@ def condition_statuses(conditions: Conditions) -> list[ConditionStatus]:
 
 
 def _route(forward: Forward, route: Route) -> RouteStatus:
-    return route.status(_written, is_active=route is forward.routes[forward.active])
+    return route.status(_written, is_active=route is forward.routes.active)
 
 
 def _written(loop_time: float) -> str:

@@ -92,6 +92,10 @@ class AdmissionQueue:
 
     # As the forward's.
 
+    def reconfigure(self, hold_s: float, hold_limit: int) -> None:
+        """Hold so long, and so many, from now on; what is held already keeps its time."""
+        self.hold.hold_s, self.hold.limit = hold_s, hold_limit
+
     def release(self) -> int:
         """Carry all that wait, if something can; say how many."""
         route = self._route()
