@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import anyio
-import anyio.to_thread
 
 import llmgwctl
 from llmgwctl import wire
 from llmgwctl.rules import timestamps
-from llmgwctl.wire import STATES_WORST_FIRST, ConditionKind, EventKind, State
-from llmgwd.config import file as config_file
-from llmgwd.errors import ConfigError, LlmgwError, UnknownForward
+from llmgwctl.wire import STATES_WORST_FIRST, EventKind, State
+from llmgwd.errors import LlmgwError, UnknownForward
 from llmgwd.forwards.conditions import Conditions
+from llmgwd.forwards.config_in_force import ConfigInForce
 from llmgwd.forwards.events import record_conditions
 from llmgwd.forwards.forward import Forward
 from llmgwd.forwards.keys import Keys
@@ -27,7 +26,6 @@ from llmgwd.system import memory, suspend
 from llmgwd.system.descriptors import Descriptors, exhausted
 from llmgwd.system.file_watch import WatchedFiles
 from llmgwd.system.supervised import Supervisor
-from llmgwd.system.wakeup import Wakeup
 from llmgwd.telemetry.timings import Timings
 
 if TYPE_CHECKING:
@@ -44,18 +42,11 @@ DRAIN_S: Final = 30.0
 class ForwardManager:
     """Runs the forwards of a configuration; implements the `Daemon` that the control API sees.
 
-    `config_error` is the mistake that the file held at the start; `config` is then what is served
-    meanwhile.
+    It holds the one of each thing that all forwards share, and the forwards: hence its many
+    attributes.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        sockets: Sockets,
-        journal: Journal,
-        config_error: ConfigError | None = None,
-    ) -> None:
-        self.config = config
+    def __init__(self, config: Config, sockets: Sockets, journal: Journal) -> None:
         self.journal = journal
         self.forwards: dict[str, Forward] = {}
         self.files = WatchedFiles()
@@ -63,24 +54,26 @@ class ForwardManager:
         self.started = anyio.Event()
         self.supervisor = Supervisor(self._settle)
         self.descriptors = Descriptors(self._settle)
-        self._config_changed = Wakeup()
+        self._config = ConfigInForce(config, journal, self._become, self._settle)
         self._sockets = sockets
         self._keys = Keys()
         self._models = ModelLists(
             self._keys, lambda name: self.forwards.get(name), lambda: self.config.gateway.key
         )
-        self._config_error = config_error
         self._conditions = Conditions()
-        self._started_at = self._loaded_at = timestamps.now()
+        self._started_at = timestamps.now()
         self._tasks: TaskGroup | None = None
         self._scopes: dict[str, anyio.CancelScope] = {}
-        self._reload_lock = anyio.Lock()
         self._healthy_at = 0.0
+
+    @property
+    def config(self) -> Config:
+        return self._config.current
 
     # Life.
 
     async def run(self) -> None:
-        """Run until cancelled; `ready` forwards and all others are stopped at the end."""
+        """Run until cancelled; all forwards end then, and what they carry with them."""
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
             keep = self.supervisor.keep
@@ -93,7 +86,7 @@ class ForwardManager:
             tasks.start_soon(keep, "reloading", self._reload_on_change)
             tasks.start_soon(keep, "listing models", partial(self._models.run, self.journal))
             self._settle()
-            self.files.follow(self, [self.config.path], self._config_changed.set)
+            self.files.follow(self, [self.config.path], self._config.file_changed.set)
             self.journal.record(EventKind.DAEMON_STARTED, f"llmgwd {llmgwctl.__version__} started.")
             for forward in self.config.forwards:
                 self._start(forward)
@@ -139,19 +132,13 @@ class ForwardManager:
 
     def status(self) -> wire.Status:
         forwards = [forward_status(forward) for forward in self.forwards.values()]
-        error = self._config_error
         return {
             "api": wire.API_VERSION,
             "version": llmgwctl.__version__,
             "pid": os.getpid(),
             "started_at": self._started_at,
             "state": self._worst_state().value,
-            "config": {
-                "path": self.config.path,
-                "is_present": self.config.is_present,
-                "loaded_at": self._loaded_at,
-                "error": None if error is None else error.message,
-            },
+            "config": self._config.status(),
             "conditions": condition_statuses(self._conditions),
             "forwards": forwards,
         }
@@ -200,39 +187,20 @@ class ForwardManager:
         Raises:
             ConfigError: it holds a mistake; nothing was changed.
         """
-        async with self._reload_lock:
-            try:
-                config = await anyio.to_thread.run_sync(config_file.read, self.config.path)
-            except ConfigError as error:
-                self.journal.record(
-                    EventKind.CONFIG_REJECTED,
-                    error.message,
-                    cause=ConditionKind.CONFIG_INVALID.value,
-                )
-                self._note_config_error(error)
-                raise
-            self._note_config_error(None)
-            await self._become(config)
+        await self._config.reload()
 
     async def reload_quietly(self) -> None:
         """Reload for a signal or a changed file: a mistake shows in the status."""
-
-        async def reload() -> None:
-            with suppress(ConfigError):
-                await self.reload()
-
-        await self.supervisor.attempt("reading the configuration", reload)
+        await self.supervisor.attempt("reading the configuration", self._config.reload_quietly)
 
     async def _reload_on_change(self) -> NoReturn:
         while True:
-            await self._config_changed.wait()
+            await self._config.file_changed.wait()
             await self.reload_quietly()
 
     async def _become(self, config: Config) -> None:
         before = {forward.name: forward.config for forward in self.forwards.values()}
         after = {forward.name: forward for forward in config.forwards}
-        self.config = config
-        self._loaded_at = timestamps.now()
         for name in before.keys() - after.keys():
             self._end(name)
         for name, forward in after.items():
@@ -247,10 +215,6 @@ class ForwardManager:
         self.forwards.pop(name).stop()
         self._scopes.pop(name).cancel()
 
-    def _note_config_error(self, error: ConfigError | None) -> None:
-        self._config_error = error
-        self._settle()
-
     # What the machine reports.
 
     def _settle(self) -> None:
@@ -261,12 +225,9 @@ class ForwardManager:
         record_conditions(self.journal, before, self._conditions)
 
     def _problems(self) -> Iterator[LlmgwError]:
-        if self._config_error is not None:
-            yield LlmgwError(
-                ConditionKind.CONFIG_INVALID,
-                self._config_error.message,
-                "Correct it; it is read again as soon as it changes. Check: llmgwctl config check",
-            )
+        mistake = self._config.problem()
+        if mistake is not None:
+            yield mistake
         if self.descriptors.are_exhausted:
             yield exhausted()
         yield from self.supervisor.problems()
