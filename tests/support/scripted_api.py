@@ -91,7 +91,8 @@ class ScriptedApi:
         if request.query.get("watch"):
             handler = await self.watches.get()
             return await handler(request)
-        answer = self.answers.get(request.path)
+        # As a real one: /version/, which the library asks for, is /version.
+        answer = self.answers.get(request.path.rstrip("/"))
         if answer is None:
             return status(404, f"{request.path} not found")
         return web.json_response(answer) if isinstance(answer, dict) else await answer(request)

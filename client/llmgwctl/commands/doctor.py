@@ -10,7 +10,7 @@ from llmgwctl.api.client import Client
 from llmgwctl.api.forward_choice import choose, choose_gateway
 from llmgwctl.cli.arguments import prints_colour
 from llmgwctl.doctor.claude import models_asked_for
-from llmgwctl.doctor.machine import check_service, lingers
+from llmgwctl.doctor.machine import check_service
 from llmgwctl.doctor.report import exit_status, line, verdict
 from llmgwctl.doctor.shell import check_shell
 from llmgwctl.doctor.standalone import examine
@@ -19,7 +19,7 @@ from llmgwctl.errors import ClientError, NotRunning, Unreachable
 from llmgwctl.gateway import leading
 from llmgwctl.gateway.destination import key_of, url_of
 from llmgwctl.gateway.programs.program import Endpoint
-from llmgwctl.service import state as absence
+from llmgwctl.service import state as service_state
 from llmgwctl.show.terminal import detect
 from llmgwctl.wire import ApiPath, CheckState, CheckStatus
 
@@ -104,7 +104,7 @@ def _checks(arguments: argparse.Namespace) -> Iterator[CheckStatus]:
         query["forward"] = arguments.forward
         yield from _of_daemon(client, query)
     yield from _of_shell(found, client, status, arguments.forward)
-    yield check_service(absence.look(), lingers())
+    yield check_service(service_state.look(), service_state.lingers())
 
 
 def _daemon(error: Unreachable) -> CheckStatus:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING
 
 from llmgwctl.errors import ClientError, UsageError
-from llmgwctl.wire import Exit
+from llmgwctl.wire import Exit, State
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 EXAMPLES = (
     ("llmgwctl service install", "write, enable and start it; again after an upgrade"),
@@ -29,6 +30,8 @@ install writes the service for the llmgwd next to this llmgwctl (pipx, uv tool, 
 the PATH, KUBECONFIG and AWS, gcloud, Azure and proxy variables of this shell, because logins by
 exec plugins need them. Run it again after an upgrade, or after a change of ports or PATH."""
 
+# A login by exec plugin takes seconds; a person at a prompt waits no longer than this.
+_SETTLE_S = 15.0
 _ACTIONS = ("install", "uninstall", "start", "stop", "restart", "status", "logs")
 
 
@@ -66,11 +69,11 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _install(arguments: argparse.Namespace) -> int:
-    from llmgwctl.service.manager import choose, for_printing
+    from llmgwctl.service.available import manager_of_platform, running_manager
     from llmgwctl.service.plan import plan
     from llmgwctl.service.ports import refuse_taken
 
-    manager = for_printing() if arguments.print else choose()
+    manager = manager_of_platform() if arguments.print else running_manager()
     made = plan(os.environ, arguments.setuid_plugins)
     if arguments.print:
         for file in manager.files(made.wanted):
@@ -78,18 +81,18 @@ def _install(arguments: argparse.Namespace) -> int:
         return Exit.OK
     for doubt in made.doubts:
         print(f"llmgwctl: {doubt}", file=sys.stderr)
-    refuse_taken(made.wanted.listen, manager.facts(), arguments.socket)
+    refuse_taken(made.wanted.listen, manager.state(), arguments.socket)
     print(f"llmgwd of {made.kind}: {made.wanted.llmgwd}")
     for sentence in manager.install(made.wanted, made.is_current(arguments.socket)):
         print(sentence)
-    return _tell_how_it_is(arguments)
+    return _report_forwards(arguments)
 
 
 def _uninstall(arguments: argparse.Namespace) -> int:
     from llmgwctl.paths import config_path
-    from llmgwctl.service.manager import choose
+    from llmgwctl.service.available import running_manager
 
-    for sentence in choose().uninstall():
+    for sentence in running_manager().uninstall():
         print(sentence)
     path = config_path()
     kept = "the configuration is kept" if os.path.exists(path) else "there was no configuration"
@@ -98,9 +101,9 @@ def _uninstall(arguments: argparse.Namespace) -> int:
 
 
 def _control(arguments: argparse.Namespace) -> int:
-    from llmgwctl.service.manager import choose
+    from llmgwctl.service.available import running_manager
 
-    manager = choose()
+    manager = running_manager()
     if arguments.action == "stop":
         manager.stop()
         print("stopped, its ports given back; it starts again at the next login")
@@ -108,33 +111,33 @@ def _control(arguments: argparse.Namespace) -> int:
     if arguments.action == "start":
         from llmgwctl.service.ports import refuse_taken
 
-        facts = manager.facts()
-        refuse_taken(facts.listen, facts, arguments.socket)
+        state = manager.state()
+        refuse_taken(state.listen, state, arguments.socket)
         manager.start()
     else:
         manager.restart()
-    return _tell_how_it_is(arguments)
+    return _report_forwards(arguments)
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from llmgwctl.service.manager import choose
+    from llmgwctl.service.available import running_manager
     from llmgwctl.service.plan import drift
 
-    manager = choose()
-    facts = manager.facts()
-    if not facts.is_installed:
+    manager = running_manager()
+    state = manager.state()
+    if not state.is_installed:
         raise ClientError(
             "not-installed", "llmgwd is no service here yet", "llmgwctl service install"
         )
-    for line in (*facts.lines, *drift(facts, os.environ)):
+    for line in (*state.lines, *drift(state, os.environ)):
         print(line)
-    return Exit.OK if facts.is_running else Exit.NOT_SO
+    return Exit.OK if state.is_running else Exit.NOT_SO
 
 
 def _logs(arguments: argparse.Namespace) -> int:
-    from llmgwctl.service.manager import choose
+    from llmgwctl.service.available import running_manager
 
-    command = list(choose().log_command(arguments.lines, arguments.follow))
+    command = list(running_manager().log_command(arguments.lines, arguments.follow))
     sys.stdout.flush()
     try:
         os.execvp(command[0], command)  # noqa: S606 - its output is the answer, to the last byte
@@ -142,10 +145,25 @@ def _logs(arguments: argparse.Namespace) -> int:
         raise ClientError("no-logs", f"{command[0]} cannot be run: {error.strerror}") from error
 
 
-def _tell_how_it_is(arguments: argparse.Namespace) -> int:
-    """Print the state of the forwards, once they have one; the service itself is up."""
-    from llmgwctl.service.outcome import settled
+def _report_forwards(arguments: argparse.Namespace) -> int:
+    """Print the state of the forwards, once none is starting any more; the service itself is up.
 
-    for line in settled(arguments.socket):
-        print(line)
+    Raises:
+        ClientError: the daemon does not answer, though its manager says that it runs.
+    """
+    import time
+
+    from llmgwctl.api.client import Client
+    from llmgwctl.api.waiting import wait_until
+    from llmgwctl.show.forward import brief
+
+    client = Client(arguments.socket)
+    with contextlib.suppress(TimeoutError):
+        wait_until(client, _has_settled, time.monotonic() + _SETTLE_S)
+    for forward in client.status()["forwards"]:
+        print("\n".join(brief(forward)))
     return Exit.OK
+
+
+def _has_settled(states: Mapping[str, str]) -> bool:
+    return State.STARTING not in states.values()

@@ -1,16 +1,22 @@
-"""What of this shell's environment a service needs: exec plugins are found and led by it. Pure.
+"""What the programs that the daemon starts (logins, the key's command) need of a service.
 
-A unit file is no place for a secret, so variables are taken by name, and a value that could hold
-a password is left out and told.
+Their variables: a unit file is no place for a secret, so variables are taken by name, and one that
+could hold a password is left out and reported. And their set-id bit: under NoNewPrivileges the
+kernel ignores it, and such a program fails in ways that no message explains.
 """
 
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import stat
+import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 # A list of files; kept whole, made absolute.
 _FILE_LISTS: Final = ("KUBECONFIG",)
@@ -47,6 +53,10 @@ _USUAL_FOLDERS: Final = (
     "/usr/bin",
     "/bin",
 )
+
+
+# kubeconfig is YAML, which the standard library does not read; the one key is always on one line.
+_COMMAND = re.compile(r"^\s*(?:-\s+)?\"?command\"?:\s*[\"']?([^\"'\s#,}]+)", re.MULTILINE)
 
 
 class Captured(NamedTuple):
@@ -86,3 +96,42 @@ def search_path(environ: Mapping[str, str]) -> str:
 def _absolute(value: str, folder: str, is_list: bool) -> str:
     parts = value.split(os.pathsep) if is_list else [value]
     return os.pathsep.join(os.path.join(folder, part) for part in parts if part)
+
+
+def setuid_programs(environ: Mapping[str, str], config_path: str, search_path: str) -> list[str]:
+    """Name the set-id programs among those that kubeconfig and configuration call directly."""
+    called = dict.fromkeys([*_of_kubeconfigs(environ), *_of_configuration(config_path)])
+    return [program for program in called if _is_setuid(program, search_path)]
+
+
+def commands_in(kubeconfig: str) -> list[str]:
+    return _COMMAND.findall(kubeconfig)
+
+
+def _of_kubeconfigs(environ: Mapping[str, str]) -> Iterator[str]:
+    default = os.path.join(environ.get("HOME", ""), ".kube", "config")
+    for path in (environ.get("KUBECONFIG") or default).split(os.pathsep):
+        yield from commands_in(_text(path))
+
+
+def _of_configuration(path: str) -> Iterable[str]:
+    try:
+        command = tomllib.loads(_text(path))["gateway"]["key"]["command"]
+    except (tomllib.TOMLDecodeError, LookupError, TypeError):
+        return []
+    return [word for word in command[:1] if isinstance(word, str)]
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8") if path else ""
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _is_setuid(program: str, search_path: str) -> bool:
+    path = shutil.which(program, path=search_path)
+    try:
+        return path is not None and bool(os.stat(path).st_mode & (stat.S_ISUID | stat.S_ISGID))
+    except OSError:
+        return False

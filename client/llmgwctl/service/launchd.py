@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 import plistlib
-import re
-import subprocess
 from typing import TYPE_CHECKING, Final
 
 from llmgwctl.errors import ClientError
-from llmgwctl.service.files import template
-from llmgwctl.service.manager import Facts, File
-from llmgwctl.service.plist import LABEL, NAME, agent, listen_of
-from llmgwctl.service.store import refuse_foreign, remove, write
+from llmgwctl.service.launchd_agent import LABEL, NAME, agent, listen_of
+from llmgwctl.service.state import ServiceState, ask, of_launchd
+from llmgwctl.service.unit_files import File, refuse_foreign, remove, template, write
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Sequence
 
-    from llmgwctl.service.units import Wanted
+    from llmgwctl.service.manager import Wanted
 
 _TIMEOUT_S: Final = 60.0
 
@@ -75,27 +73,23 @@ class Launchd:
         else:
             self.start()
 
-    def facts(self) -> Facts:
+    def state(self) -> ServiceState:
         if not os.path.isfile(self.path):
-            return Facts(is_installed=False, is_running=False)
+            return ServiceState(self.name)
         with open(self.path, encoding="utf-8") as file:
             text = file.read()
-        job = plistlib.loads(text.encode())
         answer = self._ask("print", self._job)
-        state = re.search(r"^\s*state = (.+)$", answer.stdout, re.MULTILINE)
-        pid = re.search(r"^\s*pid = (\d+)$", answer.stdout, re.MULTILINE)
-        word = state[1] if state else "not loaded"
-        lines = [f"agent      {word}" + (f", process {pid[1]}" if pid else "")]
-        addresses = ", ".join(listen_of(text))
-        lines += [f"ports      {addresses}, held by launchd", f"log        {self.log_path}"]
-        return Facts(
-            True,
-            pid is not None,
-            int(pid[1]) if pid else 0,
-            answer.returncode == 0,
-            job["ProgramArguments"][0],
-            tuple(listen_of(text)),
-            tuple(lines),
+        is_loaded = answer.returncode == 0
+        found = of_launchd(True, answer.stdout if is_loaded else None)
+        word = "not loaded" if not is_loaded else "running" if found.is_running else "not running"
+        lines = [f"agent      {word}" + (f", process {found.pid}" if found.pid else "")]
+        listen = tuple(listen_of(text))
+        lines += [f"ports      {', '.join(listen)}, held by launchd", f"log        {self.log_path}"]
+        return found._replace(
+            holds_ports=is_loaded,
+            program=plistlib.loads(text.encode())["ProgramArguments"][0],
+            listen=listen,
+            lines=tuple(lines),
         )
 
     def log_command(self, lines: int, follow: bool) -> Sequence[str]:
@@ -129,12 +123,4 @@ class Launchd:
             )
 
     def _ask(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = ["launchctl", *words]
-        try:
-            return subprocess.run(  # noqa: S603 - our own words
-                command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
-            )
-        except FileNotFoundError:
-            return subprocess.CompletedProcess(command, 127, "", "launchctl: not found")
-        except subprocess.TimeoutExpired:
-            return subprocess.CompletedProcess(command, 124, "", "no answer from launchd")
+        return ask("launchctl", *words, within_s=_TIMEOUT_S)

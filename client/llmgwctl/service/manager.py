@@ -1,33 +1,24 @@
-"""What a service manager must be able to do here, and which one this machine has."""
+"""What a service manager must be able to do here; `available` gives the one of this machine."""
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from llmgwctl.errors import ClientError
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from llmgwctl.service.units import Wanted
-
-
-class File(NamedTuple):
-    path: str
-    text: str
+    from llmgwctl.service.state import ServiceState
+    from llmgwctl.service.unit_files import File
 
 
-class Facts(NamedTuple):
-    """What the manager knows; `lines` are for people, `listen` as in a status."""
+class Wanted(NamedTuple):
+    """What of an installation ends in a unit; `listen` as in a status: "[::1]:4000"."""
 
-    is_installed: bool
-    is_running: bool
-    pid: int = 0
-    holds_ports: bool = False
-    program: str = ""
-    listen: tuple[str, ...] = ()
-    lines: tuple[str, ...] = ()
+    llmgwd: str
+    llmgwctl: str
+    environment: Mapping[str, str]
+    listen: Sequence[str]
+    has_setuid_plugins: bool = False
 
 
 class Manager(Protocol):
@@ -55,44 +46,6 @@ class Manager(Protocol):
 
     def restart(self) -> None: ...
 
-    def facts(self) -> Facts: ...
+    def state(self) -> ServiceState: ...
 
     def log_command(self, lines: int, follow: bool) -> Sequence[str]: ...
-
-
-def choose() -> Manager:
-    """Give the manager that runs for this user.
-
-    Raises:
-        ClientError: there is none.
-    """
-    if sys.platform == "darwin":
-        from llmgwctl.service.launchd import Launchd
-
-        return Launchd()
-    from llmgwctl.service.systemd import Systemd
-
-    systemd = Systemd()
-    reason = systemd.absence()
-    if reason:
-        raise ClientError("no-service-manager", reason, in_the_foreground())
-    return systemd
-
-
-def for_printing() -> Manager:
-    """Give the manager of this platform, whether it runs or not."""
-    if sys.platform == "darwin":
-        from llmgwctl.service.launchd import Launchd
-
-        return Launchd()
-    from llmgwctl.service.systemd import Systemd
-
-    return Systemd()
-
-
-def in_the_foreground() -> str:
-    return (
-        "run llmgwd in a terminal or under a supervisor of your own:\n"
-        "  llmgwd                          in the foreground, Ctrl-C ends it\n"
-        "  setsid llmgwd >~/llmgwd.log 2>&1 &    until the machine goes down"
-    )

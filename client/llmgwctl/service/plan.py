@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
-from typing import TYPE_CHECKING, NamedTuple
+import subprocess
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import llmgwctl
-from llmgwctl.errors import ClientError
-from llmgwctl.service import configured, installation
-from llmgwctl.service.environment import capture
-from llmgwctl.service.plugins import setuid_programs
-from llmgwctl.service.units import Wanted
+from llmgwctl.errors import ClientError, UsageError
+from llmgwctl.service import installation
+from llmgwctl.service.environment import capture, setuid_programs
+from llmgwctl.service.manager import Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llmgwctl.service.manager import Facts
+    from llmgwctl.service.state import ServiceState
+
+
+_CHECK_S: Final = 30.0
 
 
 class Plan(NamedTuple):
@@ -48,7 +52,7 @@ def plan(environ: Mapping[str, str], has_setuid_plugins: bool) -> Plan:
     """
     found = installation.find(environ=environ)
     captured = capture(environ, os.getcwd())
-    configuration = configured.ask(found.llmgwd, environ)
+    configuration = configured(found.llmgwd, environ)
     setuid = setuid_programs(environ, configuration.path, captured.variables["PATH"])
     doubts = [
         *_of_installation(found),
@@ -68,18 +72,55 @@ def plan(environ: Mapping[str, str], has_setuid_plugins: bool) -> Plan:
     return Plan(wanted, found.kind, tuple(doubts))
 
 
-def drift(facts: Facts, environ: Mapping[str, str]) -> list[str]:
+class Configured(NamedTuple):
+    """`listen` as a status has it; `key_variable`: the key is to come from this variable."""
+
+    path: str
+    listen: tuple[str, ...]
+    key_variable: str | None
+
+
+def configured(llmgwd: str, environ: Mapping[str, str]) -> Configured:
+    """Have llmgwd read its configuration: the client does not, so that the two cannot disagree.
+
+    Raises:
+        UsageError: the configuration holds a mistake, in the daemon's words.
+        ClientError: llmgwd cannot be run.
+    """
+    command = [llmgwd, "check", "--json"]
+    try:
+        answer = subprocess.run(  # noqa: S603 - the daemon of this installation
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_CHECK_S,
+            check=False,
+            env=dict(environ),
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ClientError("llmgwd-broken", f"{llmgwd} cannot be run: {error}") from error
+    if answer.returncode != 0:
+        raise UsageError(answer.stderr.strip().removeprefix("llmgwd: ") or "llmgwd gave no reason")
+    return _read(json.loads(answer.stdout))
+
+
+def _read(found: Any) -> Configured:
+    addresses = [address for forward in found["forwards"] for address in forward["listen"]]
+    return Configured(found["path"], tuple(dict.fromkeys(addresses)), found.get("key_env"))
+
+
+def drift(state: ServiceState, environ: Mapping[str, str]) -> list[str]:
     """Say where the service that is installed is not what would be installed now."""
     try:
         made = plan(environ, has_setuid_plugins=False)
     except ClientError as error:
         return [f"differs    {error.text()}"]
     lines = []
-    if made.wanted.llmgwd not in facts.program:
+    if made.wanted.llmgwd not in state.program:
         lines.append(
-            f"differs    it runs {facts.program}, and this llmgwctl has {made.wanted.llmgwd}"
+            f"differs    it runs {state.program}, and this llmgwctl has {made.wanted.llmgwd}"
         )
-    if set(made.wanted.listen) != set(facts.listen):
+    if set(made.wanted.listen) != set(state.listen):
         lines.append(f"differs    the configuration wants {', '.join(made.wanted.listen)}")
     return [*lines, "           bring it up to date: llmgwctl service install"] if lines else []
 

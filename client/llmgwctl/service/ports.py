@@ -1,4 +1,4 @@
-"""Whether the manager will get the ports: asked before it is told to take them.
+"""Whether the manager will get the ports: asked before it takes them.
 
 A manager says that it failed, and in a log, with what; a person wants the port and who has it.
 """
@@ -14,21 +14,21 @@ from llmgwctl.errors import ClientError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llmgwctl.service.manager import Facts
+    from llmgwctl.service.state import ServiceState
 
 
-def refuse_taken(listen: Sequence[str], facts: Facts, control: str | None) -> None:
+def refuse_taken(listen: Sequence[str], state: ServiceState, control: str | None) -> None:
     """Look for addresses that neither are free nor the service's own already.
 
     Raises:
         ClientError: there is one.
     """
-    held = facts.listen if facts.holds_ports else ()
+    held = state.listen if state.holds_ports else ()
     taken = [address for address in listen if address not in held and is_taken(address)]
     if not taken:
         return
     pid = _daemon_on(taken[0], control)
-    if pid is not None and pid == facts.pid:
+    if pid is not None and pid == state.pid:
         # The service bound it itself, after a reload: it is stopped to hand it over.
         return
     if pid is not None:

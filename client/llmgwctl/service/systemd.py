@@ -5,23 +5,29 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from typing import TYPE_CHECKING, Final
 
 from llmgwctl.errors import ClientError
-from llmgwctl.service.files import template
-from llmgwctl.service.manager import Facts, File
-from llmgwctl.service.store import refuse_foreign, remove, write
-from llmgwctl.service.units import SERVICE, SOCKET, Wanted, service_unit, socket_unit, values
+from llmgwctl.service.state import ServiceState, ask, lingers, of_systemd
+from llmgwctl.service.systemd_units import SERVICE, SOCKET, service_unit, socket_unit, values
+from llmgwctl.service.unit_files import File, refuse_foreign, remove, template, write
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Mapping, Sequence
+
+    from llmgwctl.service.manager import Wanted
 
 # Above the unit's own start and stop limits, so that systemd says first what is wrong.
 _TIMEOUT_S: Final = 120.0
 
 # The socket first: it is what makes a start after it refuse nobody.
 _UNITS: Final = (SOCKET, SERVICE)
+
+_SHOWN: Final = (
+    "LoadState,ActiveState,SubState,Result,ExecMainStatus,StatusText,MainPID,NRestarts,"
+    "UnitFileState,FragmentPath,ActiveEnterTimestamp,NeedDaemonReload"
+)
 
 # The newest systemd that knows every directive: for files that are only printed.
 _NEWEST: Final = 999
@@ -111,22 +117,21 @@ class Systemd:
         else:
             self.start()
 
-    def facts(self) -> Facts:
-        service = self._properties(
-            SERVICE,
-            "LoadState ActiveState SubState Result StatusText MainPID NRestarts UnitFileState "
-            "FragmentPath ActiveEnterTimestamp NeedDaemonReload",
-        )
+    def state(self) -> ServiceState:
+        shown = self._ask("show", SERVICE, f"--property={_SHOWN}").stdout
+        found = of_systemd(shown)
+        service = _values(shown)
         path = service.get("FragmentPath", "")
-        is_running = service.get("ActiveState") in ("active", "reloading")
         if not path:
-            return Facts(is_installed=False, is_running=is_running)
+            return found._replace(is_installed=False)
         with open(path, encoding="utf-8") as file:
             command = (values(file.read(), "ExecStart") or [""])[0]
-        lines = [*_service_lines(service), *self._socket_lines(), *self._linger_lines()]
-        listen = tuple(self._listening())
-        pid, holds_ports = int(service.get("MainPID") or 0), self._is_active(SOCKET)
-        return Facts(True, is_running, pid, holds_ports, command, listen, tuple(lines))
+        return found._replace(
+            holds_ports=self._is_active(SOCKET),
+            program=command,
+            listen=tuple(self._listening()),
+            lines=(*_service_lines(service), *self._socket_lines(), *_linger_lines()),
+        )
 
     def log_command(self, lines: int, follow: bool) -> Sequence[str]:
         more = ["--follow"] if follow else ["--no-pager"]
@@ -160,87 +165,54 @@ class Systemd:
         return re.findall(r"(\S+) \(Stream\)", answer)
 
     def _socket_lines(self) -> list[str]:
-        socket = self._properties(SOCKET, "ActiveState SubState Result")
+        socket = self._properties(SOCKET, "ActiveState,SubState,Result")
         addresses = ", ".join(self._listening()) or "no address"
         if socket.get("ActiveState") == "active":
             return [f"ports      {addresses}, held by systemd"]
         result = f" ({socket['Result']})" if socket.get("Result", "success") != "success" else ""
         return [f"ports      {addresses}, not held: {SOCKET} is {socket.get('SubState')}{result}"]
 
-    def _linger_lines(self) -> list[str]:
-        lingers = self.lingers()
-        if lingers is None:
-            return []
-        if lingers:
-            return ["lingering  on: it runs from boot on, logged in or not"]
-        return [
-            "lingering  off: it runs while you are logged in; from boot on with: "
-            "loginctl enable-linger"
-        ]
-
-    def lingers(self) -> bool | None:
-        """Say whether the user's manager runs without a login; None: nobody knows."""
-        import pwd
-
-        try:
-            user = pwd.getpwuid(os.getuid()).pw_name
-        except KeyError:
-            return None
-        try:
-            answer = subprocess.run(  # noqa: S603 - fixed words and this user's own name
-                ["loginctl", "show-user", user, "--property=Linger", "--value"],  # noqa: S607
-                capture_output=True,
-                text=True,
-                timeout=10,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        if answer.returncode == 0 and answer.stdout.strip() in ("yes", "no"):
-            return answer.stdout.strip() == "yes"
-        if not os.path.isdir("/var/lib/systemd"):
-            return None
-        return os.path.exists(os.path.join("/var/lib/systemd/linger", user))
-
     def _version(self) -> int:
         found = re.search(r"Version=v?(\d+)", self._ask("show", "--property=Version").stdout)
         return int(found[1]) if found else _NEWEST
 
     def _properties(self, unit: str, names: str) -> dict[str, str]:
-        answer = self._ask("show", unit, *(f"--property={name}" for name in names.split()))
-        pairs = (line.partition("=") for line in answer.stdout.splitlines())
-        return {name: value for name, _, value in pairs}
+        return _values(self._ask("show", unit, f"--property={names}").stdout)
 
     def _do(self, *words: str) -> None:
         answer = self._ask("--quiet", *words)
         if answer.returncode != 0:
             raise ClientError(
                 "service-failed",
-                f"systemctl --user {' '.join(words)} failed: {_last_line(answer.stderr)}",
+                f"systemctl --user {' '.join(words)} failed: {_first_line(answer.stderr)}",
                 "see: llmgwctl service status, llmgwctl service logs",
             )
 
     def _ask(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = ["systemctl", "--user", "--no-pager", *words]
-        try:
-            return subprocess.run(  # noqa: S603 - our own words
-                command,
-                capture_output=True,
-                text=True,
-                timeout=_TIMEOUT_S,
-                check=False,
-                env=self._environ,
-            )
-        except FileNotFoundError:
-            return subprocess.CompletedProcess(command, 127, "", "systemctl: not found")
-        except subprocess.TimeoutExpired:
-            return subprocess.CompletedProcess(command, 124, "", "no answer from systemd")
+        command = ("systemctl", "--user", "--no-pager", *words)
+        return ask(*command, within_s=_TIMEOUT_S, environ=self._environ)
 
 
 def is_own_folder(path: str) -> bool:
     """Tell the folder where users keep units from those of programs and of the system."""
     home = os.path.expanduser("~")
     return path.startswith(f"{home}/") and path.endswith("/systemd/user") and "/.local/" not in path
+
+
+def _values(shown: str) -> dict[str, str]:
+    pairs = (line.partition("=") for line in shown.splitlines())
+    return {name: value for name, _, value in pairs}
+
+
+def _linger_lines() -> list[str]:
+    is_lingering = lingers()
+    if is_lingering is None:
+        return []
+    if is_lingering:
+        return ["lingering  on: it runs from boot on, logged in or not"]
+    return [
+        "lingering  off: it runs while you are logged in; from boot on with: loginctl enable-linger"
+    ]
 
 
 def _service_lines(service: Mapping[str, str]) -> list[str]:
@@ -259,6 +231,6 @@ def _service_lines(service: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def _last_line(text: str) -> str:
+def _first_line(text: str) -> str:
     lines = [line for line in text.strip().splitlines() if line.strip()]
     return lines[0] if lines else "it gave no reason"

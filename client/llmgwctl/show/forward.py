@@ -222,6 +222,19 @@ def _totals(forward: ForwardStatus, terminal: Terminal) -> list[str]:
     return lines + terminal.wrap(", ".join(total), f"    {'so far':{_NAME_WIDTH}}", indent)
 
 
+def brief(forward: ForwardStatus) -> list[str]:
+    """Say the state and where it is served; where it is in trouble, the cause and the remedy."""
+    served = ", ".join(forward["listen"]) or "not bound"
+    lines = [f"{forward['name']}: {forward['state']} ({served})"]
+    if forward["state"] in (State.READY, State.STOPPED):
+        return lines
+    for condition in visible(forward["conditions"]):
+        if condition["severity"] != Severity.INFO:
+            lines.append(f"  {condition['summary']}")
+            lines += [f"  {condition['remedy']}"] if condition["remedy"] else []
+    return lines
+
+
 def daemon_line(status: Status, terminal: Terminal, now: float) -> str:
     """Tell about the daemon itself, for under a forward."""
     up = age(status["started_at"], now)

@@ -24,6 +24,8 @@ from llmgwd.system.file_stamp import Mark, mark
 
 T = TypeVar("T")
 _LISTED = 8
+# What each section is called, and what an entry of it holds under that name.
+SECTIONS: Mapping[str, str] = {"clusters": "cluster", "contexts": "context", "users": "user"}
 _KIND_NAMES: Mapping[type, str] = {str: "text", bool: "true or false", dict: "a mapping"}
 
 
@@ -182,7 +184,7 @@ def check_document(path: str, document: object) -> Mapping[str, Any]:
         )
     top = Entry(path, path, document)
     top.text("current-context")
-    for section, inner in (("clusters", "cluster"), ("contexts", "context"), ("users", "user")):
+    for section, inner in SECTIONS.items():
         entries = document.get(section)
         if entries is not None and not isinstance(entries, list):
             raise top.mistake(section, "is not a list; a list of entries with a name is allowed")

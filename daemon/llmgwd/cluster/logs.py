@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
 import anyio
 
@@ -161,9 +160,11 @@ class PodLogs(AsyncIterator[LogLine]):
 
     async def _read_once(self, source: _Source) -> bool:
         """Make one request and read it to its end; say whether another may bring more."""
-        path = f"/api/v1/namespaces/{self._route.namespace}/pods/{quote(source.pod, safe='')}/log"
+        log = self._access.pod_log(
+            source.pod, self._route.namespace, self._query(source), _READ_TIMEOUT_S
+        )
         try:
-            async with self._access.stream(path, self._query(source), _READ_TIMEOUT_S) as lines:
+            async with log as lines:
                 async for line in lines:
                     await self._take_line(source, line)
         except NotFound:
@@ -255,8 +256,11 @@ class PodLogs(AsyncIterator[LogLine]):
         Raises:
             LlmgwError: the pod cannot be read.
         """
-        collection = f"/api/v1/namespaces/{self._route.namespace}/pods"
-        listed = await self._access.get(collection, {"fieldSelector": f"metadata.name={pod}"})
+        listed = await self._access.call(
+            self._access.core.list_namespaced_pod,
+            self._route.namespace,
+            field_selector=f"metadata.name={pod}",
+        )
         items = listed.get("items") or ()
         ports = [each.port for each in self._view.endpoints if each.pod == pod]
         return serving_container(items[0], ports[0] if ports else None) if items else ""

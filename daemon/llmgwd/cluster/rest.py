@@ -1,22 +1,38 @@
-"""HTTP requests to the API server: the only importer of aiohttp here, and of its errors.
+"""REST to one API server: the Kubernetes library's calls over our connections and our login.
 
-Connections come from `Dialer.dial`, not from aiohttp's own connector, and are not limited in
-number: a watch or a followed log can never starve a request.
+The library makes the requests. What it is given by its own hooks: each request's credential
+(`refresh_api_key_hook`), and a session whose connections come from `Dialer.dial`, so that proxies,
+tls-server-name and TLS sessions are honoured as for upgrades, and are not limited in number: a
+watch or a followed log can never starve a request. Answers are taken unread
+(`_preload_content=False`): its typed models cost a loop that is blocked for half a second at 200
+pods, and its exceptions know nothing of proxies and login pages.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
 import anyio
-from yarl import URL
+import msgspec
 
 from llmgwctl import __version__
 from llmgwctl.wire import ConditionKind
+from llmgwd.cluster.api_errors import Action, parse_action, refusal
+from llmgwd.cluster.kubernetes_library import (
+    ApiClient,
+    AppsV1Api,
+    AuthenticationV1Api,
+    AuthorizationV1Api,
+    Configuration,
+    CoreV1Api,
+    RESTClientObject,
+    VersionApi,
+)
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.net.dial import Dialer, reason
 from llmgwd.net.tls import ResumingContext
@@ -25,6 +41,9 @@ if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.tracing import Trace
 
+    from llmgwd.cluster.auth.credentials import Credential, Login
+    from llmgwd.cluster.tls import ClusterTls
+
 # A caller has scopes of its own; these only keep a forgotten one from waiting for ever.
 DIAL_S = 10.0
 _REQUEST_S = 30.0
@@ -32,99 +51,131 @@ _REQUEST_S = 30.0
 _SHUTDOWN_S = 0.2
 # An object in etcd is at most 1.5 MiB; a line of a log has no limit of its own.
 _MAX_LINE_BYTES = 8 * 1024 * 1024
+# The library's name for what goes into the header Authorization, whatever its scheme.
+_AUTHORIZATION = "BearerToken"
 
+Operation = Callable[..., Awaitable[aiohttp.ClientResponse]]
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+# Which credential the request that this task is making was sent with.
+_sent: ContextVar[Credential] = ContextVar("sent")
 
 
 class Rest:
-    """A session with one API server. `tls` of a request is the context its connection needs."""
+    """The library's APIs of one server, and how one of their operations is called."""
 
-    def __init__(self, dialer: Dialer) -> None:
-        self._dialer = dialer
-        self._session = aiohttp.ClientSession(
-            connector=_Connector(dialer),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"Accept": "application/json", "User-Agent": f"llmgwd/{__version__}"},
+    def __init__(
+        self, dialer: Dialer, login: Login, tls: ClusterTls, headers: Mapping[str, str]
+    ) -> None:
+        self._server = dialer.server
+        self._login = login
+        self._session = _Session(dialer, tls)
+        configuration = Configuration(host=str(dialer.server))
+        # The hook is called for each request, if there is a key at all.
+        configuration.api_key[_AUTHORIZATION] = ""
+        configuration.refresh_api_key_hook = self._authorize
+        self._client = _ApiClient(configuration, self._session, headers)
+        self.core = CoreV1Api(self._client)
+        self.apps = AppsV1Api(self._client)
+        self.authentication = AuthenticationV1Api(self._client)
+        self.authorization = AuthorizationV1Api(self._client)
+        self.version = VersionApi(self._client)
+
+    def pod_log(self, name: str, namespace: str, **options: Any) -> Awaitable[Any]:
+        """The operation that reads a pod's log; `query` has the API's own names.
+
+        Not `CoreV1Api.read_namespaced_pod_log`: it has no sinceTime (up to 36.1), without which a
+        log that broke cannot be taken up again where it ended.
+        """
+        called: Awaitable[Any] = self._client.call_api(
+            "/api/v1/namespaces/{namespace}/pods/{name}/log",
+            "GET",
+            path_params={"namespace": namespace, "name": name},
+            query_params=list(options.pop("query").items()),
+            auth_settings=[_AUTHORIZATION],
+            **options,
         )
+        return called
 
     async def call(
-        self,
-        tls: ResumingContext | None,
-        method: str,
-        path: str,
-        query: Mapping[str, str],
-        headers: Mapping[str, str],
-        body: Any = None,
-    ) -> Answer:
-        """Make a request and read its answer whole, whatever its status.
+        self, operation: Operation, *arguments: object, **options: object
+    ) -> dict[str, Any]:
+        """Make one of the library's calls; give the object of its answer as JSON has it.
 
         Raises:
-            Transient: no answer. Blocked: the server is not trusted.
+            Blocked: NotFound, Forbidden, Unauthorized, or a login that cannot be had.
+            Transient: no answer, or one that says to try again.
         """
-        timeout = aiohttp.ClientTimeout(total=_REQUEST_S)
-        async with self._request(tls, method, path, query, headers, timeout, body) as response:
-            return Answer(response.status, response.headers, await response.read())
+        options["_request_timeout"] = _REQUEST_S
+        async with self._answer(operation, arguments, options) as answer:
+            return self._parsed(answer, await self._read(answer))
 
     @asynccontextmanager
     async def stream(
-        self,
-        tls: ResumingContext | None,
-        path: str,
-        query: Mapping[str, str],
-        headers: Mapping[str, str],
-        read_timeout_s: float,
-    ) -> AsyncIterator[tuple[Answer, AsyncIterator[bytes]]]:
-        """Open an answer that goes on; its body is in the Answer only where it is no success."""
-        timeout = aiohttp.ClientTimeout(total=None, sock_read=read_timeout_s)
-        async with self._request(tls, "GET", path, query, headers, timeout) as response:
-            body = b"" if response.status < 300 else await response.read()
-            yield Answer(response.status, response.headers, body), self._lines(response)
+        self, operation: Operation, *arguments: object, read_timeout_s: float, **options: object
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open a watch or a followed log, as lines. A silence above `read_timeout_s` ends it.
+
+        Raises:
+            as `call`; Transient also from the iterator, when the connection breaks.
+        """
+        options["_request_timeout"] = (DIAL_S, read_timeout_s)
+        async with self._answer(operation, arguments, options) as answer:
+            yield self._lines(answer)
 
     async def close(self) -> None:
         await self._session.close()
 
     @asynccontextmanager
-    async def _request(
-        self,
-        tls: ResumingContext | None,
-        method: str,
-        path: str,
-        query: Mapping[str, str],
-        headers: Mapping[str, str],
-        timeout: aiohttp.ClientTimeout,
-        body: Any = None,
+    async def _answer(
+        self, operation: Operation, arguments: tuple[object, ...], options: Mapping[str, object]
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        if self._session.closed:
-            # Whoever still holds this access will be given the one that replaced it.
+        """Make a call, again where its credential was refused and another may be had."""
+        for may_renew in (True, False):
+            answer = await self._request(operation, arguments, options)
+            async with answer:
+                credential = _sent.get()
+                if answer.status != 401:
+                    self._login.accept(credential)
+                elif self._login.reject(credential) and may_renew:
+                    continue
+                if answer.status >= 300:
+                    raise await self._refusal(answer)
+                yield answer
+                return
+
+    async def _request(
+        self, operation: Operation, arguments: tuple[object, ...], options: Mapping[str, object]
+    ) -> aiohttp.ClientResponse:
+        if self._session.is_closed:
+            # A task that still holds this access will be given the one that replaced it.
             raise Transient(
                 ConditionKind.API_SERVER_UNREACHABLE, "the kubeconfig was read anew meanwhile"
             )
-        url = URL(f"{self._dialer.server}{path}").update_query(query)
         try:
-            async with self._session.request(
-                method,
-                url,
-                headers=headers,
-                json=body,
-                timeout=timeout,
-                # Part of the key under which connections are kept: another certificate or
-                # another trust is another connection.
-                ssl=tls or True,
-                allow_redirects=False,  # a credential goes to the server it is for
-            ) as response:
-                yield response
+            return await operation(*arguments, _preload_content=False, **options)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _unreachable(self._dialer, error) from error
+            raise self._unreachable(error) from error
 
-    async def _lines(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    async def _authorize(self, configuration: Any) -> None:
+        """Called by the library before each request; it reads the key at once when this returns.
+
+        Raises:
+            Blocked: the login needs a person. Transient: it failed for want of a network.
+        """
+        credential = await self._login.current()
+        _sent.set(credential)
+        configuration.api_key[_AUTHORIZATION] = credential.headers.get("Authorization", "")
+
+    async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
+        try:
+            return await answer.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._unreachable(error) from error
+
+    async def _lines(self, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         """Cut the body into lines; aiohttp's own readline has a limit below an object's size."""
         rest = bytearray()
-        async for chunk in response.content.iter_any():
+        async for chunk in self._chunks(answer):
             rest += chunk
             if b"\n" in chunk:
                 *whole, tail = rest.split(b"\n")
@@ -134,10 +185,104 @@ class Rest:
             elif len(rest) > _MAX_LINE_BYTES:
                 raise Transient(
                     ConditionKind.API_SERVER_FAILING,
-                    f"{self._dialer.server.authority} sent a line above {_MAX_LINE_BYTES} bytes",
+                    f"{self._server.authority} sent a line above {_MAX_LINE_BYTES} bytes",
                 )
         if rest:
             yield bytes(rest)
+
+    async def _chunks(self, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in answer.content.iter_any():
+                yield chunk
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._unreachable(error) from error
+
+    async def _refusal(self, answer: aiohttp.ClientResponse) -> LlmgwError:
+        body = await self._read(answer)
+        return refusal(
+            self._action(answer), answer.status, body, answer.headers, self._login.remedy
+        )
+
+    def _parsed(self, answer: aiohttp.ClientResponse, body: bytes) -> dict[str, Any]:
+        try:
+            parsed = msgspec.json.decode(body)
+        except msgspec.DecodeError:
+            parsed = None
+        if not isinstance(parsed, dict):
+            # A captive portal answers everything with 200 and a page of its own.
+            raise Transient(
+                ConditionKind.API_SERVER_FAILING,
+                f"the answer to {self._action(answer)} is not JSON: something else than an API "
+                "server gave it",
+                "is a network login page in the way?",
+            )
+        return parsed
+
+    def _action(self, answer: aiohttp.ClientResponse) -> Action:
+        """Name what was asked for in the words of RBAC."""
+        path = answer.url.path.removeprefix(self._server.prefix)
+        return parse_action(answer.method, path, answer.url.query)
+
+    def _unreachable(self, error: Exception) -> LlmgwError:
+        words = "no answer in time" if isinstance(error, TimeoutError) else reason(error)
+        return Transient(
+            ConditionKind.API_SERVER_UNREACHABLE,
+            f"the API server {self._server.authority} went away: {words}",
+            "is the network (VPN) up?",
+        )
+
+
+class _ApiClient(ApiClient):
+    """The library's client over our session.
+
+    Not by its own `__init__`: that opens a session of its own and reads the system's authorities,
+    which blocks the loop for 30 ms. A test holds that no attribute is missing.
+    """
+
+    def __init__(self, configuration: Any, session: _Session, headers: Mapping[str, str]) -> None:
+        self.configuration = configuration
+        self.pool_threads = 1
+        self.rest_client = _RestClient(session)
+        self.default_headers = {"User-Agent": f"llmgwd/{__version__}", **headers}
+        self.cookie = ""
+        self.client_side_validation = configuration.client_side_validation
+
+
+class _RestClient(RESTClientObject):
+    def __init__(self, session: _Session) -> None:
+        self.pool_manager = cast("aiohttp.ClientSession", session)
+        # All three are the dialer's.
+        self.proxy, self.proxy_headers, self.server_hostname = "", {}, ""
+
+
+class _Session:
+    """What the library needs of an aiohttp session, with what it would leave out."""
+
+    def __init__(self, dialer: Dialer, tls: ClusterTls) -> None:
+        self._tls = tls
+        self._session = aiohttp.ClientSession(
+            connector=_Connector(dialer), cookie_jar=aiohttp.DummyCookieJar()
+        )
+
+    @property
+    def is_closed(self) -> bool:
+        return self._session.closed
+
+    async def request(
+        self, *, headers: Mapping[str, str | None], **arguments: Any
+    ) -> aiohttp.ClientResponse:
+        return await self._session.request(
+            **arguments,
+            # A login by certificate has no Authorization; the library sends None for it.
+            headers={name: value for name, value in headers.items() if value is not None},
+            # Part of the key under which connections are kept: another certificate or another
+            # trust is another connection.
+            ssl=self._tls.context(_sent.get()) or True,
+            allow_redirects=False,  # a credential goes to the server it is for
+        )
+
+    async def close(self) -> None:
+        await self._session.close()
 
 
 class _Connector(aiohttp.BaseConnector):
@@ -154,12 +299,3 @@ class _Connector(aiohttp.BaseConnector):
         with anyio.fail_after(DIAL_S):
             _, protocol = await replace(self._dialer, tls=tls).dial(self._factory, _SHUTDOWN_S)
         return protocol
-
-
-def _unreachable(dialer: Dialer, error: Exception) -> LlmgwError:
-    words = "no answer in time" if isinstance(error, TimeoutError) else reason(error)
-    return Transient(
-        ConditionKind.API_SERVER_UNREACHABLE,
-        f"the API server {dialer.server.authority} went away: {words}",
-        "is the network (VPN) up?",
-    )

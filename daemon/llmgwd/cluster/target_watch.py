@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NoReturn
-from urllib.parse import quote
 
 import anyio
 import msgspec
@@ -17,7 +16,7 @@ import msgspec
 from llmgwctl.rules.nearest import by_likeness
 from llmgwctl.wire import ConditionKind
 from llmgwd.cluster import resolve
-from llmgwd.cluster.api_errors import Forbidden, Gone, NotFound, parse_action, refusal
+from llmgwd.cluster.api_errors import Action, Forbidden, Gone, NotFound, refusal
 from llmgwd.cluster.pods import Pod, TargetView, parse_pod
 from llmgwd.config.target import Target, TargetKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
@@ -25,6 +24,7 @@ from llmgwd.system.wakeup import Wakeup
 
 if TYPE_CHECKING:
     from llmgwd.cluster.access import ClusterAccess
+    from llmgwd.cluster.rest import Operation
     from llmgwd.config.model import ClusterRoute
 
 # Short for a watch, so that a dead one (a laptop that slept) is noticed within a minute or so; an
@@ -42,6 +42,15 @@ _MISSING_RETRY_S = 3.0
 # As many as fit a sentence.
 _OFFERED = 5
 _POD_KINDS = (TargetKind.POD, TargetKind.SELECTOR)
+_CORE_KINDS = (TargetKind.SERVICE, TargetKind.POD)
+# How the Kubernetes library spells them in the names of its operations.
+_LIBRARY_NAMES = {
+    TargetKind.SERVICE: "service",
+    TargetKind.DEPLOYMENT: "deployment",
+    TargetKind.STATEFUL_SET: "stateful_set",
+    TargetKind.REPLICA_SET: "replica_set",
+    TargetKind.DAEMON_SET: "daemon_set",
+}
 
 
 class TargetWatch:
@@ -101,8 +110,8 @@ class TargetWatch:
         if target.kind in _POD_KINDS:
             return resolve.select_directly(target, self._port)
         try:
-            path = f"{self._collection(target.kind.plural)}/{_quoted(target.name)}"
-            found = await self._access.get(path)
+            read = self._operation("read", target.kind)
+            found = await self._access.call(read, target.name, self._namespace)
         except NotFound:
             return await self._missing()
         try:
@@ -145,7 +154,8 @@ class TargetWatch:
     async def _list(
         self, selection: resolve.Selection, query: Mapping[str, str]
     ) -> tuple[dict[str, Pod], str]:
-        listed = await self._access.get(self._collection("pods"), query)
+        list_pods = self._access.core.list_namespaced_pod
+        listed = await self._access.call(list_pods, self._namespace, **query)
         pods = {pod.name: pod for pod in map(parse_pod, listed.get("items") or ())}
         if not pods and self._target.kind in _POD_KINDS:
             await self._check_namespace()
@@ -166,17 +176,18 @@ class TargetWatch:
         while True:
             began = time.monotonic()
             is_open = False
-            wanted = {
+            watch = self._access.stream(
+                self._access.core.list_namespaced_pod,
+                self._namespace,
                 **query,
-                "watch": "1",
-                "resourceVersion": version,
-                "allowWatchBookmarks": "true",
-                "timeoutSeconds": str(WATCH_S),
-            }
+                watch=True,
+                resource_version=version,
+                allow_watch_bookmarks=True,
+                timeout_seconds=WATCH_S,
+                read_timeout_s=WATCH_S + _WATCH_GRACE_S,
+            )
             try:
-                async with self._access.stream(
-                    self._collection("pods"), wanted, WATCH_S + _WATCH_GRACE_S
-                ) as lines:
+                async with watch as lines:
                     is_open = True
                     async for line in lines:
                         version = self._apply(line, pods) or version
@@ -201,7 +212,7 @@ class TargetWatch:
                 ConditionKind.API_SERVER_FAILING, "a watch sent what is no event"
             ) from error
         if kind == "ERROR":
-            action = parse_action("GET", self._collection("pods"), {"watch": "1"})
+            action = Action("watch", "pods", "", self._namespace)
             status = int(item.get("code") or 500)
             raise refusal(action, status, line, {}, self._access.login_remedy)
         if kind == "DELETED":
@@ -213,10 +224,11 @@ class TargetWatch:
 
     async def _poll_one(self, selection: resolve.Selection) -> NoReturn:
         """Ask for one pod again and again: all that a role with only `get` allows."""
-        path = f"{self._collection('pods')}/{_quoted(selection.pod_name)}"
+        read_pod = self._access.core.read_namespaced_pod
         while True:
             try:
-                pod = parse_pod(await self._access.get(path))
+                found = await self._access.call(read_pod, selection.pod_name, self._namespace)
+                pod = parse_pod(found)
                 self._resolve(selection, {pod.name: pod})
             except NotFound:
                 self._resolve(selection, {})
@@ -241,21 +253,23 @@ class TargetWatch:
             return missing
         except LlmgwError:
             pass  # a role in a namespace seldom grants to look at the namespace itself
-        kinds = self._target.kind.plural
-        near = await self._nearest(self._collection(kinds), self._target.name)
+        kind = self._target.kind
+        near = await self._nearest(
+            self._target.name, self._operation("list", kind), self._namespace
+        )
         return Blocked(
             ConditionKind.TARGET_MISSING,
             f"there is no {self._target} in namespace {self._namespace} "
             f"of cluster {self._access.cluster}",
-            f"there is {near}" if near else f"kubectl -n {self._namespace} get {kinds}",
+            f"there is {near}" if near else f"kubectl -n {self._namespace} get {kind.plural}",
         )
 
     async def _check_namespace(self) -> None:
         """Raises NotFound: there is no such namespace."""
         try:
-            await self._access.get(f"/api/v1/namespaces/{_quoted(self._namespace)}")
+            await self._access.call(self._access.core.read_namespace, self._namespace)
         except NotFound as missing:
-            near = await self._nearest("/api/v1/namespaces", self._namespace)
+            near = await self._nearest(self._namespace, self._access.core.list_namespace)
             raise NotFound(
                 ConditionKind.NAMESPACE_MISSING,
                 f"there is no namespace {self._namespace} in cluster {self._access.cluster} "
@@ -263,18 +277,20 @@ class TargetWatch:
                 f"there is {near}" if near else "kubectl get namespaces; is it another context?",
             ) from missing
 
-    async def _nearest(self, collection: str, wanted: str) -> str:
+    async def _nearest(self, wanted: str, operation: Operation, *arguments: str) -> str:
         """Names like the wanted one, or "" where there are none or none may be seen."""
         try:
-            listed = await self._access.get(collection, {"limit": "200"})
+            listed = await self._access.call(operation, *arguments, limit=200)
         except LlmgwError:
             return ""
         names = [item["metadata"]["name"] for item in listed.get("items") or ()]
         return ", ".join(by_likeness(wanted, names)[:_OFFERED])
 
-    def _collection(self, kind: str) -> str:
-        group = "/api/v1" if kind in ("services", "pods") else "/apis/apps/v1"
-        return f"{group}/namespaces/{_quoted(self._namespace)}/{kind}"
+    def _operation(self, verb: str, kind: TargetKind) -> Operation:
+        """The library's operation on a kind of object, such as read_namespaced_service."""
+        api = self._access.core if kind in _CORE_KINDS else self._access.apps
+        operation: Operation = getattr(api, f"{verb}_namespaced_{_LIBRARY_NAMES[kind]}")
+        return operation
 
 
 async def first_view(access: ClusterAccess, route: ClusterRoute) -> TargetView:
@@ -292,12 +308,8 @@ async def first_view(access: ClusterAccess, route: ClusterRoute) -> TargetView:
 
 def _pods_query(selection: resolve.Selection) -> dict[str, str]:
     if selection.pod_name:
-        return {"fieldSelector": f"metadata.name={selection.pod_name}"}
-    return {"labelSelector": selection.selector}
-
-
-def _quoted(name: str) -> str:
-    return quote(name, safe="")
+        return {"field_selector": f"metadata.name={selection.pod_name}"}
+    return {"label_selector": selection.selector}
 
 
 def _first_of_ours(caught: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio.to_thread
 
 from llmgwctl.wire import CheckState, ConditionKind
-from llmgwd.cluster.access import kubeconfig_paths, open_access
+from llmgwd.cluster.access import open_access
 from llmgwd.cluster.api_errors import Forbidden, NotFound, Unauthorized
 from llmgwd.cluster.auth.credentials import Credential
+from llmgwd.cluster.kubeconfig_files import kubeconfig_paths
 from llmgwd.cluster.target_watch import first_view
 from llmgwd.config.key_source import Secret
 from llmgwd.doctor.checks import Clock, Finding, Skip, from_error, info, ok, warning
@@ -23,9 +24,9 @@ from llmgwd.errors import Blocked, LlmgwError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from llmgwd.cluster.access import ClusterAccess
     from llmgwd.doctor.context import CheckContext
 
-_REVIEW: Final = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 # Which check a problem of the target belongs to.
 _BLAMED: Final = {
     ConditionKind.NAMESPACE_MISSING: "namespace",
@@ -91,14 +92,11 @@ async def check_login(context: CheckContext) -> Finding:
 
 async def _user(context: CheckContext) -> str | None:
     """Ask who we are; a server before 1.28, or one that forbids it, does not say."""
-    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     try:
-        review = await context.cluster.post(_REVIEW, body)
+        return await context.cluster.user()
     except (NotFound, Forbidden):
         # To get here the login was accepted: what is not known is a 401.
         return None
-    user = (review.get("status") or {}).get("userInfo") or {}
-    return user.get("username")
 
 
 async def _version(context: CheckContext) -> str:
@@ -200,13 +198,13 @@ async def check_pods(context: CheckContext) -> list[Finding]:
 async def _ailing(context: CheckContext) -> dict[str, str]:
     """Give what each pod of the target has, those that only restarted once too, by name."""
     assert context.view is not None
-    collection = f"/api/v1/namespaces/{context.route.namespace}"
+    cluster, namespace = context.cluster, context.route.namespace
     names = {pod.name for pod in context.view.pods}
     try:
-        listed = await context.cluster.get(f"{collection}/pods")
+        listed = await cluster.call(cluster.core.list_namespaced_pod, namespace)
     except LlmgwError:
         return {}
-    events = await _events(context, collection)
+    events = await _events(cluster, namespace)
     found = {}
     for pod in listed.get("items") or ():
         name = pod["metadata"]["name"]
@@ -217,10 +215,10 @@ async def _ailing(context: CheckContext) -> dict[str, str]:
     return found
 
 
-async def _events(context: CheckContext, collection: str) -> Sequence[Mapping[str, Any]]:
+async def _events(cluster: ClusterAccess, namespace: str) -> Sequence[Mapping[str, Any]]:
     try:
-        listed = await context.cluster.get(
-            f"{collection}/events", {"fieldSelector": "type=Warning"}
+        listed = await cluster.call(
+            cluster.core.list_namespaced_event, namespace, field_selector="type=Warning"
         )
     except LlmgwError:
         return ()  # seldom granted, and only an addition

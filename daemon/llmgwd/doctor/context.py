@@ -65,8 +65,8 @@ class CheckContext:
         assert self.access is not None
         return self.access
 
-    async def get(self, path: str) -> Mapping[str, Any]:
-        """Ask the cluster.
+    async def secret(self, name: str) -> Mapping[str, Any]:
+        """Read a Secret of the forward's namespace.
 
         Raises:
             Transient: there is none, or the kubeconfig leads to none.
@@ -77,7 +77,7 @@ class CheckContext:
                 "there is no cluster to read a Secret from",
                 "take the key from elsewhere: [gateway] key = { file = … } or { command = […] }",
             )
-        return await self.access.get(path)
+        return await self.access.secret(name, self.route.namespace)
 
     async def close(self) -> None:
         if self.access is not None:

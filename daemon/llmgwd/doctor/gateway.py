@@ -22,7 +22,7 @@ from llmgwd.doctor.checks import Clock, Finding, Skip, failure, from_error, info
 from llmgwd.doctor.tunnel_stream import converse, open_tunnel
 from llmgwd.errors import LlmgwError
 from llmgwd.gateway.answer import Answer, Connect, NotHttp, exchange
-from llmgwd.gateway.key import KeyRing, secrets_in
+from llmgwd.gateway.key import KeyRing, secrets_by
 from llmgwd.gateway.models import names_in
 from llmgwd.gateway.probe import probe
 from llmgwd.telemetry import redaction
@@ -125,7 +125,7 @@ async def check_key(context: CheckContext) -> Finding:
     """Get the key from where the configuration says, and ask the gateway about it."""
     ring = KeyRing(
         context.key_source,
-        secrets_in(context.route.namespace if context.has_cluster else "", context.get),
+        secrets_by(context.secret),
         redaction.register,
         namespace=context.route.namespace if context.has_cluster else "",
         release=(context.has_cluster and context.route.target.release) or "litellm",

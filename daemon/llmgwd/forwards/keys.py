@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Transient
-from llmgwd.gateway.key import Key, KeyRing, secrets_in
+from llmgwd.gateway.key import Key, KeyRing, secrets_by
 from llmgwd.routes.kubernetes import KubernetesRoute
 from llmgwd.telemetry import redaction
 
@@ -33,22 +33,22 @@ class Keys:
 
 
 def _ring(forward: Forward, source: KeySource) -> KeyRing:
-    async def get(path: str) -> Mapping[str, Any]:
-        return await _ask_cluster(forward, path)
+    async def get(name: str) -> Mapping[str, Any]:
+        return await _secret(forward, name)
 
     route = _cluster_route(forward)
     namespace = route.config.namespace if route else "litellm"
     release = (route and route.config.target.release) or "litellm"
     return KeyRing(
         source,
-        secrets_in(namespace, get),
+        secrets_by(get),
         redaction.register,
         namespace=namespace,
         release=release,
     )
 
 
-async def _ask_cluster(forward: Forward, path: str) -> Mapping[str, Any]:
+async def _secret(forward: Forward, name: str) -> Mapping[str, Any]:
     route = _cluster_route(forward)
     if route is None or route.access is None:
         raise Transient(
@@ -56,7 +56,7 @@ async def _ask_cluster(forward: Forward, path: str) -> Mapping[str, Any]:
             f"The forward {forward.name} has no cluster to read a Secret from.",
             "Take the key from elsewhere: [gateway] key = { file = … } or { command = […] }",
         )
-    return await route.access.get(path)
+    return await route.access.secret(name, route.config.namespace)
 
 
 def _cluster_route(forward: Forward) -> KubernetesRoute | None:

@@ -206,12 +206,12 @@ async def from_command(command: Sequence[str]) -> Key:
     return Key(_cleaned(_text(ended.stdout, program), program), f"command {program}")
 
 
-def secrets_in(namespace: str, get: Callable[[str], Awaitable[Mapping[str, Any]]]) -> ReadSecret:
-    """Read Secrets by the API server's GET, such as `ClusterAccess.get`."""
+def secrets_by(get: Callable[[str], Awaitable[Mapping[str, Any]]]) -> ReadSecret:
+    """Read the entries of Secrets; `get` gives the object of that name, or raises NotFound."""
 
     async def read(name: str) -> Mapping[str, str] | None:
         try:
-            return decoded(await get(f"/api/v1/namespaces/{namespace}/secrets/{name}"))
+            return decoded(await get(name))
         except NotFound:
             return None
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from llmgwd.cluster.access import ClusterAccess, kubeconfig_paths, open_access
+from llmgwd.cluster.access import ClusterAccess, open_access
+from llmgwd.cluster.kubeconfig_files import kubeconfig_paths
 from llmgwd.errors import Blocked, LlmgwError
 from llmgwd.relay.route_events import ClusterChanged
 

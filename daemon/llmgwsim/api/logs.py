@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from llmgwsim.net.request import Request
     from llmgwsim.world.pod import LogLine, Pod, PodLog
 
-_YES = ("true", "1")
-
 
 async def serve_logs(request: Request, pod: Pod) -> None:
     """Send the log as the query asks.
@@ -24,13 +22,13 @@ async def serve_logs(request: Request, pod: Pod) -> None:
     """
     log = _chosen_log(request, pod)
     is_wanted = _time_filter(request)
-    stamped = request.argument("timestamps") in _YES
+    stamped = request.flag("timestamps")
     lines, total = log.lines()
     lines = [line for line in lines if is_wanted(line)]
     tail = request.argument("tailLines")
     if tail:
         lines = lines[max(0, len(lines) - int(tail)) :]
-    if request.argument("follow") not in _YES:
+    if not request.flag("follow"):
         request.respond(200, _render(lines, stamped), "text/plain")
         return
     request.start(200, {"content-type": "text/plain"})
@@ -52,7 +50,7 @@ def _chosen_log(request: Request, pod: Pod) -> PodLog:
     container = request.argument("container", name)
     if container != name:
         raise answers.bad_request(f"container {container} is not valid for pod {pod.name}")
-    if request.argument("previous") in _YES:
+    if request.flag("previous"):
         if pod.previous_log is None:
             text = f'previous terminated container "{name}" in pod "{pod.name}" not found'
             raise answers.bad_request(text)

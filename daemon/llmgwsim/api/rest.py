@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from llmgwsim.world.world import World
 
 Object = dict[str, Any]
-_YES = ("true", "1")
 _SUBRESOURCES = {"pods": ("log", "portforward")}
 
 
@@ -165,7 +164,7 @@ class Api:
             shown = self._show(place.kind)(item)
             body = table(place.kind.plural, [shown], version) if is_table else shown
             request.respond_json(200, body)
-        elif request.argument("watch") in _YES:
+        elif request.flag("watch"):
             self._require(user, "watch", place)
             show = self._show(place.kind)
             store = self._world.store
@@ -252,7 +251,7 @@ class Api:
             raise answers.bad_request(f"the body is not JSON: {error}") from error
 
     def _count(self, request: Request, place: _Place) -> None:
-        verb = "watch" if request.argument("watch") in _YES else request.method.lower()
+        verb = "watch" if request.flag("watch") else request.method.lower()
         name = f"{verb} {place.resource}"
         self.request_counts[name] = self.request_counts.get(name, 0) + 1
 

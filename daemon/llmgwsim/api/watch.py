@@ -36,7 +36,7 @@ class Watch:
 
     async def serve(self) -> None:
         asked = self.request.argument("resourceVersion")
-        wants_list = self.request.argument("sendInitialEvents") == "true"
+        wants_list = self.request.flag("sendInitialEvents")
         from_now = asked in ("", "0") or wants_list
         version = self.store.version if from_now else int(asked)
         if not from_now and not await self._has_log(version):
@@ -81,7 +81,7 @@ class Watch:
                     return
                 if loop.time() >= next_bookmark:
                     next_bookmark = loop.time() + self.behaviour.bookmark_s
-                    if self.request.argument("allowWatchBookmarks") in ("true", "1"):
+                    if self.request.flag("allowWatchBookmarks"):
                         await self._bookmark(version)
             limit_s = min(deadline, max(next_bookmark, loop.time() + 0.05)) - loop.time()
             try:

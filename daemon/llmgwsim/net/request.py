@@ -47,6 +47,10 @@ class Request:
     def argument(self, name: str, default: str = "") -> str:
         return self.query.get(name, [default])[0]
 
+    def flag(self, name: str) -> bool:
+        """Whether a switch is on, by Kubernetes' rule: there, and neither `0` nor `false`."""
+        return name in self.query and self.query[name][0].lower() not in ("0", "false")
+
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it comes; the client is slowed to the reader's pace."""
         while True:

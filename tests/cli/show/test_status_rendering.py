@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from llmgwctl.commands.status import verdict
 from llmgwctl.rules.timestamps import seconds_of
-from llmgwctl.service.state import Facts, explain, of_launchd, of_systemd
+from llmgwctl.service.state import ServiceState, explain, of_launchd, of_systemd
 from llmgwctl.show.forward import daemon_line, layers
 from llmgwctl.show.table import short, table
 from llmgwctl.show.terminal import Terminal, age, clean, size, span
@@ -82,18 +82,18 @@ def test_one_line_for_each_view() -> None:
 
 
 def test_the_daemon_not_running() -> None:
-    failed = Facts(
+    failed = ServiceState(
         "systemd", True, True, has_failed=True, result="exit status 78", last_line="port = 70000"
     )
     cases = {
-        "no service manager": Facts(),
-        "not installed": Facts("systemd"),
-        "installed, not enabled": Facts("systemd", True),
-        "stopped": Facts("systemd", True, True),
-        "starting": Facts("systemd", True, True, is_starting=True),
+        "no service manager": ServiceState(),
+        "not installed": ServiceState("systemd"),
+        "installed, not enabled": ServiceState("systemd", True),
+        "stopped": ServiceState("systemd", True, True),
+        "starting": ServiceState("systemd", True, True, is_starting=True),
         "failed": failed,
-        "launchd, not installed": Facts("launchd"),
-        "launchd, not loaded": Facts("launchd", True),
+        "launchd, not installed": ServiceState("launchd"),
+        "launchd, not loaded": ServiceState("launchd", True),
         "launchd, failed": failed._replace(manager="launchd"),
     }
     lines = [f"{name}:\n  llmgwctl: {explain(facts).text()}" for name, facts in cases.items()]
@@ -222,43 +222,43 @@ SHOWN = "LoadState=loaded\nActiveState={}\nUnitFileState={}\nResult={}\nExecMain
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [
-        ("LoadState=not-found\nActiveState=inactive\n", Facts("systemd")),
-        (SHOWN.format("inactive", "disabled", "success", "0"), Facts("systemd", True)),
-        (SHOWN.format("inactive", "enabled", "success", "0"), Facts("systemd", True, True)),
+        ("LoadState=not-found\nActiveState=inactive\n", ServiceState("systemd")),
+        (SHOWN.format("inactive", "disabled", "success", "0"), ServiceState("systemd", True)),
+        (SHOWN.format("inactive", "enabled", "success", "0"), ServiceState("systemd", True, True)),
         (
             SHOWN.format("failed", "enabled", "exit-code", "78"),
-            Facts("systemd", True, True, True, False, "exit status 78", "its last words"),
+            ServiceState("systemd", True, True, True, False, "exit status 78", "its last words"),
         ),
         (
             SHOWN.format("activating", "enabled", "watchdog", "0"),
-            Facts("systemd", True, True, True, False, "watchdog", "its last words"),
+            ServiceState("systemd", True, True, True, False, "watchdog", "its last words"),
         ),
         (
             SHOWN.format("activating", "enabled", "success", "0"),
-            Facts("systemd", True, True, is_starting=True),
+            ServiceState("systemd", True, True, is_starting=True),
         ),
     ],
 )
-def test_what_systemd_shows_is_read(shown: str, expected: Facts) -> None:
+def test_what_systemd_shows_is_read(shown: str, expected: ServiceState) -> None:
     assert of_systemd(shown, "its last words") == expected
 
 
 @pytest.mark.parametrize(
     ("has_plist", "shown", "expected"),
     [
-        (False, None, Facts("launchd")),
-        (True, None, Facts("launchd", True)),
+        (False, None, ServiceState("launchd")),
+        (True, None, ServiceState("launchd", True)),
         (
             True,
-            "\tstate = running\n\tlast exit code = 0\n",
-            Facts("launchd", True, True, False, True),
+            "\tstate = running\n\tpid = 71\n\tlast exit code = 0\n\t\tstate = active\n",
+            ServiceState("launchd", True, True, is_running=True, pid=71),
         ),
         (
             True,
             "\tstate = not running\n\tlast exit code = 78: EX_CONFIG\n",
-            Facts("launchd", True, True, True, False, "exit status 78", "bye"),
+            ServiceState("launchd", True, True, True, False, "exit status 78", "bye"),
         ),
     ],
 )
-def test_what_launchctl_prints_is_read(has_plist: bool, shown: Any, expected: Facts) -> None:
+def test_what_launchctl_prints_is_read(has_plist: bool, shown: Any, expected: ServiceState) -> None:
     assert of_launchd(has_plist, shown, "bye") == expected

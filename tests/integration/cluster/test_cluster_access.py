@@ -64,7 +64,7 @@ async def test_a_redirect_never_takes_the_credential_elsewhere(tmp_path: Path) -
 
         await problem_by(kubeconfig(tmp_path, api))
 
-        assert [request.path for request in api.requests] == ["/version"]
+        assert [request.path for request in api.requests] == ["/version/"]
 
 
 async def test_a_403_and_a_404_have_classes_of_their_own(tmp_path: Path) -> None:
@@ -76,9 +76,9 @@ async def test_a_403_and_a_404_have_classes_of_their_own(tmp_path: Path) -> None
         access = await open_access(kubeconfig(tmp_path, api), None)
 
         with pytest.raises(Forbidden, match="get secrets in namespace x"):
-            await access.get("/api/v1/namespaces/x/secrets/s")
+            await access.secret("s", "x")
         with pytest.raises(NotFound):
-            await access.get("/api/v1/namespaces/x/secrets/t")
+            await access.secret("t", "x")
         await access.close()
 
 
@@ -119,7 +119,8 @@ async def test_many_open_watches_do_not_starve_a_request(tmp_path: Path) -> None
 
         async def watch() -> None:
             nonlocal opened
-            async with access.stream("/api/v1/namespaces/n/pods", {"watch": "1"}, 60) as lines:
+            pods = access.core.list_namespaced_pod
+            async with access.stream(pods, "n", watch=True, read_timeout_s=60) as lines:
                 opened += 1
                 if opened == count:
                     all_open.set()
@@ -163,12 +164,12 @@ async def test_a_stream_that_falls_silent_ends(tmp_path: Path) -> None:
         return response
 
     async with serving() as api:
-        api.answers["/log"] = silence
+        api.answers["/api/v1/namespaces/n/pods/p/log"] = silence
         access = await open_access(kubeconfig(tmp_path, api), None)
         seen = []
 
         async def read() -> None:
-            async with access.stream("/log", {}, 0.2) as lines:
+            async with access.pod_log("p", "n", {}, 0.2) as lines:
                 async for line in lines:
                     seen.append(line)  # noqa: PERF401 - the last look raises
 
@@ -185,10 +186,10 @@ async def test_a_line_longer_than_any_buffer_comes_whole(tmp_path: Path) -> None
         return web.Response(body=b"x" * 3_000_000 + b"\nshort\ntail")
 
     async with serving() as api:
-        api.answers["/log"] = long_lines
+        api.answers["/api/v1/namespaces/n/pods/p/log"] = long_lines
         access = await open_access(kubeconfig(tmp_path, api), None)
 
-        async with access.stream("/log", {}, 5) as lines:
+        async with access.pod_log("p", "n", {}, 5) as lines:
             lengths = [len(line) async for line in lines]
 
         assert lengths == [3_000_000, 5, 4]

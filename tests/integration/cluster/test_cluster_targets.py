@@ -130,7 +130,7 @@ async def test_a_watch_goes_on_from_the_last_bookmark(
 
         assert watched(api) == ["7", "70", "71"]
         assert all(
-            r.query["allowWatchBookmarks"] == "true" and r.query["timeoutSeconds"]
+            r.query["allowWatchBookmarks"].lower() == "true" and r.query["timeoutSeconds"]
             for r in api.requests
             if r.query.get("watch")
         )

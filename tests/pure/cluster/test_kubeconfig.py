@@ -6,12 +6,13 @@ import base64
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 import yaml
 
 from llmgwctl.wire import ConditionKind
-from llmgwd.cluster import access as subject
 from llmgwd.cluster.kubeconfig import Entry, Kubeconfig, parse_server, read_pem
+from llmgwd.cluster.kubeconfig_files import kubeconfig_paths, read_kubeconfig
 from llmgwd.errors import Blocked
 from llmgwd.net.server import Server
 
@@ -32,7 +33,7 @@ def write(path: Path, content: object) -> str:
 
 
 def load(*paths: str, context: str | None = None) -> Kubeconfig:
-    return subject._load(paths, context)
+    return anyio.run(read_kubeconfig, paths, context)
 
 
 def mistake(*paths: str, context: str | None = None) -> Blocked:
@@ -90,9 +91,9 @@ def test_no_file_at_all_names_the_places_looked_at(tmp_path: Path) -> None:
 def test_the_places_are_the_argument_then_the_variable_then_the_default() -> None:
     environment = {"KUBECONFIG": "/a:/b::", "HOME": "/home/jane"}
 
-    assert subject.kubeconfig_paths("/mine", environment) == ("/mine",)
-    assert subject.kubeconfig_paths(None, environment) == ("/a", "/b")
-    assert subject.kubeconfig_paths(None, {})[0].endswith("/.kube/config")
+    assert kubeconfig_paths("/mine", environment) == ("/mine",)
+    assert kubeconfig_paths(None, environment) == ("/a", "/b")
+    assert kubeconfig_paths(None, {})[0].endswith("/.kube/config")
 
 
 def test_a_file_that_is_not_yaml_is_told_with_line_and_column(tmp_path: Path) -> None:

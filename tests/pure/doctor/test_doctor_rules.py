@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from llmgwctl.doctor.machine import check_service
-from llmgwctl.service.state import Facts
+from llmgwctl.service.state import ServiceState
 from llmgwctl.wire import CheckState, CheckStatus
 from llmgwd.config.model import ClusterRoute
 from llmgwd.config.target import Target
@@ -217,14 +217,19 @@ def test_an_error_becomes_a_line_and_the_rest_goes_on(error: Exception, state: s
 @pytest.mark.parametrize(
     ("facts", "lingers", "state", "words"),
     [
-        (Facts(), None, CheckState.INFO, "started by hand"),
-        (Facts("systemd"), None, CheckState.WARNING, "not installed"),
-        (Facts("systemd", is_installed=True), None, CheckState.WARNING, "not enabled"),
-        (Facts("systemd", True, True), False, CheckState.INFO, "ends with the last session"),
-        (Facts("systemd", True, True), True, CheckState.OK, "stays after logout"),
-        (Facts("launchd", True, True), None, CheckState.OK, "launchd: installed and enabled"),
+        (ServiceState(), None, CheckState.INFO, "started by hand"),
+        (ServiceState("systemd"), None, CheckState.WARNING, "not installed"),
+        (ServiceState("systemd", is_installed=True), None, CheckState.WARNING, "not enabled"),
+        (ServiceState("systemd", True, True), False, CheckState.INFO, "ends with the last session"),
+        (ServiceState("systemd", True, True), True, CheckState.OK, "stays after logout"),
         (
-            Facts("systemd", True, True, has_failed=True, result="exit status 78"),
+            ServiceState("launchd", True, True),
+            None,
+            CheckState.OK,
+            "launchd: installed",
+        ),
+        (
+            ServiceState("systemd", True, True, has_failed=True, result="exit status 78"),
             None,
             CheckState.FAILED,
             "the service failed",
@@ -232,7 +237,7 @@ def test_an_error_becomes_a_line_and_the_rest_goes_on(error: Exception, state: s
     ],
 )
 def test_the_service_manager_is_judged(
-    facts: Facts, lingers: bool | None, state: CheckState, words: str
+    facts: ServiceState, lingers: bool | None, state: CheckState, words: str
 ) -> None:
     line = check_service(facts, lingers)
 

@@ -17,7 +17,7 @@ from llmgwd.cluster.api_errors import Forbidden, NotFound
 from llmgwd.config.key_source import Command, Env, File, KeySource, Secret
 from llmgwd.errors import Blocked, Transient
 from llmgwd.gateway import key as key_module
-from llmgwd.gateway.key import KeyRing, decoded, secrets_in
+from llmgwd.gateway.key import KeyRing, decoded, secrets_by
 
 KEY = "sk-test-0123456789"
 
@@ -277,21 +277,17 @@ def test_a_forbidden_secret_names_the_rule_and_the_other_ways() -> None:
     assert "command" in refused.value.remedy
 
 
-def test_a_secret_is_read_from_its_namespace_and_a_missing_one_is_none() -> None:
-    asked: list[str] = []
-
-    async def get(path: str) -> dict[str, Any]:
-        asked.append(path)
-        if path.endswith("absent"):
+def test_the_entries_of_a_secret_are_text_and_a_missing_one_is_none() -> None:
+    async def get(name: str) -> dict[str, Any]:
+        if name == "absent":
             raise NotFound("target-missing", "not found")
         return {"data": {"K": base64.b64encode(KEY.encode()).decode()}}
 
     async def read() -> tuple[object, object]:
-        secrets = secrets_in("llm", get)
+        secrets = secrets_by(get)
         return await secrets("s"), await secrets("absent")
 
     assert asyncio.run(read()) == ({"K": KEY}, None)
-    assert asked[0] == "/api/v1/namespaces/llm/secrets/s"
 
 
 def test_entries_that_are_not_text_are_left_out() -> None:

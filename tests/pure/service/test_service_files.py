@@ -11,13 +11,11 @@ import pytest
 
 from llmgwctl.errors import ClientError
 from llmgwctl.service import installation
-from llmgwctl.service.environment import capture, search_path
-from llmgwctl.service.files import template
-from llmgwctl.service.manager import File
-from llmgwctl.service.plist import NAME, agent, listen_of
-from llmgwctl.service.plugins import commands_in, setuid_programs
-from llmgwctl.service.store import remove, write
-from llmgwctl.service.units import SERVICE, SOCKET, Wanted, service_unit, socket_unit, values
+from llmgwctl.service.environment import capture, commands_in, search_path, setuid_programs
+from llmgwctl.service.launchd_agent import NAME, agent, listen_of
+from llmgwctl.service.manager import Wanted
+from llmgwctl.service.systemd_units import SERVICE, SOCKET, service_unit, socket_unit, values
+from llmgwctl.service.unit_files import File, remove, template, write
 
 _WANTED = Wanted(
     llmgwd="/opt/llmgw/bin/llmgwd",

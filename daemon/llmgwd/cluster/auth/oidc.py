@@ -1,7 +1,7 @@
 """Logins by an OpenID provider (`auth-provider: oidc`): the id token, and its refresh.
 
-Done here because the Kubernetes library (36.1) sends the refresh token and the client's secret
-over TLS it does not verify.
+Ours, not the Kubernetes library's: that (36.1) sends the refresh token and the client's secret
+over TLS that it does not verify.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from functools import partial
 from typing import Any
 
 import anyio.to_thread
-import yaml
 
 from llmgwctl.wire import ConditionKind
+from llmgwd.cluster import kubeconfig_yaml
 from llmgwd.cluster.auth.credentials import Credential, bearer
 from llmgwd.cluster.auth.renewal import Renewed, RenewingLogin
 from llmgwd.cluster.kubeconfig import Entry, read_pem
@@ -144,16 +144,16 @@ def _save(path: str, spent: str, id_token: str, refresh_token: str) -> None:
     """Write the new tokens into the kubeconfig, as kubectl does: many a provider lets a refresh
     token be used only once. A file that cannot be written is left as it is.
     """
-    with contextlib.suppress(OSError, yaml.YAMLError, KeyError, TypeError):
+    with contextlib.suppress(OSError, kubeconfig_yaml.NotYaml, AttributeError, TypeError):
         real = os.path.realpath(path)
         with open(real, encoding="utf-8") as file:
-            document = yaml.safe_load(file)
+            document: Any = kubeconfig_yaml.parse(file.read())
         for user in document.get("users") or ():
             provider = (user.get("user") or {}).get("auth-provider") or {}
             found = provider.get("config") or {}
             if found.get("refresh-token") == spent:
                 found["id-token"], found["refresh-token"] = id_token, refresh_token
-        _replace(real, yaml.safe_dump(document, default_flow_style=False, sort_keys=False))
+        _replace(real, kubeconfig_yaml.dump(document))
 
 
 def _replace(path: str, text: str) -> None:

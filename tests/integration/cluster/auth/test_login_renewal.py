@@ -44,7 +44,7 @@ async def test_a_watch_that_meets_an_expired_token_opens_with_a_new_one(tmp_path
     script = Script(tmp_path, "give(token=(folder / 'token').read_text())")
     (tmp_path / "token").write_text("first")
     async with serving() as api:
-        api.answers |= {"/version": VERSION, "/log": VERSION}
+        api.answers |= {"/version": VERSION, "/api/v1/namespaces/n/pods/p/log": VERSION}
         api.tokens = {"first"}
         access = await open_access(kubeconfig(tmp_path, api, script.user()), None)
         await access.version()
@@ -52,7 +52,7 @@ async def test_a_watch_that_meets_an_expired_token_opens_with_a_new_one(tmp_path
         api.tokens = {"second"}
         (tmp_path / "token").write_text("second")
 
-        async with access.stream("/log", {}, 5) as lines:
+        async with access.pod_log("p", "n", {}, 5) as lines:
             assert [json.loads(line) async for line in lines] == [VERSION]
         assert script.runs == 2
         await access.close()

@@ -5,10 +5,12 @@ A unit is edited by directive, not filled in: the files stay valid units of thei
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from llmgwctl.service.manager import Wanted
 
 SERVICE: Final = "llmgwd.service"
 SOCKET: Final = "llmgwd.socket"
@@ -27,16 +29,6 @@ _NEEDS_NO_NEW_PRIVILEGES: Final = (
     "SystemCallFilter",
     "SystemCallErrorNumber",
 )
-
-
-class Wanted(NamedTuple):
-    """What of an installation ends in a unit; `listen` as in a status: "[::1]:4000"."""
-
-    llmgwd: str
-    llmgwctl: str
-    environment: Mapping[str, str]
-    listen: Sequence[str]
-    has_setuid_plugins: bool = False
 
 
 def service_unit(template: str, wanted: Wanted, systemd_version: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llmgwctl.service.units import Wanted
+    from llmgwctl.service.manager import Wanted
 
 LABEL: Final = "dev.llmgw.llmgwd"
 NAME: Final = f"{LABEL}.plist"

@@ -1,18 +1,35 @@
-"""Puts the files of a service in their place, and takes only its own away."""
+"""The files of a service: as the package has them, put in their place, and taken away again."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import tempfile
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from llmgwctl.errors import ClientError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llmgwctl.service.manager import File
+_PACKAGED = Path(__file__).resolve().parent.parent / "units"
+# An editable installation: the files are where the source tree has them.
+_SOURCE_TREE = Path(__file__).resolve().parents[3]
+
+
+class File(NamedTuple):
+    path: str
+    text: str
+
+
+def template(folder: str, name: str) -> str:
+    """Read `systemd/llmgwd.service`, `launchd/dev.llmgw.llmgwd.plist` and so on."""
+    for root in (_PACKAGED, _SOURCE_TREE):
+        path = root / folder / name
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+    raise FileNotFoundError(f"{name} is not in this installation of llmgw")
 
 
 def write(file: File) -> bool:
