@@ -57,13 +57,24 @@ class Contender:
     name: str
     port: int
     pid: int
+    bound_s: float  # from its start to a connection that is taken
+    answered_s: float  # and to the answer on that connection
     # Ends what forwards and starts it again, where the contender can do that.
     restart: Callable[[], None] | None = None
 
     def processor_s(self) -> float:
-        """Processor time its process has used, user and system."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Processor time its threads have used, user and system."""
+        tasks = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
+        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
+    def voluntary_switches(self) -> int:
+        """How often its threads have gone to sleep, each to be woken again."""
+        return sum(
+            int(line.split()[1])
+            for status in Path(f"/proc/{self.pid}/task").glob("*/status")
+            for line in status.read_text().splitlines()
+            if line.startswith("voluntary_ctxt_switches:")
+        )
 
     def resident_mib(self) -> float:
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
@@ -199,9 +210,9 @@ def _running(
         **_SILENT,
     )
     try:
-        _wait_until_served(process, port)
+        bound_s, answered_s = _wait_until_served(process, port)
         time.sleep(SETTLE_S)
-        yield Contender(name, port, process.pid)
+        yield Contender(name, port, process.pid, bound_s, answered_s)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -213,15 +224,20 @@ def _end_children(pid: int) -> None:
         os.kill(int(child), signal.SIGTERM)
 
 
-def _wait_until_served(process: subprocess.Popen[bytes], port: int) -> None:
-    """Wait for an answer from the pod: an open port alone proves nothing."""
-    deadline = time.monotonic() + START_S
+def _wait_until_served(process: subprocess.Popen[bytes], port: int) -> tuple[float, float]:
+    """Wait for an answer from the pod: an open port alone proves nothing.
+
+    Returns when a connection was taken first, and when one was answered: seconds from now.
+    """
+    start = time.monotonic()
+    bound_s = None
     while True:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as one:
+            bound_s = bound_s or time.monotonic() - start
             one.settimeout(5)
             one.sendall(b"GET /health/liveliness HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n")
             if one.recv(100).startswith(b"HTTP/1.1 200"):
-                return
-        if process.poll() is not None or time.monotonic() > deadline:
+                return bound_s, time.monotonic() - start
+        if process.poll() is not None or time.monotonic() > start + START_S:
             raise RuntimeError(f"{process.args!r} does not serve (exit {process.poll()})")
-        time.sleep(0.1)
+        time.sleep(0.005)
