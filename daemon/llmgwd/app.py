@@ -130,10 +130,11 @@ class Daemon:
             )
         self._notifier.ready()
         keep = self.manager.supervisor.keep
-        feed_watchdog = partial(self._notifier.feed_watchdog, self.manager.is_healthy)
-        keep_status = partial(self._notifier.keep_status, self.manager.status)
+        keep_status = partial(
+            self._notifier.keep_status, self.manager.status, self.manager.subscribe
+        )
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(keep, "the watchdog's feed", feed_watchdog)
+            tasks.start_soon(keep, "the watchdog's feed", self._notifier.feed_watchdog)
             tasks.start_soon(keep, "the status for systemctl", keep_status)
 
     async def _await_end(self, received: ReceivedSignals) -> None:

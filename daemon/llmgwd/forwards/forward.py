@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 # Nothing that a part reports is lost in between; this is for what only time brings about.
 TICK_S: Final = 0.5
+# On the preferred route, with an answer from the gateway, time brings nothing about.
+CALM_TICK_S: Final = 30.0
 
 
 class Forward:
@@ -176,7 +178,8 @@ class Forward:
 
     async def _keep_settling(self) -> NoReturn:
         while True:
-            await self._news.wait(TICK_S)
+            is_calm = self.state in (State.READY, State.STOPPED) and not self.health.is_open
+            await self._news.wait(CALM_TICK_S if is_calm else TICK_S)
             self._settle()
 
     def _settle(self) -> None:

@@ -64,7 +64,6 @@ class ForwardManager:
         self._started_at = timestamps.now()
         self._tasks: TaskGroup | None = None
         self._scopes: dict[str, anyio.CancelScope] = {}
-        self._healthy_at = 0.0
 
     @property
     def config(self) -> Config:
@@ -80,8 +79,7 @@ class ForwardManager:
             tasks.start_soon(keep, "the journal", self.journal.run)
             tasks.start_soon(keep, "watching files", self.files.run)
             tasks.start_soon(keep, "counting descriptors", self.descriptors.run)
-            tasks.start_soon(keep, "noticing sleep", partial(suspend.watch, self._woke))
-            tasks.start_soon(keep, "the beat", self._beat)
+            tasks.start_soon(keep, "noticing sleep", partial(suspend.notice, self._woke))
             tasks.start_soon(keep, "collecting memory", memory.collect)
             tasks.start_soon(keep, "reloading", self._reload_on_change)
             tasks.start_soon(keep, "listing models", partial(self._models.run, self.journal))
@@ -108,15 +106,6 @@ class ForwardManager:
     async def _run_forward(self, forward: Forward, scope: anyio.CancelScope) -> None:
         with scope:
             await self.supervisor.keep(f"forward {forward.name}", forward.run)
-
-    async def _beat(self) -> NoReturn:
-        while True:
-            self._healthy_at = anyio.current_time()
-            await anyio.sleep(1.0)
-
-    def is_healthy(self) -> bool:
-        """Does the loop that supervises turn? For the watchdog."""
-        return anyio.current_time() - self._healthy_at < 10.0
 
     async def drain(self) -> None:
         """Let what is carried end by itself, for a bounded time."""

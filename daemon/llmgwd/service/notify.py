@@ -12,9 +12,10 @@ import time
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping
+    from collections.abc import AsyncIterator, Callable, MutableMapping
+    from contextlib import AbstractAsyncContextManager
 
-    from llmgwctl.wire import Status
+    from llmgwctl.wire import Event, Status
 
 # The manager reads at once; one that does not for this long must not stall the loop.
 SEND_TIMEOUT_S: Final = 0.5
@@ -23,8 +24,9 @@ SEND_TIMEOUT_S: Final = 0.5
 # swaps.
 WATCHDOG_SHARE: Final = 3
 
-# A number of streams may lag by this in `systemctl status`; nobody is woken for it.
-STATUS_EVERY_S: Final = 5.0
+# What no event reports, such as the number of streams, may lag by this in `systemctl status`.
+STATUS_EVERY_S: Final = 30.0
+STATUS_TOGETHER_S: Final = 1.0
 
 
 class Notifier:
@@ -76,23 +78,28 @@ class Notifier:
         """Keep the watchdog from killing this process for one more period."""
         self._send("WATCHDOG=1")
 
-    async def feed_watchdog(self, is_healthy: Callable[[], bool]) -> None:
-        """Feed the watchdog from the loop it guards, as long as `is_healthy` says so.
+    async def feed_watchdog(self) -> None:
+        """Feed the watchdog from the loop it guards: one that is stuck feeds nothing.
 
-        A loop that is stuck feeds nothing, which is the point. Returns at once where the manager
-        set no watchdog; else it ends only by cancellation.
+        Returns at once where the manager set no watchdog; else it ends only by cancellation.
         """
         if self.watchdog_s is None:
             return
         import anyio
 
         while True:
-            if is_healthy():
-                self.feed()
+            self.feed()
             await anyio.sleep(self.watchdog_s / WATCHDOG_SHARE)
 
-    async def keep_status(self, status: Callable[[], Status]) -> None:
-        """Keep the sentence of `systemctl status` true; returns at once where nobody listens."""
+    async def keep_status(
+        self,
+        status: Callable[[], Status],
+        subscribe: Callable[[], AbstractAsyncContextManager[AsyncIterator[Event]]],
+    ) -> None:
+        """Keep the sentence of `systemctl status` true: at each event, and now and then.
+
+        Returns at once where nobody listens.
+        """
         if not self.is_listened_to:
             return
         import anyio
@@ -100,8 +107,14 @@ class Notifier:
         from llmgwd.service.sentence import sentence
 
         while True:
-            self.status(sentence(status()))
-            await anyio.sleep(STATUS_EVERY_S)
+            async with subscribe() as events:
+                is_open = True
+                while is_open:
+                    self.status(sentence(status()))
+                    # Events come in flocks: one sentence for each flock.
+                    await anyio.sleep(STATUS_TOGETHER_S)
+                    with anyio.move_on_after(STATUS_EVERY_S):
+                        is_open = await anext(events, None) is not None
 
     def _send(self, *lines: str) -> None:
         if self._address is None or not lines:

@@ -12,18 +12,22 @@ import anyio
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Transient
+from llmgwd.system.wakeup import Wakeup
 
-LOOK_S: Final = 1.0
+# While they are used up, and while all is well: most who run out of them call `note`.
+LOOK_AGAIN_S: Final = 1.0
+LOOK_S: Final = 30.0
 # So many must be free before it is called over: one connection takes two, a login plugin four.
 ROOM: Final = 8
 
 
 class Descriptors:
-    """`changed` is told when they are used up, and when there is room again."""
+    """`changed` is called when they are used up, and when there is room again."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self.are_exhausted = False
         self._changed = changed
+        self._wakeup = Wakeup()
 
     def note(self, error: BaseException | None) -> bool:
         """Take note of an error from anywhere; say whether it was of this kind."""
@@ -34,13 +38,19 @@ class Descriptors:
 
     async def run(self) -> NoReturn:
         while True:
-            await anyio.sleep(LOOK_S)
+            if self.are_exhausted:
+                await anyio.sleep(LOOK_AGAIN_S)
+            elif await self._wakeup.wait(LOOK_S):
+                # Noted a moment ago: whether there is room again is seen in a second.
+                continue
             # One is enough while all is well; after an exhaustion there has to be some room.
             self._set(not has_room(ROOM if self.are_exhausted else 1))
 
     def _set(self, are_exhausted: bool) -> None:
         if are_exhausted != self.are_exhausted:
             self.are_exhausted = are_exhausted
+            if are_exhausted:
+                self._wakeup.set()
             self._changed()
 
 

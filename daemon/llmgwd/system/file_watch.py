@@ -1,4 +1,4 @@
-"""Tells when a file changes, appears or goes, be it a link, in a folder that is not there yet, or
+"""Reports when a file changes, appears or goes, be it a link, in a folder that is not there yet, or
 on a file system that sends no word.
 
 Folders are watched, because files are replaced more often than written; what counts in the end is
@@ -14,28 +14,35 @@ from typing import Final, NoReturn
 
 import anyio
 import structlog
-from watchfiles import awatch
 
 from llmgwd.system.file_stamp import Mark, mark
+from llmgwd.system.inotify import Inotify
+from llmgwd.system.wakeup import Wakeup
 
-# Looked at this often without any word from the system: a change in the moment before the watch
-# stood, one inside a folder that is followed, network file systems, and watches that the kernel
-# refused because there are too many.
-LOOK_S: Final = 2.0
+# Where the kernel sends words, they are looked at without one this often: network file systems
+# send none for what another machine changes.
+LOOK_S: Final = 10.0
+# Where it sends none: macOS, and a user who has too many watches.
+POLL_S: Final = 2.0
+POLLS_TOGETHER: Final = 30
+# In a folder in which something changes all the time, this is how often it is looked at.
+WORDS_TOGETHER_S: Final = 0.1
 # A file is read when it has kept still for this long: editors and tools write in several steps.
 STILL_S: Final = 0.1
+# One that never does, a log, must not keep the others from being reported.
+LOOKS_UNTIL_STILL: Final = 20
 _LINKS_DEEP: Final = 8
 
 _log = structlog.get_logger()
 
 
 class WatchedFiles:
-    """All files that anybody rests on, each with who is to be told."""
+    """All files that anything rests on, each with what to call when it changes."""
 
     def __init__(self) -> None:
         self._followers: dict[object, tuple[frozenset[str], Callable[[], None]]] = {}
         self._marks: dict[str, Mark] = {}
-        self._wanted_changed = anyio.Event()
+        self._wakeup = Wakeup()
 
     def follow(self, follower: object, paths: Iterable[str], changed: Callable[[], None]) -> None:
         """Call `changed` when one of these changes; replaces what the follower named before."""
@@ -45,71 +52,60 @@ class WatchedFiles:
         if known is None or known[0] != files:
             for file in files - self._marks.keys():
                 self._marks[file] = mark(file)
-            self._wanted_changed.set()
+            self._wakeup.set()
 
     def forget(self, follower: object) -> None:
         self._followers.pop(follower, None)
 
     async def run(self) -> NoReturn:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._stop_when_cancelled)
-            await self._watch_for_ever()
-        raise AssertionError("watching never ends by itself")
-
-    async def _stop_when_cancelled(self) -> None:
-        """Free the thread that waits for the system's word: a cancellation alone does not."""
-        try:
-            await anyio.sleep_forever()
-        finally:
-            self._wanted_changed.set()
-
-    async def _watch_for_ever(self) -> NoReturn:
         while True:
-            self._wanted_changed = anyio.Event()
-            folders = _folders(self._files())
             try:
-                await self._watch(folders)
-            except OSError as error:
-                _log.warning("files are polled", reason=error.strerror or str(error))
-                await self._poll()
+                with Inotify() as inotify:
+                    await self._watch(inotify)
+            except* OSError as errors:
+                _log.info("files are polled", reason=str(errors.exceptions[0]))
+            await self._poll()
 
-    async def _watch(self, folders: set[str]) -> None:
-        """Look whenever the system says that something happened; until other folders count."""
-        if not folders:
-            await self._wanted_changed.wait()
-            return
-        words = awatch(
-            *folders,
-            watch_filter=None,
-            stop_event=self._wanted_changed,
-            recursive=False,
-            step=50,
-            debounce=200,
-            rust_timeout=int(LOOK_S * 1000),
-            yield_on_timeout=True,
-        )
-        async for _ in words:
-            await self._look()
-            if _folders(self._files()) != folders:
-                return
+    async def _watch(self, inotify: Inotify) -> NoReturn:
+        """Look whenever the system says that something happened.
+
+        Raises:
+            OSError: the kernel allows no more watches.
+        """
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._listen, inotify)
+            while True:
+                # Anew each time: what changed may be a folder that was not there, or a link. Then
+                # a look: something may have changed before the watch stood.
+                inotify.watch(_folders(self._files()))
+                await self._look()
+                await self._wakeup.wait(LOOK_S)
+        raise AssertionError("unreachable")
+
+    async def _listen(self, inotify: Inotify) -> NoReturn:
+        while True:
+            await anyio.wait_readable(inotify.fileno())
+            await anyio.sleep(WORDS_TOGETHER_S)
+            inotify.drain()
+            self._wakeup.set()
 
     async def _poll(self) -> None:
-        while not self._wanted_changed.is_set():
-            with anyio.move_on_after(LOOK_S / 2):
-                await self._wanted_changed.wait()
+        """Look often, for a while: what kept us from a watch may have passed."""
+        for _ in range(POLLS_TOGETHER):
             await self._look()
+            await self._wakeup.wait(POLL_S)
 
     async def _look(self) -> None:
-        changed = self._changed()
-        while changed:
-            await anyio.sleep(STILL_S)
-            more = self._changed()
+        changed = more = self._changed()
+        for _ in range(LOOKS_UNTIL_STILL):
             if not more:
                 break
+            await anyio.sleep(STILL_S)
+            more = self._changed()
             changed |= more
-        for files, tell in list(self._followers.values()):
+        for files, report in list(self._followers.values()):
             if files & changed:
-                tell()
+                report()
 
     def _changed(self) -> set[str]:
         marks = {file: mark(file) for file in self._files()}
@@ -122,13 +118,13 @@ class WatchedFiles:
 
 
 def _folders(files: Iterable[str]) -> set[str]:
-    """The folders in which a change could change one of the files."""
+    """Give the folders in which a change could change one of the files."""
     return {_nearest(folder) for file in files for folder in _folders_of(Path(file))}
 
 
 def _folders_of(file: Path) -> set[Path]:
-    """Of a link, its own folder and that of each place it leads to."""
-    folders = set()
+    """Give a file's folder; of a link, that of each place it leads to; of a folder, itself too."""
+    folders = {file} if file.is_dir() else set()
     for _ in range(_LINKS_DEEP):
         folders.add(file.parent)
         folders.add(file.parent.resolve())

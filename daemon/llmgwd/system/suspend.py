@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, NoReturn
 
 import anyio
 
-TICK_S: Final = 1.0
+from llmgwd.system.boot_timer import BootTimer
+
+# So rarely that it is not felt, so often that a stop of six seconds is surely seen.
+TICK_S: Final = 2.0
 # A loop on a machine under load may be this late; a lid that was closed is later.
 LATE_S: Final = 3.0
+
+Sleep = Callable[[float], Awaitable[None]]
 
 
 def clock_s() -> float:
@@ -21,11 +27,24 @@ def clock_s() -> float:
     return time.clock_gettime(counts_sleep)
 
 
-async def watch(woke: Callable[[float], None], clock: Callable[[], float] = clock_s) -> NoReturn:
+async def notice(woke: Callable[[float], None]) -> NoReturn:
     """Call `woke` with the seconds that were missed, each time some were."""
+    with contextlib.ExitStack() as stack:
+        sleep: Sleep = anyio.sleep
+        # Without it sleep is noticed all the same, up to a tick later.
+        with contextlib.suppress(OSError):
+            sleep = stack.enter_context(BootTimer()).sleep
+        await watch(woke, clock_s, sleep)
+    raise AssertionError("unreachable")
+
+
+async def watch(
+    woke: Callable[[float], None], clock: Callable[[], float], sleep: Sleep = anyio.sleep
+) -> NoReturn:
+    """Compare what `clock` says before and after each `sleep`."""
     before = clock()
     while True:
-        await anyio.sleep(TICK_S)
+        await sleep(TICK_S)
         after = clock()
         missed_s = after - before - TICK_S
         before = after

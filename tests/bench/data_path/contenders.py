@@ -57,10 +57,10 @@ class Contender:
     name: str
     port: int
     pid: int
-    bound_s: float  # from its start to a connection that is taken
-    answered_s: float  # and to the answer on that connection
     # Ends what forwards and starts it again, where the contender can do that.
     restart: Callable[[], None] | None = None
+    bound_s: float = 0.0  # from its start to a connection that is taken
+    answered_s: float = 0.0  # and to the answer on that connection
 
     def processor_s(self) -> float:
         """Processor time its threads have used, user and system."""
@@ -212,7 +212,7 @@ def _running(
     try:
         bound_s, answered_s = _wait_until_served(process, port)
         time.sleep(SETTLE_S)
-        yield Contender(name, port, process.pid, bound_s, answered_s)
+        yield Contender(name, port, process.pid, bound_s=bound_s, answered_s=answered_s)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import anyio
 import pytest
 
-from llmgwd.system.file_watch import LOOK_S, WatchedFiles
+from llmgwd.system.file_watch import LOOK_S, POLL_S, WatchedFiles
 
 # Well below the look that is taken without the system's word.
 SOON_S = 1.5
@@ -31,7 +32,6 @@ def _watching(
         async with anyio.create_task_group() as tasks:
             files.follow("test", [str(path) for path in paths], lambda: told.send_nowait(None))
             tasks.start_soon(files.run)
-            # The watch begins in a thread of its own, which does not say when.
             await anyio.sleep(0.3)
             await act(heard)
             tasks.cancel_scope.cancel()
@@ -81,6 +81,43 @@ def test_a_link_that_is_turned_to_another_file_is_told(tmp_path: Path) -> None:
         await heard()
 
     _watching([link], act)
+
+
+def test_a_file_in_a_folder_that_is_followed_is_told(tmp_path: Path) -> None:
+    """As logins are kept, one file each."""
+
+    async def act(heard: Callable[[], Awaitable[None]]) -> None:
+        (tmp_path / "cache" / "login").write_text("one")
+        await heard()
+        (tmp_path / "cache" / "login").write_text("another")
+        await heard()
+
+    (tmp_path / "cache").mkdir()
+    _watching([tmp_path / "cache"], act)
+
+
+def test_where_the_system_gives_no_watch_files_are_polled(tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    async def act(heard: Callable[[], Awaitable[None]]) -> None:
+        del heard
+        highest = max(int(each) for each in os.listdir("/dev/fd"))
+        reports: list[str] = []
+        files = WatchedFiles()
+        files.follow("test", [str(file)], lambda: reports.append("changed"))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest, hard))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(files.run)
+            await anyio.sleep(0.1)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            file.write_text("one")
+            with anyio.fail_after(POLL_S + 1):
+                while not reports:  # noqa: ASYNC110 - the callback is not async
+                    await anyio.sleep(0.01)
+            tasks.cancel_scope.cancel()
+
+    _watching([], act)
 
 
 def test_other_files_in_the_folder_are_not_told(tmp_path: Path) -> None:

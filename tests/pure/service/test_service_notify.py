@@ -8,11 +8,17 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import anyio
 import pytest
 
-from llmgwd.service.notify import Notifier, watchdog_period_s
+from llmgwctl.wire import EventKind, Severity
+from llmgwd.service.notify import STATUS_EVERY_S, Notifier, watchdog_period_s
+from llmgwd.telemetry.journal import Journal
+
+if TYPE_CHECKING:
+    from llmgwctl.wire import ConditionStatus, Status
 
 Inbox = tuple[str, socket.socket]
 
@@ -123,26 +129,51 @@ def test_a_watchdog_is_ours_only_when_it_says_so(
     assert watchdog_period_s(usec, pid, own_pid=42) == period_s
 
 
-def test_the_watchdog_is_fed_only_while_all_is_healthy(inbox: Inbox) -> None:
-    verdicts = [True, False, True]
+def test_the_watchdog_is_fed_by_the_loop_and_starves_with_it(inbox: Inbox) -> None:
+    async def feed_then_be_stuck() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(Notifier(inbox[0], watchdog_s=0.3).feed_watchdog)
+            await anyio.sleep(0.15)
+            fed = [_read(inbox), _read(inbox)]
+            time.sleep(0.5)  # noqa: ASYNC251 - this is what is tested
+            inbox[1].setblocking(False)
+            with pytest.raises(BlockingIOError):
+                _read(inbox)
+            tasks.cancel_scope.cancel()
+        assert fed == [["WATCHDOG=1"], ["WATCHDOG=1"]]
 
-    async def feed_three_times() -> None:
-        notifier = Notifier(inbox[0], watchdog_s=0.003)
+    anyio.run(feed_then_be_stuck)
 
-        def is_healthy() -> bool:
-            if not verdicts:
-                scope.cancel()
-                return False
-            return verdicts.pop(0)
 
-        with anyio.CancelScope() as scope:
-            await notifier.feed_watchdog(is_healthy)
-        notifier.stopping()
+def test_the_status_is_renewed_at_each_event(inbox: Inbox) -> None:
+    status = cast("Status", {"forwards": [], "conditions": []})
+    journal = Journal()
 
-    anyio.run(feed_three_times)
+    async def change() -> list[str]:
+        async with anyio.create_task_group() as tasks:
+            notifier = Notifier(inbox[0])
+            tasks.start_soon(notifier.keep_status, lambda: status, journal.subscribe)
+            await anyio.sleep(0.1)
+            first = _read(inbox)
+            status["conditions"] = [_condition("The disk is full.")]
+            journal.record(EventKind.CONDITION_RAISED)
+            with anyio.fail_after(STATUS_EVERY_S / 2):
+                await anyio.wait_readable(inbox[1])
+            tasks.cancel_scope.cancel()
+        return [*first, *_read(inbox)]
 
-    said = [_read(inbox) for _ in range(3)]
-    assert said == [["WATCHDOG=1"], ["WATCHDOG=1"], ["STOPPING=1"]]
+    said = anyio.run(change)
+
+    assert said == [
+        "STATUS=no forward is configured",
+        "STATUS=The disk is full",
+    ]
+
+
+def _condition(summary: str) -> ConditionStatus:
+    return cast(
+        "ConditionStatus", {"summary": summary, "severity": Severity.ERROR, "hidden_by": None}
+    )
 
 
 def test_without_a_manager_nothing_is_said_and_nothing_waits() -> None:
@@ -150,8 +181,8 @@ def test_without_a_manager_nothing_is_said_and_nothing_waits() -> None:
         notifier = Notifier()
         notifier.ready("all is well")
         with anyio.fail_after(5):
-            await notifier.feed_watchdog(lambda: True)
-            await notifier.keep_status(lambda: pytest.fail("nobody listens"))
+            await notifier.feed_watchdog()
+            await notifier.keep_status(lambda: pytest.fail("no one listens"), Journal().subscribe)
 
     anyio.run(run)
 
