@@ -131,7 +131,7 @@ def _shown(value: object) -> str:
 
 
 def _line_of(place: Place, text: str) -> int | None:
-    """Find the line by its look, for tomllib does not tell: the key's, else its table's."""
+    """Find the line of the key, else of its table, in the text: tomllib gives no positions."""
     key = place.key.partition(".")[0] or place.table.rpartition(".")[2]
     wanted = place.table if place.key else place.table.rpartition(".")[0]
     heading = re.compile(r"\s*(\[\[?)\s*([\w.]+)\s*\]\]?")

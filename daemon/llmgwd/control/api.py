@@ -1,7 +1,7 @@
 """The control API's server: the only file that speaks HTTP on the control socket.
 
-One request a connection. Before a byte is read the peer's uid is checked; whoever is slow to ask,
-or to take the answer, is cut. What the routes answer is none of this file's business.
+One request a connection. Before a byte is read the peer's uid is checked; a client that is slow to
+ask, or to take the answer, is cut off. What the routes answer is none of this file's business.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 # No route takes a body yet; what is sent all the same is read and dropped, up to this.
 BODY_LIMIT = 64 * 1024
-# A local program asks within milliseconds; who needs this long holds a connection for nothing.
+# A local program asks within milliseconds; one that needs this long holds a connection for nothing.
 ASK_WITHIN_S = 5.0
 TAKE_WITHIN_S = 10.0
 HEARTBEAT_S = 15.0
@@ -157,7 +157,7 @@ class ControlServer(web.Server):
         return response
 
     async def _beat(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
-        """Send the sign of life, which also finds out who hangs without having closed."""
+        """Send the sign of life, which also finds clients that hang without having closed."""
         with contextlib.suppress(ConnectionError):
             is_taken = True
             while is_taken:

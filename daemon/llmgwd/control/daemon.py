@@ -26,7 +26,7 @@ class Daemon(Protocol):
         """What is in force: of the last reload that held no mistake."""
 
     def status(self) -> Status:
-        """Give what is known right now; waits for nobody."""
+        """Give what is known right now; waits for nothing."""
 
     def forward_status(self, name: str) -> ForwardStatus:
         """Give what is known of one forward right now."""

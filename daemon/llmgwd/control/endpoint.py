@@ -91,7 +91,7 @@ EndpointTable = tuple[Endpoint, ...]
 
 
 def read_query(parameters: tuple[Parameter, ...], given: Mapping[str, str]) -> dict[str, Any]:
-    """Check and convert; a parameter nobody knows is a mistake too, not silence.
+    """Check and convert; an unknown parameter is a mistake, and is not ignored.
 
     Raises:
         ApiError: 400, naming the parameter, what was found and what is allowed.

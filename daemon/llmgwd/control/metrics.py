@@ -1,6 +1,6 @@
 """Metrics in Prometheus' text format: everything that can be counted in the status, and timings.
 
-Read from the status when somebody asks, so nothing is counted twice and nothing can disagree.
+Read from the status at each request, so nothing is counted twice and nothing can disagree.
 prometheus-client is imported then, too: most daemons are never asked.
 """
 
@@ -27,7 +27,7 @@ _COUNTERS = (
     ("connections", "Local connections accepted"),
     ("held", "Connections that had to wait for a route"),
     ("hold_expired", "Connections that waited in vain"),
-    ("redialed", "Connections sent again, because provably nobody had received them"),
+    ("redialed", "Connections sent again, because provably no one had received them"),
     ("cut", "Connections closed, because that could not be proved"),
     ("failed", "Connections that no route could carry"),
     ("outages", "Times without a route"),

@@ -66,15 +66,15 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     }
     mistake = {JSON: {"schema": _schema(ErrorBody)}}
     for status, text in (_EVERYWHERE | {n: _OWN.get(n, "no") for n in endpoint.refusals}).items():
-        told = {"description": text, "content": mistake}
+        response = {"description": text, "content": mistake}
         if str(status) in responses:
             # One status, two shapes: not healthy, or not answered at all.
             both = {"anyOf": [schema, _schema(ErrorBody)]}
-            told = {
+            response = {
                 "description": f"{endpoint.summary}; {text}",
                 "content": {JSON: {"schema": both}},
             }
-        responses[str(status)] = told
+        responses[str(status)] = response
     return {
         "operationId": _operation_id(endpoint),
         "summary": endpoint.summary,

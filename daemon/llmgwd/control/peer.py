@@ -15,7 +15,7 @@ _XUCRED_VERSION = 0
 
 
 def peer_uid(connection: socket.socket) -> int | None:
-    """Give the uid of the process that connected, or None where it cannot be told."""
+    """Give the uid of the process that connected, or None where the system does not say."""
     try:
         if sys.platform == "darwin":
             return uid_of_xucred(connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED_SIZE))

@@ -138,7 +138,7 @@ ENDPOINTS = (
     Endpoint(
         "POST",
         ApiPath.FORWARD_RESTART,
-        "Connect it anew, its port kept",
+        "Connect it anew; the port stays open",
         ForwardStatus,
         _restart,
         refusals=(404, 409),
@@ -146,7 +146,7 @@ ENDPOINTS = (
     Endpoint(
         "POST",
         ApiPath.FORWARD_STOP,
-        "Stop it and give its port back",
+        "Stop it and close its port",
         ForwardStatus,
         _stop,
         refusals=(404, 409),
@@ -154,7 +154,7 @@ ENDPOINTS = (
     Endpoint(
         "POST",
         ApiPath.FORWARD_START,
-        "Start it where it was stopped",
+        "Start a stopped forward",
         ForwardStatus,
         _start,
         refusals=(404, 409),

@@ -1,6 +1,6 @@
 """The order of the doctor: one check after another, and what a failure makes skip.
 
-Checks tell what they found; whether they are worth doing, how long they may take and what their
+A check reports what it found; whether they are worth doing, how long they may take and what their
 errors mean is decided here, the same for all.
 """
 
@@ -26,7 +26,7 @@ CheckContext = TypeVar("CheckContext")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of a check. `took_s` where the time itself tells something."""
+    """One line of a check. `took_s` where the time itself is worth reporting."""
 
     state: CheckState
     found: str

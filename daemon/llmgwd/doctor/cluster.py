@@ -18,7 +18,7 @@ from llmgwd.cluster.target_watch import first_view
 from llmgwd.config.key_source import Secret
 from llmgwd.doctor.checks import Clock, Finding, Skip, from_error, info, ok, warning
 from llmgwd.doctor.permissions import Need, needs, role, shown
-from llmgwd.doctor.pod_troubles import ailment, is_serious, latest_warning
+from llmgwd.doctor.pod_troubles import is_serious, latest_warning, trouble
 from llmgwd.errors import Blocked, LlmgwError
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _lacks(missing: Sequence[Need], wanted: Sequence[Need], context: CheckContex
     remedy = role(wanted, namespace, context.user)
     found = f"may not {shown(missing)} in namespace {namespace}"
     if missing[0].is_vital:
-        cause = "whoever administers the cluster has to grant it, by this Role"
+        cause = "an administrator of the cluster has to grant it, by this Role"
         return Finding(CheckState.NEEDS_PERSON, found, cause, remedy)
     return warning(found, "; ".join(need.loss for need in missing), remedy)
 
@@ -152,7 +152,7 @@ def _require_sight(context: CheckContext) -> None:
 
 
 def _blame(context: CheckContext, check: str) -> None:
-    """Raise what is wrong with the target where it is this check's to tell."""
+    """Raise what is wrong with the target where this check is the one to report it."""
     assert context.view is not None
     problem = context.view.problem
     if problem is not None and _BLAMED.get(ConditionKind(problem.code), "pods") == check:
@@ -175,27 +175,27 @@ async def check_port(context: CheckContext) -> Finding:
 
 
 async def check_pods(context: CheckContext) -> list[Finding]:
-    """Say of each pod that ails what it has; they fail only when none can be used."""
+    """Report the trouble of each pod; the check fails only when no pod can be used."""
     assert context.view is not None
     view = context.view
-    ailing = await _ailing(context)
+    troubles = await _troubled(context)
     ready = sum(pod.is_ready and not pod.is_terminating for pod in view.pods)
     if view.problem is not None:
         found = from_error(view.problem)
-        return [replace(found, state=CheckState.FAILED, cause="; ".join(ailing.values()))]
+        return [replace(found, state=CheckState.FAILED, cause="; ".join(troubles.values()))]
     head = f"{ready} of {len(view.pods)} Ready"
     if view.is_last_resort:
         name = view.endpoints[0].pod
         remedy = f"kubectl -n {context.route.namespace} describe pod {name}"
-        return [warning(f"{head}: {name} is used all the same", ailing.get(name, ""), remedy)]
+        return [warning(f"{head}: {name} is used all the same", troubles.get(name, ""), remedy)]
     lines = [
         warning(words, "", f"kubectl -n {context.route.namespace} describe pod {name}")
-        for name, words in ailing.items()
+        for name, words in troubles.items()
     ]
     return [ok(head), *lines]
 
 
-async def _ailing(context: CheckContext) -> dict[str, str]:
+async def _troubled(context: CheckContext) -> dict[str, str]:
     """Give what each pod of the target has, those that only restarted once too, by name."""
     assert context.view is not None
     cluster, namespace = context.cluster, context.route.namespace
@@ -208,7 +208,7 @@ async def _ailing(context: CheckContext) -> dict[str, str]:
     found = {}
     for pod in listed.get("items") or ():
         name = pod["metadata"]["name"]
-        words = ailment(pod) if name in names else None
+        words = trouble(pod) if name in names else None
         if words is not None:
             event = latest_warning(events, name) if is_serious(pod) else None
             found[name] = f"{name}: {words}" + (f" ({event})" if event else "")

@@ -38,7 +38,7 @@ _SHOWN_MODELS: Final = 5
 
 
 async def check_ways(context: CheckContext) -> list[Finding]:
-    """Try each way in; one that works is enough, the others only tell."""
+    """Try each kind of upgrade; one that works is enough, the others are only reported."""
     assert context.view is not None
     if ("create", "pods/portforward") in context.denied:
         raise Skip("permissions")
@@ -83,7 +83,7 @@ async def check_urls(context: CheckContext) -> list[Finding]:
 
 
 async def check_gateway(context: CheckContext) -> Finding:
-    """Ask for health as the forward does: through its own port, or a tunnel where nobody serves."""
+    """Ask for health as the forward does: through its port, or a tunnel where none is served."""
     if context.forward.probe.kind is ProbeKind.OFF:
         return info("not asked: its probe is off")
     async with _connecting(context) as (connect, where):
@@ -162,17 +162,17 @@ async def check_models(context: CheckContext) -> Finding:
 
 
 async def check_paid(context: CheckContext) -> list[Finding]:
-    """Have the gateway call each of its models for real; only on an explicit word."""
+    """Have the gateway call each of its models for real; only on an explicit request."""
     assert context.key is not None
     answer = await _ask(context, "/health", context.key.value, _PAID_S)
     body = answer.json
     if answer.status != 200 or not isinstance(body, dict):
         said = blank_out(fault_of(answer.content).message, [context.key.value])
         return [failure(f"/health answers {answer.status}", said)]
-    sick = [str(each.get("model")) for each in body.get("unhealthy_endpoints") or ()]
-    if sick:
+    failed = [str(each.get("model")) for each in body.get("unhealthy_endpoints") or ()]
+    if failed:
         remedy = "llmgwctl logs --since 5m"
-        return [failure(f"{', '.join(sorted(set(sick)))} failed a real call", "", remedy)]
+        return [failure(f"{', '.join(sorted(set(failed)))} failed a real call", "", remedy)]
     return [ok(f"{body.get('healthy_count')} models answered a real call")]
 
 

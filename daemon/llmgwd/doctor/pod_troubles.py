@@ -1,4 +1,4 @@
-"""What ails a pod, in words, from its JSON and its events. Pure."""
+"""What is wrong with a pod, in words, from its JSON and its events. Pure."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from llmgwd.cluster.pods import is_ready
 
 
-def ailment(pod: Mapping[str, Any]) -> str | None:
-    """Say in one phrase why a pod is of no use, or was of none lately; None when it is well."""
+def trouble(pod: Mapping[str, Any]) -> str | None:
+    """Say in one phrase why a pod cannot be used, or could not lately; None when all is well."""
     metadata, status = pod.get("metadata") or {}, pod.get("status") or {}
     if metadata.get("deletionTimestamp"):
         return "terminating"
-    troubles = [trouble for each in _containers(status) if (trouble := _trouble(each))]
-    if troubles:
-        return "; ".join(troubles)
+    found = [words for each in _containers(status) if (words := _of_container(each))]
+    if found:
+        return "; ".join(found)
     if status.get("phase") != "Running":
         return _phase(status)
     return None if is_ready(status) else "running, not Ready"
@@ -30,7 +30,7 @@ def _phase(status: Mapping[str, Any]) -> str:
     return f"{status.get('phase', 'Unknown')}: {reason}" if reason else str(status.get("phase"))
 
 
-def _trouble(container: Mapping[str, Any]) -> str | None:
+def _of_container(container: Mapping[str, Any]) -> str | None:
     state = container.get("state") or {}
     waiting = (state.get("waiting") or {}).get("reason")
     restarts = container.get("restartCount", 0)

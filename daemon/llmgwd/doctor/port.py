@@ -1,4 +1,4 @@
-"""The doctor's check of the local port: does somebody listen there, and is it us?"""
+"""The doctor's check of the local port: does a program listen there, and is it this daemon?"""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def check_port(context: CheckContext) -> list[Finding]:
 
 
 def _look(address: ListenAddress, status: ForwardStatus | None) -> list[Finding]:
-    """Say why nobody of ours listens at an address; blocking."""
+    """Say why this daemon does not listen at an address; blocking."""
     if not _exists(address):
         return []  # a machine without IPv6 lacks nothing
     owner = port_owner(address.port) if _answers(address) else None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from llmgwd.telemetry.journal import Journal
 
 _CONNECTIONS: Final = {
-    EventKind.CONNECTION_REDIALED: "was sent again: nobody had received it",
+    EventKind.CONNECTION_REDIALED: "was sent again: no one had received it",
     EventKind.CONNECTION_CUT: "was cut: it may have been received",
     EventKind.HOLD_EXPIRED: "waited in vain and got an answer that says why",
 }

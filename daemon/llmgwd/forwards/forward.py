@@ -49,8 +49,8 @@ class Forward:
     """Runs one forward. `files` and `journal` are shared by all; `sockets` gives the ports.
 
     Its attributes are its parts, and what `_settle` found out last: `state`, `since`,
-    `conditions` and the route that carries. Each part is made here and told of a new
-    configuration here; none knows another.
+    `conditions` and the route that carries. Each part is made and
+    reconfigured here; none knows another.
     """
 
     def __init__(
@@ -167,7 +167,7 @@ class Forward:
         for route in self.routes:
             if isinstance(route, UrlWay):
                 route.finish()
-        while self.admission.is_carrying():  # noqa: ASYNC110 - the byte path tells nobody each time
+        while self.admission.is_carrying():  # noqa: ASYNC110 - the byte path does not report each end
             await anyio.sleep(0.02)
 
     # Settling.
@@ -183,6 +183,18 @@ class Forward:
             self._settle()
 
     def _settle(self) -> None:
+        """Work out what is so now, and do and report all that follows from it.
+
+        Parts never report what changed, only that something did. They used to report each change:
+        then a route that fell and came back between two reports left a state that no event had
+        announced, and a probe's answer that came after its route's end was taken for the next
+        one's. Read anew in one go, the facts cannot contradict each other.
+
+        The order matters. The route is chosen first, because the facts are those of the chosen
+        one. Conditions come before the state that they explain, so that the event of a state can
+        name its cause. What is held goes last: by then the route that takes it stands, and a
+        client that is refused hears of today's conditions.
+        """
         self._choose()
         self._note_serving()
         facts = self._facts()
@@ -285,7 +297,7 @@ class Forward:
             case TunnelDialled(took_s):
                 self._time(Timing.DIAL, took_s)
             case RouteLost(route):
-                # One that was replaced is no news: its clients were led elsewhere before.
+                # The loss of one that was replaced means nothing: its clients go elsewhere.
                 if route in self.routes:
                     is_active = route is self.routes.active
                     self._events.lost(event, self.admission.streams, is_active=is_active)

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from llmgwd.config.model import Probe
     from llmgwd.relay.route import Route
 
-# A gateway that was sick is asked more often: people wait for it.
-SICK_EVERY_S: Final = 2.0
+# A gateway that was unhealthy is asked more often: people wait for it.
+UNHEALTHY_EVERY_S: Final = 2.0
 # The route itself failed under the question, and comes back within a moment or is called down.
 AGAIN_S: Final = 0.5
-# A healthy gateway answers within milliseconds; who waits for its first word longer than this is
-# told that it is silent.
-FIRST_WORD_S: Final = 1.5
+# A healthy gateway answers within milliseconds; after this long without a first answer it counts
+# as silent.
+FIRST_ANSWER_S: Final = 1.5
 
 
 class Health:
@@ -87,7 +87,7 @@ class Health:
 
     def _is_overdue(self) -> bool:
         asked_at = self._first_asked_at
-        return asked_at is not None and anyio.current_time() - asked_at > FIRST_WORD_S
+        return asked_at is not None and anyio.current_time() - asked_at > FIRST_ANSWER_S
 
     async def run(self) -> NoReturn:
         while True:
@@ -99,7 +99,7 @@ class Health:
     def _wait_s(self) -> float:
         if self._first_asked_at is not None and self.result.healthy is None:
             return AGAIN_S
-        return SICK_EVERY_S if self.result.healthy is False else self.how.every_s
+        return UNHEALTHY_EVERY_S if self.result.healthy is False else self.how.every_s
 
     async def _ask(self, route: Route) -> None:
         result = await probe(self.how, lambda: connect_through(route), previous=self._previous)

@@ -1,4 +1,4 @@
-"""The models behind each forward: listed when it becomes ready, and when somebody asks for them."""
+"""The models behind each forward: listed when it becomes ready, and when a client asks for them."""
 
 from __future__ import annotations
 

@@ -128,11 +128,11 @@ class RouteSet:
         if not self._routes:
             return None
         standings = [selection.Standing(each.is_up, each.since) for each in self._routes]
-        choice = selection.choose(standings, self._active, anyio.current_time())
-        if choice.index == self._active:
+        chosen = selection.choose(standings, self._active, anyio.current_time())
+        if chosen == self._active:
             return None
-        before, self._active = self._routes[self._active], choice.index
-        return before, self._routes[self._active]
+        before, self._active = self._routes[self._active], chosen
+        return before, self._routes[chosen]
 
     async def check_all(self) -> None:
         async with anyio.create_task_group() as tasks:

@@ -1,7 +1,11 @@
-"""Which of a forward's routes takes new connections: a pure choice, made again at each change.
+"""Which of a forward's routes takes what is new: a pure choice, made again at each change.
 
-A route that is preferred gets a little time to come back before another takes over, and has to
-prove itself before it gets the connections back; whatever serves is better than what does not.
+Two mistakes are possible, and they cost differently. To switch too early moves clients to and fro:
+a fallback may be slower, or answer from another gateway with other keys and models. To switch too
+late makes them wait in the hold. So a route that fell gets a little time to come back before
+another takes over, and one that came back has to stay up for a while before it gets the clients
+back. Neither rule ever keeps a client from a route that is up while the other is down: a route
+that has to prove itself is used at once if the one in use falls.
 """
 
 from __future__ import annotations
@@ -10,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-# Most losses are cured within this (a pod is replaced, tunnels are dialled again); to switch for
-# them would only move people to and fro.
+# Most losses are cured within this: a pod is replaced, tunnels are dialled again. It is a tenth of
+# the default hold, so that a client that waited this long still has time for the fallback.
 PATIENCE_S: Final = 3.0
 # A cluster that comes up after an outage often falls once or twice more.
 PROOF_S: Final = 30.0
@@ -25,32 +29,18 @@ class Standing:
     since: float
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The route (by its place) for new connections, and when to choose again at the latest."""
+def choose(standings: Sequence[Standing], active: int, now: float) -> int:
+    """Give the place of the route for what is new, among routes in order of preference.
 
-    index: int
-    again_at: float | None = None
-
-
-def choose(standings: Sequence[Standing], active: int, now: float) -> Choice:
-    """Choose among routes in order of preference; `active` is the one chosen before."""
-    usable = [index for index, each in enumerate(standings) if each.is_up]
+    `active` is the one chosen before. As time passes the choice may change without a change of
+    any route: it is to be made again now and then.
+    """
+    usable = [place for place, each in enumerate(standings) if each.is_up]
     if not usable:
-        return Choice(active)
+        return active
     if not standings[active].is_up:
-        return _instead(standings, active, usable[0], now)
-    better = [index for index in usable if index < active]
-    proved = [index for index in better if now - standings[index].since >= PROOF_S]
-    if proved:
-        return Choice(proved[0])
-    again_at = min((standings[index].since + PROOF_S for index in better), default=None)
-    return Choice(active, again_at)
-
-
-def _instead(standings: Sequence[Standing], active: int, best: int, now: float) -> Choice:
-    """The active route is down and `best` is up: at once if that is the better one anyway."""
-    give_up_at = standings[active].since + PATIENCE_S
-    if best < active or now >= give_up_at:
-        return Choice(best)
-    return Choice(active, give_up_at)
+        is_better = usable[0] < active
+        is_given_up = now - standings[active].since >= PATIENCE_S
+        return usable[0] if is_better or is_given_up else active
+    better = (place for place in usable if place < active)
+    return next((place for place in better if now - standings[place].since >= PROOF_S), active)

@@ -33,7 +33,15 @@ def derive(facts: Facts, conditions: Conditions, was: State) -> State:
 
 
 def _without_route(facts: Facts, conditions: Conditions, was: State) -> State:
-    """Blocked where a cause that hides behind no other is one that only a person can cure."""
+    """Blocked where a cause that hides behind no other is one that only a person can cure.
+
+    Several errors usually stand at once, of which one is the cause: an API server that cannot be
+    reached also leaves the last dial refused and the last view without a ready pod. Counting any
+    error for a person's would call a network outage "blocked", and its clients would be told not
+    to try again. Counting only the first would miss an expired login next to a tunnel that broke
+    because of it: which of the two was noted first is chance. So each error is judged by whether
+    another one that stands explains it (`follows` in llmgwctl/rules/conditions.py).
+    """
     if not facts.route_problems:
         # At the very beginning nothing has failed yet; later the route was replaced on request.
         return was if was is State.STARTING else State.RECONNECTING

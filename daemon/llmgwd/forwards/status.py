@@ -1,4 +1,4 @@
-"""A forward as the contract shows it, at one moment; waits for nobody."""
+"""A forward as the contract shows it, at one moment; waits for nothing."""
 
 from __future__ import annotations
 

@@ -102,6 +102,12 @@ class KubernetesRoute:
         return min((at for at in times if at is not None), default=None)
 
     def problems(self) -> list[LlmgwError]:
+        """Give what is wrong: with the kubeconfig, the target, its watch, and the dials, in this
+        order, which is that of cause and consequence.
+
+        What brought the route down stands in none of them any more once a dial is under way, so
+        it is remembered until something newer is known.
+        """
         target, dials = self._target, self.pool.dials
         watch_error = None if target.failure is None else target.failure.error
         found = [self._access.error, target.problem]
@@ -116,7 +122,13 @@ class KubernetesRoute:
         return standing
 
     def _is_passing(self, error: LlmgwError | None, failures: int) -> bool:
-        """While tunnels stand, one failed attempt is not worth reporting."""
+        """Say whether tunnels stand and an error will most likely be gone in a moment.
+
+        API servers close watches when they restart and refuse a dial in a thousand; a pod that
+        has just gone refuses dials until the watch reports it. A condition for each of these would
+        turn a forward that serves to `degraded` and back many times a day, and no one would look
+        at the one that matters.
+        """
         if not self.is_up or error is None:
             return False
         if isinstance(error, Transient):
@@ -172,7 +184,12 @@ class KubernetesRoute:
         return upgraded
 
     def _access_to_dial(self) -> ClusterAccess:
-        """Give the access that found the endpoints: another cluster has no such pods."""
+        """Give the access for the endpoints at hand: another cluster has no such pods.
+
+        After the kubeconfig was switched to another cluster the old view stands until the new
+        one's first; a dial in between belongs to the old cluster. For the same server the newest
+        access is right, because only it has the login that was renewed.
+        """
         viewed_by, current = self._target.viewed_by, self._access.current
         if viewed_by is None:
             raise Transient(ConditionKind.API_SERVER_UNREACHABLE, "No pod is known yet.")

@@ -1,4 +1,4 @@
-"""What a route is to its forward: supervised, asked, and told when to try anew."""
+"""What a route is to its forward: supervised, asked for its state, and made to try again."""
 
 from __future__ import annotations
 

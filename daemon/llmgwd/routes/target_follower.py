@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from llmgwd.relay.route_events import RouteEvents
     from llmgwd.routes.followed_access import FollowedAccess
 
-# A dial that succeeds shows a watch that could not reach the API server that it may now; it is
-# told so long after it tried: a server that lets tunnels in and nothing else is not asked all the
-# time.
+# A dial that succeeds proves that the API server can be reached: a watch that failed before the
+# dial began is tried again, but not sooner than this after its failure. A server that takes tunnels
+# and refuses all else would otherwise be asked at each dial.
 RETRY_AFTER_DIAL_S: Final = 1.0
 
 

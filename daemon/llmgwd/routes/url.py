@@ -70,7 +70,7 @@ class UrlWay:
         self._route.drain()
 
     def finish(self) -> None:
-        """The daemon is about to end: carry on only what somebody waits for."""
+        """The daemon is about to end: carry on only what a client waits for."""
         self._route.drain()
         self._route.close_idle()
 

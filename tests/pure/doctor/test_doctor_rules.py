@@ -16,7 +16,7 @@ from llmgwd.config.model import ClusterRoute
 from llmgwd.config.target import Target
 from llmgwd.doctor.checks import Check, Finding, Skip, examine, failure, info, ok, warning
 from llmgwd.doctor.permissions import needs, role, shown
-from llmgwd.doctor.pod_troubles import ailment, latest_warning
+from llmgwd.doctor.pod_troubles import latest_warning, trouble
 from llmgwd.errors import Blocked, Transient
 
 READY = {"type": "Ready", "status": "True"}
@@ -75,8 +75,8 @@ NO_NODE = {"type": "PodScheduled", "status": "False", "message": "0/3 nodes are 
         ),
     ],
 )
-def test_a_pods_ailment_is_one_phrase(item: dict[str, Any], words: str | None) -> None:
-    assert ailment(item) == words
+def test_a_pods_trouble_is_one_phrase(item: dict[str, Any], words: str | None) -> None:
+    assert trouble(item) == words
 
 
 def test_the_newest_warning_about_a_pod_is_told() -> None:

@@ -1,0 +1,127 @@
+"""The routes of a forward: kept, replaced and ended; exact instants on a virtual clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import anyio
+from virtual_clock import run
+
+from llmgwctl.wire import RouteKind
+from llmgwd.config.model import ClusterRoute, ForwardConfig, UrlRoute, localhost
+from llmgwd.forwards.route_set import RETIRED_S, RouteSet
+from llmgwd.system.supervised import Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from llmgwd.errors import LlmgwError
+
+CLUSTER, URL = ClusterRoute(), UrlRoute("https://a.example")
+FORWARD = ForwardConfig("litellm", localhost(4000), (CLUSTER, URL))
+
+
+class _Route:
+    """A route without a network: it is up when the test says so."""
+
+    kind = RouteKind.URL
+    is_on_last_resort = False
+    has_room = True
+    attempts = 0
+    retry_at = None
+
+    def __init__(self, config: ClusterRoute | UrlRoute) -> None:
+        self.config = config
+        self.name = str(config)
+        self.is_up = False
+        self.since = anyio.current_time()
+        self.retired_at: float | None = None
+        self.ended_at: float | None = None
+
+    def turn(self, is_up: bool) -> None:
+        self.is_up, self.since = is_up, anyio.current_time()
+
+    def problems(self) -> list[LlmgwError]:
+        return []
+
+    def retire(self) -> None:
+        self.retired_at = anyio.current_time()
+
+    async def run(self) -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            self.ended_at = anyio.current_time()
+
+
+def _run(work: Callable[[RouteSet], Awaitable[None]]) -> list[_Route]:
+    """Run routes for what `work` does with them; give all that were made, in order."""
+    made: list[_Route] = []
+
+    def make(config: ClusterRoute | UrlRoute, forward: ForwardConfig) -> _Route:
+        made.append(_Route(config))
+        return made[-1]
+
+    async def main() -> None:
+        routes = RouteSet(make, Supervisor(lambda: None))  # type: ignore[arg-type]
+        async with anyio.create_task_group() as tasks:
+            routes.begin(tasks)
+            routes.use(FORWARD)
+            await anyio.sleep(1)
+            await work(routes)
+            await anyio.sleep(100)
+            tasks.cancel_scope.cancel()
+
+    run(main)
+    return made
+
+
+def test_a_new_configuration_keeps_the_routes_that_stay_the_same() -> None:
+    async def work(routes: RouteSet) -> None:
+        routes.use(replace(FORWARD, routes=(URL,), hold_s=1.0))
+
+    cluster, url = _run(work)
+
+    assert (cluster.retired_at, cluster.ended_at) == (1.0, 1.0 + RETIRED_S)
+    assert (url.retired_at, url.ended_at) == (None, 101.0)
+
+
+def test_another_number_of_tunnels_makes_every_route_anew() -> None:
+    async def work(routes: RouteSet) -> None:
+        routes.use(replace(FORWARD, tunnel_limit=8))
+
+    made = _run(work)
+
+    assert [each.config for each in made] == [CLUSTER, URL] * 2
+    assert [each.retired_at for each in made] == [1.0, 1.0, None, None]
+
+
+def test_replaced_routes_finish_what_they_carry_and_ended_ones_cut_it() -> None:
+    async def work(routes: RouteSet) -> None:
+        routes.replace_all(FORWARD)
+        await anyio.sleep(1)
+        routes.end_all()
+
+    made = _run(work)
+
+    assert [each.ended_at for each in made] == [1.0 + RETIRED_S] * 2 + [2.0] * 2
+
+
+def test_the_preferred_route_is_chosen_again_when_the_routes_are_others() -> None:
+    chosen: list[object] = []
+
+    async def work(routes: RouteSet) -> None:
+        first, second = routes
+        second.turn(True)  # type: ignore[attr-defined]
+        await anyio.sleep(3)
+        chosen.append(routes.choose() == (first, second))
+        chosen.append(routes.usable is second)
+        routes.use(replace(FORWARD, routes=(CLUSTER,)))
+        chosen.append(routes.active is first)
+        chosen.append(routes.usable)
+
+    _run(work)
+
+    assert chosen == [True, True, True, None]
