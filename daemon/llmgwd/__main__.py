@@ -16,7 +16,7 @@ from llmgwctl import paths
 from llmgwd.config.model import Config, default_forward
 from llmgwd.control.socket import bind_control_socket
 from llmgwd.errors import LlmgwError
-from llmgwd.relay.sockets import ProcessSockets
+from llmgwd.listening.sockets import ProcessSockets
 from llmgwd.service.activation import inherit
 from llmgwd.system.limits import raise_limit
 

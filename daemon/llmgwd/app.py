@@ -28,6 +28,7 @@ from llmgwd.system.signals import ReceivedSignals
 from llmgwd.system.wakeup import Wakeup
 from llmgwd.telemetry import log
 from llmgwd.telemetry.journal import Journal
+from llmgwd.telemetry.spend import Spend
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from llmgwd.config.model import Config
     from llmgwd.control.socket import ControlSocket
-    from llmgwd.relay.sockets import ProcessSockets
+    from llmgwd.listening.sockets import ProcessSockets
 
 LOOP_VARIABLE: Final = "LLMGW_LOOP"
 # On top of the drain: closing what is left takes moments.
@@ -97,7 +98,8 @@ class Daemon:
 
     async def run(self) -> None:
         journal = Journal(self._state)
-        self.manager = ForwardManager(self._config, self._sockets, journal)
+        spend = Spend(self._state)
+        self.manager = ForwardManager(self._config, self._sockets, journal, spend=spend)
         asyncio.get_running_loop().set_exception_handler(self._loop_failed)
         keep = self.manager.supervisor.keep
         serve = ControlServer(self.manager, TABLE).run
@@ -116,6 +118,7 @@ class Daemon:
                     await self._await_end(received)
                     tasks.cancel_scope.cancel()
         finally:
+            spend.close()
             journal.close()
 
     async def _feed(self) -> None:

@@ -11,10 +11,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from llmgwd.config.model import ListenAddress
 from llmgwd.direct.route import UrlRoute
+
+from llmgwd.config.model import ListenAddress
+from llmgwd.listening.listener import Listener, bind
 from llmgwd.relay.counters import ForwardCounters
-from llmgwd.relay.listener import Listener, bind
 
 if TYPE_CHECKING:
     from llmgwd.errors import LlmgwError

@@ -28,7 +28,7 @@ from llmgwd.config.address import family
 from llmgwd.config.model import ClusterRoute, Config, ForwardConfig, localhost
 from llmgwd.control.socket import ControlSocket, bind_control_socket
 from llmgwd.errors import Blocked
-from llmgwd.relay.sockets import ProcessSockets
+from llmgwd.listening.sockets import ProcessSockets
 from llmgwd.service.activation import Inherited
 from llmgwd.service.notify import Notifier
 from llmgwd.system.port_owner import port_owner

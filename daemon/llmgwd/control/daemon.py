@@ -8,9 +8,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
-    from llmgwctl.wire import Event, ForwardStatus, ModelsStatus, Status
+    from llmgwctl.wire import DaySpend, Event, ForwardStatus, ModelsStatus, Status
     from llmgwd.config.model import Config
     from llmgwd.gateway.key import Key
+    from llmgwd.relay.records import RequestRecords
     from llmgwd.telemetry.timings import Timings
 
 
@@ -36,6 +37,16 @@ class Daemon(Protocol):
 
     def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
         """Watch events from now on; a watcher that falls behind meets the iterator's end."""
+
+    def requests(self, name: str | None) -> list[RequestRecords]:
+        """Give the records of this forward's requests, or of all forwards'.
+
+        Raises:
+            UnknownForward: none has that name.
+        """
+
+    def spend(self) -> list[DaySpend]:
+        """Give what passed through each day, the oldest first."""
 
     async def restart(self, name: str) -> None: ...
 

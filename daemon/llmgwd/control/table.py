@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmgwctl.wire import ApiPath
-from llmgwd.control import doctor, key, logs, metrics, models, routes
+from llmgwd.control import doctor, key, logs, metrics, models, requests, routes
 from llmgwd.control.endpoint import Call, Endpoint, Reply
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ async def _document(daemon: Daemon, call: Call) -> Reply:
 
 TABLE: tuple[Endpoint, ...] = (
     *routes.ENDPOINTS,
+    *requests.ENDPOINTS,
     *key.ENDPOINTS,
     *models.ENDPOINTS,
     *logs.ENDPOINTS,

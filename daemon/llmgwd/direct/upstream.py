@@ -1,6 +1,6 @@
-"""One connection to the upstream: dialled ahead, used by one local connection, never again.
+"""One connection to the upstream: dialled ahead, used for one request, never again.
 
-A connection that has carried requests is not kept for others: a server that closes it just then
+A connection that has carried a request is not kept for another: a server that closes it just then
 would leave it unknown whether the next request was received. A fresh one is closed by us before a
 server would think of it.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import anyio
 
@@ -22,52 +22,77 @@ from llmgwd.net.server import Server
 from llmgwd.net.tls import ResumingContext, Trust, client_context
 
 if TYPE_CHECKING:
-    from llmgwd.direct.rewrite import Address
+    from collections.abc import Callable
+
+    from llmgwd.direct.address import Address
+    from llmgwd.relay.route import StreamOwner
 
 # Names that take longer, and handshakes, are down for all practical purposes.
 DIAL_S: Final = 5.0
 WRITE_HIGH_BYTES: Final = 256 * 1024
 
 
-class User(Protocol):
-    """Who has an upstream connection to itself."""
-
-    def upstream_data(self, data: bytes) -> None: ...
-
-    def upstream_ended(self) -> None:
-        """Upstream has said its last byte."""
-
-    def upstream_lost(self, cause: Exception | None) -> None:
-        """It is gone: after `upstream_ended`, or broken."""
-
-    def upstream_stalled(self) -> None:
-        """Upstream does not read fast enough: stop what goes there."""
-
-    def upstream_reads_again(self) -> None: ...
-
-
 class Upstream(asyncio.Protocol):
-    """asyncio's protocol for an upstream connection; idle until it has a user."""
+    """asyncio's protocol for an upstream connection, and the `Stream` of the owner that takes it.
 
-    def __init__(self, tls: ResumingContext | None) -> None:
+    `ended` is called once when it is gone.
+    """
+
+    pod = None
+
+    def __init__(
+        self,
+        address: Address,
+        tls: ResumingContext | None,
+        ended: Callable[[Upstream], None] = lambda _upstream: None,
+    ) -> None:
         self.is_closed = False
         self.dialled_at = asyncio.get_running_loop().time()
+        self._address = address
         self._tls = tls
-        self._user: User | None = None
+        self._ended = ended
+        self._owner: StreamOwner | None = None
         self._transport: asyncio.Transport
 
-    def take(self, user: User) -> None:
-        self._user = user
+    def take(self, owner: StreamOwner) -> None:
+        """Carry what the owner has to send, and what comes back."""
+        self._owner = owner
+        if payload := owner.unsent():
+            self._transport.write(payload)
+        owner.stream_opened(self)
 
-    def write(self, data: bytes) -> None:
-        self._transport.write(data)
+    def fail(self, cause: LlmgwError) -> None:
+        """The route ends: so does this, whatever it carries."""
+        owner, self._owner = self._owner, None
+        self._transport.abort()
+        if owner is not None:
+            owner.stream_failed(cause, False)
+
+    # As a stream.
+
+    def send(self, payload: bytes) -> None:
+        if not self.is_closed:
+            self._transport.write(payload)
 
     def finish(self) -> None:
         """Pass a half-close on; with TLS, which has none here, it is the end of both halves."""
+        if self.is_closed:
+            return
         if self._transport.can_write_eof():
             self._transport.write_eof()
         else:
-            self._transport.close()
+            self.close()
+
+    def discard(self) -> None:
+        """Drop it with whatever is not sent yet; the server sees its client gone."""
+        if self._transport.get_write_buffer_size():
+            self.reset()
+        else:
+            self.close()
+
+    def reset(self) -> None:
+        self._owner = None
+        self._transport.abort()
 
     def pause(self) -> None:
         if not self.is_closed:
@@ -78,13 +103,8 @@ class Upstream(asyncio.Protocol):
             self._transport.resume_reading()
 
     def close(self) -> None:
-        self._user = None
+        self._owner = None
         self._transport.close()
-
-    def abort(self) -> None:
-        """Drop it with whatever is not sent yet; the server sees its client gone."""
-        self._user = None
-        self._transport.abort()
 
     # asyncio's side.
 
@@ -97,40 +117,44 @@ class Upstream(asyncio.Protocol):
         if self._tls is not None:
             self._tls.remember(self._transport.get_extra_info("ssl_object"))
             self._tls = None
-        if self._user is not None:
-            self._user.upstream_data(data)
+        if self._owner is not None:
+            self._owner.stream_data(data)
         else:
             # A server that speaks unasked (408, usually) is about to close.
             self._transport.abort()
 
     def eof_received(self) -> bool:
-        if self._user is not None:
-            self._user.upstream_ended()
+        owner, self._owner = self._owner, None
+        if owner is not None:
+            owner.stream_ended()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_closed = True
-        user, self._user = self._user, None
-        if user is not None:
-            user.upstream_lost(exc)
+        self._ended(self)
+        owner, self._owner = self._owner, None
+        if owner is not None:
+            why = f": {exc}" if exc is not None else ""
+            message = f"The connection to {self._address} broke{why}."
+            owner.stream_failed(Transient(ConditionKind.URL_UNREACHABLE, message), False)
 
     def pause_writing(self) -> None:
-        if self._user is not None:
-            self._user.upstream_stalled()
+        if self._owner is not None:
+            self._owner.pause_sending()
 
     def resume_writing(self) -> None:
-        if self._user is not None:
-            self._user.upstream_reads_again()
+        if self._owner is not None:
+            self._owner.resume_sending()
 
 
 class UpstreamDialer:
     """Makes upstream connections to one address, through the environment's proxy if it has one."""
 
     def __init__(self, address: Address) -> None:
-        self._address = address
+        self.address = address
         self._tls: ResumingContext | None = None
 
-    async def dial(self) -> Upstream:
+    async def dial(self, ended: Callable[[Upstream], None] = lambda _upstream: None) -> Upstream:
         """Connect, with TLS where the address has it.
 
         Raises:
@@ -139,16 +163,17 @@ class UpstreamDialer:
         """
         try:
             with anyio.fail_after(DIAL_S):
-                _, upstream = await self._dialer().dial(lambda: Upstream(self._tls))
+                dialer = self._dialer()
+                _, upstream = await dialer.dial(lambda: Upstream(self.address, self._tls, ended))
         except TimeoutError as error:
-            message = f"{self._address} cannot be reached: no answer within {DIAL_S:g} s."
+            message = f"{self.address} cannot be reached: no answer within {DIAL_S:g} s."
             raise Transient(ConditionKind.URL_UNREACHABLE, message, _REMEDY) from error
         except LlmgwError as error:
-            raise _explained(self._address, error) from error.__cause__ or error
+            raise _explained(self.address, error) from error.__cause__ or error
         return upstream
 
     def _dialer(self) -> Dialer:
-        address = self._address
+        address = self.address
         if address.is_tls and self._tls is None:
             # Reading the system's authorities takes some 20 ms, so it waits until it is needed.
             self._tls = client_context(Trust(None, "system"), None)

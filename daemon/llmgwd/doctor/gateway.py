@@ -15,8 +15,8 @@ from llmgwctl.rules.nearest import nearest
 from llmgwctl.rules.secrets import blank_out
 from llmgwctl.wire import CheckState, UpgradeKind
 from llmgwd.config.model import ProbeKind
+from llmgwd.direct.address import parse_url
 from llmgwd.direct.check import check as check_address
-from llmgwd.direct.rewrite import parse_url
 from llmgwd.direct.upstream import UpstreamDialer
 from llmgwd.doctor.checks import Clock, Finding, Skip, failure, from_error, info, ok, warning
 from llmgwd.doctor.tunnel_stream import converse, open_tunnel
@@ -72,7 +72,7 @@ async def check_urls(context: CheckContext) -> list[Finding]:
     for url in context.urls:
         address = parse_url(url)
         with Clock() as clock:
-            problem = await check_address(UpstreamDialer(address), address)
+            problem = await check_address(UpstreamDialer(address))
         if problem is None:
             findings.append(ok(f"{address} answers", clock.took_s))
         elif context.has_cluster:

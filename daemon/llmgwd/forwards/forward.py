@@ -20,19 +20,27 @@ from llmgwd.forwards.events import ForwardEvents
 from llmgwd.forwards.facts import Facts
 from llmgwd.forwards.health import Health
 from llmgwd.forwards.route_set import RouteSet
-from llmgwd.relay.admission import AdmissionQueue, Reason
-from llmgwd.relay.listener import BACKLOG
-from llmgwd.relay.listeners import Listeners, Sockets
+from llmgwd.gateway.unavailable import Trouble
+from llmgwd.listening.listener import BACKLOG
+from llmgwd.listening.listeners import Listeners, Sockets
+from llmgwd.relay.admission import AdmissionQueue
+from llmgwd.relay.context import RelayContext
+from llmgwd.relay.counters import ForwardCounters
+from llmgwd.relay.records import RequestRecords
 from llmgwd.relay.route_events import RouteLost, TunnelDialled
 from llmgwd.routes.kubernetes import KubernetesRoute
-from llmgwd.routes.url import UrlWay
+from llmgwd.routes.url import UrlRoute
 from llmgwd.system.supervised import Supervisor
 from llmgwd.system.wakeup import Wakeup
 from llmgwd.telemetry.timings import Timing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llmgwctl.wire import RequestRecord
     from llmgwd.config.model import ForwardConfig
     from llmgwd.errors import LlmgwError
+    from llmgwd.relay.kept_request import ResendBudget
     from llmgwd.relay.route_events import RouteEvent
     from llmgwd.routes.route import Route
     from llmgwd.system.file_watch import WatchedFiles
@@ -43,6 +51,9 @@ if TYPE_CHECKING:
 TICK_S: Final = 0.5
 # On the preferred route, with an answer from the gateway, time brings nothing about.
 CALM_TICK_S: Final = 30.0
+# How long a kept connection may still ask before the daemon ends.
+LAST_REQUEST_S: Final = 0.7
+LOOK_S: Final = 0.02
 
 
 class Forward:
@@ -60,25 +71,35 @@ class Forward:
         journal: Journal,
         files: WatchedFiles,
         timings: Timings,
+        budget: ResendBudget,
+        request_ended: Callable[[RequestRecord], None],
     ) -> None:
         self.config = forward
         self.state = State.STARTING
         self.since = timestamps.now()
         self.conditions = Conditions()
+        counters = ForwardCounters()
         self.admission = AdmissionQueue(
             lambda: self.routes.usable,
-            self._reason,
+            counters,
             self._flush,
             self._time,
             forward.hold_s,
             self._hold_limit(forward),
         )
-        self.listeners = Listeners(
-            forward.listen, sockets, self.admission, self.admission.counters, self.changed
+        self.relay = RelayContext(
+            self.admission,
+            self._trouble,
+            RequestRecords(forward.name, self._request_ended),
+            counters,
+            budget=budget,
         )
+        self.relay.reconfigure(forward)
+        self.listeners = Listeners(forward.listen, sockets, self.relay, self.changed)
         self.health = Health(forward.probe, self.askable_route, self.changed, self._time)
         self._files = files
         self._timings = timings
+        self._report_request = request_ended
         self._events = ForwardEvents(forward.name, journal, self._time)
         self._supervisor = Supervisor(self.changed, forward=forward.name)
         self.routes = RouteSet(self._make_route, self._supervisor)
@@ -108,10 +129,8 @@ class Forward:
         self, wanted: model.ClusterRoute | model.UrlRoute, forward: ForwardConfig
     ) -> Route:
         if isinstance(wanted, model.UrlRoute):
-            return UrlWay(wanted, self, self.admission)
-        return KubernetesRoute(
-            wanted, self, self._has_demand, self.admission, self._files, forward.tunnel_limit
-        )
+            return UrlRoute(wanted, self)
+        return KubernetesRoute(wanted, self, self._has_demand, self._files, forward.tunnel_limit)
 
     # What a person asks.
 
@@ -120,6 +139,7 @@ class Forward:
         self.config = forward
         self.listeners.want(forward.listen)
         self.admission.reconfigure(forward.hold_s, self._hold_limit(forward))
+        self.relay.reconfigure(forward)
         if not self._is_stopped:
             self.routes.use(forward)
             await self.listeners.open()
@@ -140,7 +160,8 @@ class Forward:
         self._is_stopped = True
         self.listeners.shut(keep_handed_over=True)
         self.admission.is_refusing = True
-        self.admission.refuse_held()
+        self.admission.give_up_held()
+        self.relay.connections.close_idle()
         self.routes.end_all()
         self._settle()
 
@@ -160,15 +181,28 @@ class Forward:
         self.health.ask_now()
 
     async def drain(self) -> None:
-        """Accept no more and return when nothing is carried; the caller bounds the time."""
+        """Accept no more and return when nothing is carried; the caller bounds the time.
+
+        Kept connections come last. A request that is leaving on one just now would be lost if it
+        were closed, so each is served once more, if its client asks within a moment, and told to
+        close; only those that stay silent are closed.
+        """
         self.listeners.shut(keep_handed_over=False)
-        self.admission.is_refusing = True
-        self.admission.refuse_held()
-        for route in self.routes:
-            if isinstance(route, UrlWay):
-                route.finish()
-        while self.admission.is_carrying():  # noqa: ASYNC110 - the byte path does not report each end
-            await anyio.sleep(0.02)
+        self.relay.connections.is_draining = True
+        self.admission.is_draining = True
+        if self.routes.usable is None:
+            self.admission.give_up_held()
+        silent_at = anyio.current_time() + LAST_REQUEST_S
+        while self._is_carrying() or (  # noqa: ASYNC110 - as below
+            self.relay.connections.idle_count and anyio.current_time() < silent_at
+        ):
+            await anyio.sleep(LOOK_S)
+        self.relay.connections.close_idle()
+        while self._is_carrying():  # noqa: ASYNC110 - the byte path reports no single end
+            await anyio.sleep(LOOK_S)
+
+    def _is_carrying(self) -> bool:
+        return self.admission.streams > 0 or self.relay.connections.has_unwritten
 
     # Settling.
 
@@ -211,8 +245,6 @@ class Forward:
         if switched is not None:
             before, after = switched
             self._events.switched(after, next(iter(before.problems()), None))
-            if isinstance(before, UrlWay):
-                before.retire()
 
     def _note_serving(self) -> None:
         """Note when a route begins to carry, when none does any more, and when it is another."""
@@ -246,7 +278,7 @@ class Forward:
         before, self.state = self.state, after
         self.since = timestamps.now()
         if before in SERVING_STATES and self.state not in (*SERVING_STATES, State.STOPPED):
-            self.admission.counters.outages += 1
+            self.relay.counters.outages += 1
         self.admission.reconfigure(self.config.hold_s, self._hold_limit(self.config))
         self._events.state(before, self.state, self.conditions.worst())
 
@@ -265,24 +297,35 @@ class Forward:
             return None
         return route
 
-    def _reason(self) -> Reason:
+    def _trouble(self) -> Trouble:
+        """Word why nothing carries a request now."""
         if self._is_stopped:
             return _stopped(self.name)
         worst = self.conditions.worst()
-        if self.admission.is_refusing:
-            return Reason("stopping", "llmgwd is being stopped.", "", 1, needs_person=False)
+        if self.admission.is_draining:
+            return Trouble(503, "stopping", "llmgwd is being stopped.", retry_after_s=1)
         if worst is None:
-            message = "The way to the gateway is not there yet."
-            return Reason("starting", message, "See: llmgwctl status", 2, needs_person=False)
-        is_blocked = self.state is State.BLOCKED
-        return Reason(
-            worst.kind.value, worst.summary, worst.remedy, self._retry_after_s(), is_blocked
+            message = "The route to the gateway is not there yet."
+            return Trouble(503, "starting", message, "See: llmgwctl status", retry_after_s=2)
+        return Trouble(
+            503,
+            worst.kind.value,
+            worst.summary,
+            worst.remedy,
+            retry_after_s=self._retry_after_s(),
+            may_retry=self.state is not State.BLOCKED,
         )
 
     def _retry_after_s(self) -> int:
         now = anyio.current_time()
         waits = [route.retry_at - now for route in self.routes if route.retry_at is not None]
         return max(1, math.ceil(min(waits, default=5.0)))
+
+    def _request_ended(self, record: RequestRecord) -> None:
+        if record["first_byte_s"] is not None:
+            self._time(Timing.FIRST_BYTE, record["first_byte_s"])
+        self._time(Timing.REQUEST, record["total_s"])
+        self._report_request(record)
 
     def _time(self, timing: Timing, seconds: float) -> None:
         self._timings.note(timing, self.name, seconds)
@@ -308,11 +351,12 @@ class Forward:
         return len(self.admission.hold) > 0
 
 
-def _stopped(name: str) -> Reason:
-    return Reason(
+def _stopped(name: str) -> Trouble:
+    return Trouble(
+        503,
         "stopped",
         f"The forward {name} was stopped.",
         f"Start it: llmgwctl start {name}",
-        30,
-        needs_person=True,
+        retry_after_s=30,
+        may_retry=False,
     )

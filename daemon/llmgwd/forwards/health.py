@@ -12,7 +12,7 @@ from llmgwctl.wire import ConditionKind, GatewayStatus
 from llmgwd.config.model import ProbeKind
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.gateway.probe import UNKNOWN, ProbeResult, probe
-from llmgwd.relay.probe_client import connect_through
+from llmgwd.relay.byte_stream import connect_through
 from llmgwd.system.wakeup import Wakeup
 from llmgwd.telemetry.timings import Timing
 

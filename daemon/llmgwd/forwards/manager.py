@@ -22,10 +22,12 @@ from llmgwd.forwards.forward import Forward
 from llmgwd.forwards.keys import Keys
 from llmgwd.forwards.models import ModelLists
 from llmgwd.forwards.status import condition_statuses, forward_status
+from llmgwd.relay.kept_request import ResendBudget
 from llmgwd.system import memory, suspend
 from llmgwd.system.descriptors import Descriptors, exhausted
 from llmgwd.system.file_watch import WatchedFiles
 from llmgwd.system.supervised import Supervisor
+from llmgwd.telemetry.spend import Spend
 from llmgwd.telemetry.timings import Timings
 
 if TYPE_CHECKING:
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
 
     from llmgwd.config.model import Config, ForwardConfig
     from llmgwd.gateway.key import Key
-    from llmgwd.relay.listeners import Sockets
+    from llmgwd.listening.listeners import Sockets
+    from llmgwd.relay.records import RequestRecords
     from llmgwd.telemetry.journal import Journal
 
 DRAIN_S: Final = 30.0
@@ -46,7 +49,9 @@ class ForwardManager:
     attributes.
     """
 
-    def __init__(self, config: Config, sockets: Sockets, journal: Journal) -> None:
+    def __init__(
+        self, config: Config, sockets: Sockets, journal: Journal, spend: Spend | None = None
+    ) -> None:
         self.journal = journal
         self.forwards: dict[str, Forward] = {}
         self.files = WatchedFiles()
@@ -56,6 +61,8 @@ class ForwardManager:
         self.descriptors = Descriptors(self._settle)
         self._config = ConfigInForce(config, journal, self._become, self._settle)
         self._sockets = sockets
+        self._spend = spend or Spend()
+        self._budget = ResendBudget()
         self._keys = Keys()
         self._models = ModelLists(
             self._keys, lambda name: self.forwards.get(name), lambda: self.config.gateway.key
@@ -77,6 +84,7 @@ class ForwardManager:
             self._tasks = tasks
             keep = self.supervisor.keep
             tasks.start_soon(keep, "the journal", self.journal.run)
+            tasks.start_soon(keep, "the spend", self._spend.run)
             tasks.start_soon(keep, "watching files", self.files.run)
             tasks.start_soon(keep, "counting descriptors", self.descriptors.run)
             tasks.start_soon(keep, "noticing sleep", partial(suspend.notice, self._woke))
@@ -92,7 +100,15 @@ class ForwardManager:
 
     def _start(self, forward: ForwardConfig) -> None:
         assert self._tasks is not None
-        running = Forward(forward, self._sockets, self.journal, self.files, self.timings)
+        running = Forward(
+            forward,
+            self._sockets,
+            self.journal,
+            self.files,
+            self.timings,
+            self._budget,
+            self._spend.add,
+        )
         self.forwards[forward.name] = running
         scope = self._scopes[forward.name] = anyio.CancelScope()
         self._tasks.start_soon(self._run_forward, running, scope)
@@ -144,6 +160,13 @@ class ForwardManager:
 
     def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[wire.Event]]:
         return self.journal.subscribe()
+
+    def requests(self, name: str | None) -> list[RequestRecords]:
+        chosen = self.forwards.values() if name is None else [self._forward(name)]
+        return [forward.relay.records for forward in chosen]
+
+    def spend(self) -> list[wire.DaySpend]:
+        return self._spend.days()
 
     async def restart(self, name: str) -> None:
         self._forward(name).restart()
@@ -209,6 +232,9 @@ class ForwardManager:
     def _settle(self) -> None:
         """Work out the daemon's own conditions, and record what changed."""
         before = self._conditions
+        if self.descriptors.are_exhausted:
+            for forward in self.forwards.values():
+                forward.relay.connections.close_idle()
         problems = self._problems()
         self._conditions = before.renewed(problems, timestamps.now(), is_serving=True)
         record_conditions(self.journal, before, self._conditions)

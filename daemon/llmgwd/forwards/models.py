@@ -10,7 +10,7 @@ from llmgwctl.wire import SERVING_STATES, EventKind, ModelsStatus
 from llmgwd.config.key_source import Command
 from llmgwd.config.model import ProbeKind
 from llmgwd.gateway.models import ModelList
-from llmgwd.relay.probe_client import connect_through
+from llmgwd.relay.byte_stream import connect_through
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -27,7 +27,7 @@ def forward_status(forward: Forward) -> ForwardStatus:
         "streams": forward.admission.streams,
         "held": len(forward.admission.hold),
         "gateway": forward.health.status(),
-        "counters": cast("Counters", forward.admission.counters.as_counters()),
+        "counters": cast("Counters", forward.relay.counters.as_counters()),
         "conditions": condition_statuses(forward.conditions),
     }
 

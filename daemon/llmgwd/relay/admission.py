@@ -1,93 +1,76 @@
-"""Where a forward's connections arrive: carried, held, or answered with the reason why not."""
+"""Where requests and raw connections arrive: carried, held, or answered with the reason why not."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from llmgwctl.wire import EventKind
-from llmgwd.gateway.unavailable import refusal
-from llmgwd.relay.counters import ForwardCounters
 from llmgwd.relay.hold import HoldQueue
 from llmgwd.telemetry.event_batch import EventBatch, Flush
 from llmgwd.telemetry.timings import Timing
 
 if TYPE_CHECKING:
     from llmgwd.errors import LlmgwError
-    from llmgwd.relay.connection import LocalConnection
-    from llmgwd.relay.route import Route
+    from llmgwd.relay.counters import ForwardCounters
+    from llmgwd.relay.route import Carried, Route
 
-# A connection that a route gave back although it is up is not thrown at it again at once.
+# What a route sent back although it is up is not given to it again at once.
 RELEASE_DELAY_S: Final = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why nothing can carry a connection, for the answer to its client."""
-
-    code: str
-    message: str
-    remedy: str
-    retry_after_s: int
-    needs_person: bool
-
-
 class AdmissionQueue:
-    """The `Admission` of one forward. `route` gives who carries now, or None: hold."""
+    """The `Admission` of one forward. `route` gives the route that carries now, or None: hold."""
 
     def __init__(
         self,
         route: Callable[[], Route | None],
-        reason: Callable[[], Reason],
+        counters: ForwardCounters,
         flush: Flush,
         time: Callable[[Timing, float], None],
         hold_s: float,
         hold_limit: int,
     ) -> None:
-        self.counters = ForwardCounters()
         self.hold = HoldQueue(hold_s, hold_limit, self._expire)
-        self.is_refusing = False  # stopped, or about to end: nobody is held
+        self.is_refusing = False  # stopped: nothing is carried or held
+        self.is_draining = False  # about to end: what can be carried is, nothing is held
+        self._counters = counters
         self._route = route
-        self._reason = reason
         self._time = time
         self._batch = EventBatch(flush)
-        self._carried: set[LocalConnection] = set()
-        self._is_breathing = False
+        self._carried: set[Carried] = set()
+        self._is_releasing = False
 
     @property
     def streams(self) -> int:
+        """Exchanges and raw connections that a route carries now."""
         return len(self._carried)
-
-    def is_carrying(self) -> bool:
-        """Say whether more is to come for a client; whom the end was told may take its time."""
-        return any(not connection.is_done for connection in self._carried)
 
     # As the admission.
 
-    def admit(self, connection: LocalConnection, cause: LlmgwError | None) -> None:
-        self._carried.discard(connection)
+    def admit(self, carried: Carried, cause: LlmgwError | None) -> None:
+        self._carried.discard(carried)
         route = None if self.is_refusing else self._route()
         if route is not None and cause is None:
-            self._carry(route, connection)
-        elif self.is_refusing or not self.hold.add(connection):
-            self._refuse(connection)
+            self._carry(route, carried)
+        elif self._holds_none(route) or not self.hold.add(carried):
+            self._give_up(carried)
         else:
-            self.counters.held += 1
+            self._counters.held += 1
             if route is not None:
                 self._release_soon()
 
-    def closed(self, connection: LocalConnection) -> None:
-        self._carried.discard(connection)
-        self.hold.remove(connection)
+    def ended(self, carried: Carried) -> None:
+        self._carried.discard(carried)
+        self.hold.remove(carried)
 
-    def redialed(self, connection: LocalConnection, cause: LlmgwError) -> None:
-        self.counters.redialed += 1
+    def resent(self, cause: LlmgwError) -> None:
+        self._counters.redialed += 1
         self._batch.add(EventKind.CONNECTION_REDIALED, cause)
 
-    def cut(self, connection: LocalConnection, cause: LlmgwError) -> None:
-        self.counters.cut += 1
+    def cut(self, cause: LlmgwError) -> None:
+        self._counters.cut += 1
         self._batch.add(EventKind.CONNECTION_CUT, cause)
 
     # As the forward's.
@@ -102,50 +85,45 @@ class AdmissionQueue:
         if route is None:
             return 0
         waiting = self.hold.release()
-        now = asyncio.get_running_loop().time()
-        for connection in waiting:
-            self._time(Timing.HOLD, now - connection.opened_at)
-            self._carry(route, connection)
+        for carried, held_s in waiting:
+            self._time(Timing.HOLD, held_s)
+            carried.was_held(held_s)
+            self._carry(route, carried)
         return len(waiting)
 
-    def refuse_held(self) -> None:
-        for connection in self.hold.release():
-            self._refuse(connection)
+    def give_up_held(self) -> None:
+        """Answer all that wait with the reason why nothing carries them."""
+        for carried, held_s in self.hold.release():
+            carried.was_held(held_s)
+            self._give_up(carried)
 
-    def tell(self) -> None:
+    def flush_events(self) -> None:
         """Let no count wait for its event."""
         self._batch.tell()
 
     # Inside.
 
-    def _carry(self, route: Route, connection: LocalConnection) -> None:
-        self._carried.add(connection)
-        route.carry(connection)
+    def _holds_none(self, route: Route | None) -> bool:
+        return self.is_refusing or (self.is_draining and route is None)
+
+    def _carry(self, route: Route, carried: Carried) -> None:
+        self._carried.add(carried)
+        carried.carry(route)
 
     def _release_soon(self) -> None:
-        if not self._is_breathing:
-            self._is_breathing = True
+        if not self._is_releasing:
+            self._is_releasing = True
             asyncio.get_running_loop().call_later(RELEASE_DELAY_S, self._release_later)
 
     def _release_later(self) -> None:
-        self._is_breathing = False
+        self._is_releasing = False
         self.release()
 
-    def _expire(self, connection: LocalConnection) -> None:
-        self.counters.hold_expired += 1
+    def _expire(self, carried: Carried) -> None:
+        self._counters.hold_expired += 1
         self._batch.add(EventKind.HOLD_EXPIRED, None)
-        self._refuse(connection)
+        self._give_up(carried)
 
-    def _refuse(self, connection: LocalConnection) -> None:
-        self.counters.failed += 1
-        reason = self._reason()
-        connection.answer(
-            refusal(
-                connection.first_bytes,
-                reason.code,
-                reason.message,
-                reason.remedy,
-                reason.retry_after_s,
-                needs_person=reason.needs_person,
-            )
-        )
+    def _give_up(self, carried: Carried) -> None:
+        self._counters.failed += 1
+        carried.give_up()

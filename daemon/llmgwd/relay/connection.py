@@ -1,8 +1,6 @@
-"""One local client's connection, from accept to close.
+"""One local client's socket, from accept to close, whoever uses it: HTTP, raw, or not yet known.
 
-It waits a moment for the client's first bytes (so that they travel with the opening of the
-stream), is admitted by the forward, held or carried, perhaps given back and carried again, and
-reported closed exactly once.
+It knows bytes and ends, not what they mean: its user does.
 """
 
 from __future__ import annotations
@@ -19,15 +17,10 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 from llmgwd.relay.peer import is_peer_gone
 
 if TYPE_CHECKING:
-    from llmgwd.errors import LlmgwError
-    from llmgwd.relay.counters import ForwardCounters
-    from llmgwd.relay.route import Admission
+    from collections.abc import Callable
 
-# HTTP clients speak first, within microseconds of the connection; a protocol whose server greets
-# waits this much longer.
-FIRST_BYTES_S: Final = 0.02
-# What is read of a client that nobody carries yet; the kernel keeps the rest.
-UNCARRIED_BYTES: Final = 64 * 1024
+    from llmgwd.relay.context import RelayContext
+
 # The kernel keeps a few megabytes for the client besides; this only has to bridge a turn.
 WRITE_HIGH_BYTES: Final = 64 * 1024
 # After our FIN the client gets this long to read the rest before the socket goes.
@@ -38,8 +31,8 @@ GONE_CHECKS_S: Final = (0.0, 0.02, 0.1, 0.5)
 _RST_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class Carrier(Protocol):
-    """Who carries a connection's bytes once a route has taken it."""
+class ConnectionUser(Protocol):
+    """Who takes a connection's bytes. Calls come from the event loop and must return at once."""
 
     def client_sent(self, payload: bytes) -> None: ...
 
@@ -47,7 +40,7 @@ class Carrier(Protocol):
         """The client half-closed: it may still read."""
 
     def client_gone(self, is_reset: bool) -> None:
-        """Nobody is there any more; the connection is closed already or about to be."""
+        """The connection is closed; called once, and nothing after it."""
 
     def client_stalled(self) -> None:
         """The client does not read fast enough: stop what comes for it."""
@@ -56,51 +49,49 @@ class Carrier(Protocol):
 
 
 class LocalConnection(asyncio.Protocol):
-    """asyncio's protocol for an accepted socket; callers see its verbs, never its transport."""
+    """asyncio's protocol for an accepted socket; its user sees its verbs, never its transport."""
 
-    is_probe = False
-
-    def __init__(self, admission: Admission, counters: ForwardCounters) -> None:
-        self.sent: list[bytes] = []  # by the client, and carried by nobody yet
+    def __init__(
+        self,
+        context: RelayContext,
+        first_user: Callable[[LocalConnection], ConnectionUser],
+    ) -> None:
         self.has_finished = False  # the client said its last byte
         self.is_closed = False
-        self.opened_at = 0.0
-        self._admission = admission
-        self._counters = counters
+        self.is_stalled = False
+        self._context = context
+        self._first_user = first_user
         self._loop = asyncio.get_running_loop()
-        self._carrier: Carrier | None = None
+        self._user: ConnectionUser
         self._transport: asyncio.Transport
         self._timer: asyncio.TimerHandle | None = None
-        self._is_admitted = False
         self._is_ending = False
         self._gone_checks = 0
 
-    # For routes and forwards.
+    # For its user.
+
+    def hand_over(self, user: ConnectionUser) -> None:
+        """Let another have the bytes from here on."""
+        self._user = user
 
     @property
-    def first_bytes(self) -> bytes:
-        return b"".join(self.sent)
+    def has_unwritten(self) -> bool:
+        return not self.is_closed and self._transport.get_write_buffer_size() > 0
 
-    @property
-    def is_done(self) -> bool:
-        """The client was told the end, and the kernel has all that leads up to it."""
-        return self._is_ending and self._transport.get_write_buffer_size() == 0
-
-    def attach(self, carrier: Carrier) -> None:
-        """Let a carrier have the bytes from here on; what is in `sent` is the carrier's to take."""
-        self._carrier = carrier
-        self.resume_reading()
-
-    def give_back(self, cause: LlmgwError) -> None:
-        """Nobody received a byte of it: let the forward decide again. `sent` must be whole."""
-        self._carrier = None
-        if self.is_closed:
-            return
-        self._pause_when_full()
-        self._admission.admit(self, cause)
+    def has_unread_input(self) -> bool:
+        """Has the kernel bytes of the client that were not handed over yet?"""
+        sock = self._transport.get_extra_info("socket")
+        if self.is_closed or sock is None:
+            return False
+        try:
+            # Not the transport's own socket object, which allows no reading.
+            with socket.socket(fileno=socket.dup(sock.fileno())) as twin:
+                return bool(twin.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except OSError:
+            return False
 
     def write(self, payload: bytes) -> None:
-        self._counters.received_bytes += len(payload)
+        self._context.counters.received_bytes += len(payload)
         self._transport.write(payload)
 
     def unread_bytes(self) -> int:
@@ -127,11 +118,12 @@ class LocalConnection(asyncio.Protocol):
         self._timer = self._loop.call_later(LINGER_S, self._transport.close)
         self.resume_reading()
 
-    def answer(self, response: bytes | None) -> None:
-        """Say these bytes (if any) and close."""
-        if response:
-            self._transport.write(response)
-        self.write_eof()
+    def close(self) -> None:
+        """Close at once; only for a client that waits for nothing."""
+        if not self.is_closed:
+            self._is_ending = True
+            self._stop_timer()
+            self._transport.close()
 
     def abort(self) -> None:
         """Close with a reset, so that the client cannot take what it has for the whole answer."""
@@ -157,61 +149,43 @@ class LocalConnection(asyncio.Protocol):
         # Not asserted: uvloop's transports are of no class of asyncio's.
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
-        self.opened_at = self._loop.time()
-        self._counters.connections += 1
-        self._timer = self._loop.call_later(FIRST_BYTES_S, self._admit)
+        self._context.counters.connections += 1
+        self._context.connections.opened(self)
+        self._user = self._first_user(self)
 
     def data_received(self, data: bytes) -> None:
         if self._is_ending:
             return
-        self._counters.sent_bytes += len(data)
-        if self._carrier is not None:
-            self._carrier.client_sent(data)
-            return
-        self.sent.append(data)
-        self._pause_when_full()
-        if not self._is_admitted:
-            self._admit()
+        self._context.counters.sent_bytes += len(data)
+        self._user.client_sent(data)
 
     def eof_received(self) -> bool:
         """Keep our half open: an answer may still come (or, while held, be wanted)."""
         self.has_finished = True
         if self._is_ending:
             return False
-        if not self._is_admitted:
-            self._admit()
-        if self._carrier is not None:
-            self._carrier.client_finished()
+        self._user.client_finished()
+        if self._is_ending or self.is_closed:
+            return False
         self._gone_checks = 0
         self._look_whether_gone()
         return True
 
     def pause_writing(self) -> None:
-        if self._carrier is not None:
-            self._carrier.client_stalled()
+        self.is_stalled = True
+        self._user.client_stalled()
 
     def resume_writing(self) -> None:
-        if self._carrier is not None:
-            self._carrier.client_reads_again()
+        self.is_stalled = False
+        self._user.client_reads_again()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        carrier, self._carrier = self._carrier, None
-        self._close_books()
-        if carrier is not None:
-            carrier.client_gone(is_reset=exc is not None)
+        self.is_closed = True
+        self._stop_timer()
+        self._context.connections.closed(self)
+        self._user.client_gone(exc is not None)
 
     # Inside.
-
-    def _admit(self) -> None:
-        self._stop_timer()
-        if self._is_admitted or self.is_closed:
-            return
-        self._is_admitted = True
-        self._admission.admit(self, None)
-
-    def _pause_when_full(self) -> None:
-        if sum(map(len, self.sent)) >= UNCARRIED_BYTES:
-            self.pause_reading()
 
     def _look_whether_gone(self) -> None:
         """Tell a client that closed from one that half-closed, where the system can tell."""
@@ -230,9 +204,3 @@ class LocalConnection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    def _close_books(self) -> None:
-        if not self.is_closed:
-            self.is_closed = True
-            self._stop_timer()
-            self._admission.closed(self)

@@ -15,8 +15,9 @@ from llmgwctl.rules import timestamps
 from llmgwctl.wire import ConditionKind, PodStatus, RouteKind, RouteStatus
 from llmgwd.cluster.upgrade import UpgradeChooser
 from llmgwd.errors import LlmgwError, Transient
+from llmgwd.net.http1_heads import forwarded_request
+from llmgwd.relay.kept_request import origin_form
 from llmgwd.relay.route_events import RouteLost, TunnelDialled
-from llmgwd.relay.splice import carry
 from llmgwd.routes.followed_access import FollowedAccess
 from llmgwd.routes.target_follower import TargetFollower
 from llmgwd.system.backoff import CLUSTER_WAIT
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from llmgwd.cluster.pods import Endpoint, TargetView
     from llmgwd.cluster.upgrade import Upgraded
     from llmgwd.config.model import ClusterRoute
-    from llmgwd.relay.connection import LocalConnection
-    from llmgwd.relay.route import Admission
+    from llmgwd.net.http1_heads import Head, RequestLine
+    from llmgwd.relay.route import Stream, StreamOwner
     from llmgwd.relay.route_events import RouteEvents
     from llmgwd.system.file_watch import WatchedFiles
 
@@ -46,13 +47,13 @@ class KubernetesRoute:
 
     kind = RouteKind.KUBERNETES
     name = "kubernetes"
+    carries_raw = True
 
     def __init__(
         self,
         config: ClusterRoute,
         events: RouteEvents,
         has_demand: Callable[[], bool],
-        admission: Admission,
         files: WatchedFiles,
         tunnel_limit: int,
     ) -> None:
@@ -60,7 +61,6 @@ class KubernetesRoute:
         self.since = anyio.current_time()
         self.pool = TunnelPool(self._dial, self, events, CLUSTER_WAIT, has_demand, tunnel_limit)
         self._events = events
-        self._admission = admission
         self._has_demand = has_demand
         self._tunnel_limit = tunnel_limit
         self._upgrades = UpgradeChooser()
@@ -135,8 +135,23 @@ class KubernetesRoute:
             return failures < WORTH_REPORTING
         return error.code in _PODS_OWN
 
-    def carry(self, connection: LocalConnection) -> None:
-        carry(connection, self.pool, self._admission)
+    # As a route of the relay.
+
+    def open(self, owner: StreamOwner) -> None:
+        self.pool.open(owner)
+
+    def withdraw(self, owner: StreamOwner) -> None:
+        self.pool.withdraw(owner)
+
+    def refused(self, stream: Stream, cause: LlmgwError) -> None:
+        if stream.pod is not None:
+            self.pool.refused(stream.pod, cause)
+
+    def request_head(self, head: Head, line: RequestLine) -> Head:
+        return forwarded_request(head, line, origin_form(line.target))
+
+    def response_head(self, head: Head) -> Head:
+        return head
 
     # What a forward says.
 

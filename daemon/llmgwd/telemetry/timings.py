@@ -21,7 +21,9 @@ class Timing(StrEnum):
 
     PROBE = "probe"  # asking the gateway whether it is well
     DIAL = "dial"  # a tunnel: connect, TLS, upgrade
-    HOLD = "hold"  # a connection's wait for a route
+    HOLD = "hold"  # a request's wait for a route
+    FIRST_BYTE = "first_byte"  # of an answer, from the arrival of the request's head
+    REQUEST = "request"  # from the arrival of its head to the end of its answer
     OUTAGE = "outage"  # of a forward, from its last route's loss to the next one
 
 

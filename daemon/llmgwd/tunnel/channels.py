@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from llmgwd.protocol import channels, websocket
 from llmgwd.protocol.budget import Budget
 from llmgwd.tunnel.framing import WebSocketFraming
-from llmgwd.tunnel.stream import MAX_ERROR_TEXT_BYTES, StreamOwner, failure_from_text
+from llmgwd.tunnel.stream import MAX_ERROR_TEXT_BYTES, failure_from_text
 
 if TYPE_CHECKING:
     from llmgwd.cluster.pods import Endpoint
     from llmgwd.errors import LlmgwError
+    from llmgwd.relay.route import StreamOwner
     from llmgwd.tunnel.tunnel import Tunnel
 
 # A ping's pong, and what a peer may add to it.
@@ -34,6 +35,10 @@ class ChannelStream:
     def __init__(self, streams: ChannelStreams, endpoint: Endpoint) -> None:
         self._streams = streams
         self.endpoint = endpoint
+
+    @property
+    def pod(self) -> str:
+        return self.endpoint.pod
 
     def send(self, payload: bytes) -> None:
         self._streams.send_data(payload)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from llmgwd.relay.route import StreamOwner
     from llmgwd.tunnel.selection import Survey
-    from llmgwd.tunnel.stream import StreamOwner
     from llmgwd.tunnel.tunnel import Tunnel
 
 # Idle tunnels kept ready: a coding assistant opens up to eight connections at once; two are enough

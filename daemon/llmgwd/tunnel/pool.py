@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 
     from llmgwd.cluster.pods import Endpoint
     from llmgwd.cluster.upgrade import Upgraded
+    from llmgwd.relay.route import StreamOwner
     from llmgwd.relay.route_events import RouteEvents
     from llmgwd.system.backoff import RetryWait
-    from llmgwd.tunnel.stream import StreamOwner
 
 # A route that has lived this long is forgiven its earlier failures.
 FORGIVEN_AFTER_S: Final = 10.0
@@ -136,9 +136,10 @@ class TunnelPool:
             for tunnel in list(self._tunnels):
                 tunnel.check(self._clock())
 
-    def refused(self, endpoint: Endpoint, cause: LlmgwError) -> None:
+    def refused(self, pod: str, cause: LlmgwError) -> None:
         """The pod did not take a connection: let it rest until it takes one of our own."""
-        if endpoint not in self._endpoints or endpoint in self._ejected:
+        endpoint = next((each for each in self._endpoints if each.pod == pod), None)
+        if endpoint is None or endpoint in self._ejected:
             return
         self._ejected.add(endpoint, cause, self._clock())
         if len(self._ejected) == len(self._endpoints):
@@ -324,7 +325,7 @@ class TunnelPool:
             self._standing.lost = (self._clock(), cause)
         self._standing.end_drain(tunnel.endpoint.pod, self._tunnels)
         if cause is not None and cause.code == ConditionKind.DIAL_REFUSED:
-            self.refused(tunnel.endpoint, cause)
+            self.refused(tunnel.endpoint.pod, cause)
 
     def _go_down(self, cause: LlmgwError) -> None:
         waiting = self._demand.disband()

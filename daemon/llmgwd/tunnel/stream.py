@@ -3,58 +3,31 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import LlmgwError, Transient
 
 if TYPE_CHECKING:
-    from llmgwd.cluster.pods import Endpoint
+    from llmgwd.relay.route import Stream
 
 
 # Error texts are one sentence; what is longer is cut.
 MAX_ERROR_TEXT_BYTES: Final = 4096
 
 
-class StreamOwner(Protocol):
-    """Who uses a stream. Calls come from the event loop and must return at once."""
-
-    @property
-    def is_demand(self) -> bool:
-        """Somebody calls: more may follow, so that tunnels are kept warm for them."""
-
-    def unsent(self) -> bytes:
-        """Return what is to be sent with the opening of the stream; may be empty."""
-
-    def stream_opened(self, stream: TunnelStream) -> None:
-        """Take note of the stream that now carries `unsent()`; it may already be paused."""
-
-    def stream_data(self, payload: bytes) -> None: ...
-
-    def stream_ended(self) -> None:
-        """The pod has said its last byte; what is sent from here on reaches nobody."""
-
-    def stream_failed(self, cause: LlmgwError, is_unreceived: bool) -> None:
-        """The stream is gone. `is_unreceived`: provably no byte of it reached the pod."""
-
-    def unread_bytes(self) -> int:
-        """Return how much of what came waits for the reader; asked only while it lags."""
-
-    def pause_sending(self) -> None: ...
-
-    def resume_sending(self) -> None: ...
-
-
 class OwnStream:
     """The base of owners that are no connections: the daemon itself asks, a few bytes at a time."""
 
     is_demand = False
-    _stream: TunnelStream | None = None
+    preferred_pod = None
+    avoided_pod = None
+    _stream: Stream | None = None
 
     def unsent(self) -> bytes:
         return b""
 
-    def stream_opened(self, stream: TunnelStream) -> None:
+    def stream_opened(self, stream: Stream) -> None:
         self._stream = stream
 
     def close(self) -> None:
@@ -68,29 +41,6 @@ class OwnStream:
     def pause_sending(self) -> None: ...
 
     def resume_sending(self) -> None: ...
-
-
-class TunnelStream(Protocol):
-    """A stream as its owner sees it. Nothing here raises; after the end all of it is a no-op."""
-
-    @property
-    def endpoint(self) -> Endpoint: ...
-
-    def send(self, payload: bytes) -> None: ...
-
-    def finish(self) -> None:
-        """Say that nothing more will be sent (where the way in can say it)."""
-
-    def discard(self) -> None:
-        """Nobody wants the answer any more: end the stream so that the tunnel may serve again."""
-
-    def reset(self) -> None:
-        """End the stream at once; the tunnel is not used again."""
-
-    def pause(self) -> None:
-        """Stop the pod's bytes (or bound them, on a shared tunnel) until `resume`."""
-
-    def resume(self) -> None: ...
 
 
 # What the runtimes say when they could not reach the port, so that nobody received a byte:

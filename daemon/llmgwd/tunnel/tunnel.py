@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from llmgwd.cluster.pods import Endpoint
     from llmgwd.cluster.upgrade import Upgraded
-    from llmgwd.tunnel.stream import StreamOwner, TunnelStream
+    from llmgwd.relay.route import Stream, StreamOwner
 
 GOODBYE_S: Final = 1.0
 WRITE_HIGH_BYTES: Final = 256 * 1024
@@ -60,7 +60,7 @@ class Streams(Protocol):
     def can_share(self) -> bool:
         """May another stream be opened next to those there are?"""
 
-    def open(self, owner: StreamOwner) -> TunnelStream: ...
+    def open(self, owner: StreamOwner) -> Stream: ...
 
     def feed(self, chunk: memoryview | bytes) -> bool:
         """Act on the peer's bytes; return whether some are left for the next turn of the loop.
@@ -160,7 +160,7 @@ class Tunnel(asyncio.BufferedProtocol):
     def is_doubted(self) -> bool:
         return self.liveness.is_doubted(self._loop.time())
 
-    def open(self, owner: StreamOwner) -> TunnelStream:
+    def open(self, owner: StreamOwner) -> Stream:
         """Open a stream and send what its owner has for it, in one write."""
         return self.streams.open(owner)
 

@@ -90,4 +90,4 @@ def test_the_ports_are_bound_before_anything_slow_is_imported(tmp_path: Path) ->
 
     slow = {"asyncio", "anyio", "aiohttp", "kubernetes_asyncio", "structlog", "msgspec", "ssl"}
     assert slow.isdisjoint(ended.stdout.split())
-    assert "llmgwd.relay.listener" in ended.stdout.split()
+    assert "llmgwd.listening.listener" in ended.stdout.split()

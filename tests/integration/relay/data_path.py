@@ -22,11 +22,15 @@ from llmgwctl.wire import RouteKind, UpgradeKind
 from llmgwd.cluster.access import ClusterAccess, open_access
 from llmgwd.cluster.pods import Endpoint
 from llmgwd.cluster.upgrade import Upgraded, upgrade
-from llmgwd.config.model import ListenAddress
+from llmgwd.config.model import ListenAddress, Protocol
 from llmgwd.errors import Blocked, LlmgwError
-from llmgwd.relay.admission import AdmissionQueue, Reason
-from llmgwd.relay.listener import Listener, bind
-from llmgwd.relay.splice import carry
+from llmgwd.gateway.unavailable import Trouble
+from llmgwd.listening.listener import Listener, bind
+from llmgwd.net.http1_heads import Head, RequestLine, forwarded_request
+from llmgwd.relay.admission import AdmissionQueue
+from llmgwd.relay.context import RelayContext
+from llmgwd.relay.counters import ForwardCounters
+from llmgwd.relay.records import RequestRecords
 from llmgwd.system.backoff import BLOCKED_S, RetryWait
 from llmgwd.tunnel.pool import TunnelPool
 from llmgwsim.cluster import SimulatedCluster
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from llmgwd.relay.connection import LocalConnection
+    from llmgwd.relay.route import Stream, StreamOwner
     from llmgwd.relay.route_events import RouteEvent
     from llmgwd.tunnel.tunnel import Tunnel
     from llmgwsim.options import Options
@@ -63,35 +67,60 @@ class DataPath:
     """The route, the observer of its pool, and what a test may look at."""
 
     kind = RouteKind.KUBERNETES
+    carries_raw = True
     name = "kubernetes"
 
     def __init__(
-        self, cluster: SimulatedCluster, access: ClusterAccess, way: UpgradeKind, limit: int
+        self,
+        cluster: SimulatedCluster,
+        access: ClusterAccess,
+        way: UpgradeKind,
+        limit: int,
+        protocol: Protocol,
     ) -> None:
         self.cluster = cluster
         self.faults = cluster.faults
         self.way = way
         self.news: list[str] = []
         self._access = access
+        self.counters = ForwardCounters()
         self.admission = AdmissionQueue(
             lambda: self if self.pool.is_up else None,
-            lambda: Reason("down", "No route.", "Wait.", 1, needs_person=False),
+            self.counters,
             lambda kind, cause, count: None,
             lambda timing, seconds: None,
             hold_s=30.0,
             hold_limit=1000,
         )
-        self.counters = self.admission.counters
+        self.relay = RelayContext(
+            self.admission,
+            lambda: Trouble(503, "down", "No route.", "Wait.", retry_after_s=1),
+            RequestRecords("test"),
+            self.counters,
+            protocol=protocol,
+        )
         self.pool = TunnelPool(self._dial, self, self, RETRY_WAIT, self._has_demand, limit)
-        self.listener = Listener(self.admission, self.counters)
+        self.listener = Listener(self.relay)
         self.port = 0
 
     @property
     def is_up(self) -> bool:
         return self.pool.is_up
 
-    def carry(self, connection: LocalConnection) -> None:
-        carry(connection, self.pool, self.admission)
+    def open(self, owner: StreamOwner) -> None:
+        self.pool.open(owner)
+
+    def withdraw(self, owner: StreamOwner) -> None:
+        self.pool.withdraw(owner)
+
+    def refused(self, stream: Stream, cause: LlmgwError) -> None:
+        self.pool.refused(stream.pod or "", cause)
+
+    def request_head(self, head: Head, line: RequestLine) -> Head:
+        return forwarded_request(head, line, line.target)
+
+    def response_head(self, head: Head) -> Head:
+        return head
 
     async def _dial(self, endpoint: Endpoint) -> Upgraded:
         return await upgrade(self._access, endpoint, self.way)
@@ -141,11 +170,11 @@ class DataPath:
     def buffered_bytes(self) -> int:
         """What the path itself holds for those who do not take it, either way."""
         tunnels = [tunnel._transport for tunnel in self.tunnels]
-        clients = [connection._transport for connection in self.admission._carried]
+        clients = [connection._transport for connection in self.relay.connections._all]
         return sum(transport.get_write_buffer_size() for transport in [*tunnels, *clients])
 
     def kept_bytes(self) -> int:
-        return sum(len(part) for each in self.admission._carried for part in each.sent)
+        return sum(each.request.kept_bytes for each in self.admission._carried)
 
     async def serve_instead(
         self, program: Program, monkeypatch: pytest.MonkeyPatch, *pods: Pod
@@ -256,12 +285,13 @@ async def data_path(
     way: UpgradeKind = UpgradeKind.SPDY,
     limit: int = 64,
     options: Options | None = None,
+    protocol: Protocol = Protocol.AUTO,
 ) -> AsyncIterator[DataPath]:
     """Serve a local port that leads to a fresh cluster's pods, by one way in."""
     async with SimulatedCluster(options) as cluster, contextlib.AsyncExitStack() as cleanup:
         access = await open_access(str(cluster.write_kubeconfig(folder / "kubeconfig")), None)
         cleanup.push_async_callback(access.close)
-        path = DataPath(cluster, access, way, limit)
+        path = DataPath(cluster, access, way, limit, protocol)
         sock = bind(ListenAddress("127.0.0.1", 0))
         path.port = sock.getsockname()[1]
         async with anyio.create_task_group() as tasks:

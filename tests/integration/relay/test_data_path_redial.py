@@ -10,7 +10,7 @@ import pytest
 from data_path import ALL_WAYS, SPDY_WAYS, DataPath, data_path, get, post, status, until
 
 from llmgwctl.wire import UpgradeKind
-from llmgwd.relay.splice import KEPT_BYTES
+from llmgwd.relay.kept_request import RESEND_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -178,9 +178,9 @@ async def test_a_body_above_what_is_kept_is_not_sent_again(tmp_path: Path) -> No
     async with data_path(tmp_path) as path:
         path.faults.black_hole(direction="in")
         client = await path.client()
-        sending = asyncio.create_task(client.send(post("/upload", bytes(4 * KEPT_BYTES), "once")))
-        await until(lambda: path.counters.sent_bytes > KEPT_BYTES)
-        assert path.kept_bytes() <= KEPT_BYTES
+        sending = asyncio.create_task(client.send(post("/upload", bytes(4 * RESEND_BYTES), "once")))
+        await until(lambda: path.counters.sent_bytes > RESEND_BYTES)
+        assert path.kept_bytes() <= RESEND_BYTES
         path.faults.restore(cut=True)
 
         with pytest.raises(ConnectionResetError):
@@ -193,7 +193,7 @@ async def test_a_body_above_what_is_kept_is_not_sent_again(tmp_path: Path) -> No
 async def test_a_body_within_what_is_kept_is_sent_again_whole(tmp_path: Path) -> None:
     async with data_path(tmp_path) as path:
         path.faults.black_hole(direction="in")
-        body = bytes(range(256)) * (KEPT_BYTES // 2 // 256)
+        body = bytes(range(256)) * (RESEND_BYTES // 2 // 256)
         client = await path.client()
         sending = asyncio.create_task(client.send(post("/echo", body, "once")))
         await until(lambda: path.counters.sent_bytes > len(body))

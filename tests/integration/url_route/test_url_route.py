@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from llmgwd.direct.route import WARM
 from url_scenario import get, ok, scenario
 
-from llmgwd.direct.route import WARM
 from llmgwsim.net.tls import SERVER_NAME, Authority, server_context
 from support.ports import free_port
 from support.url_upstream import answer_of, front_of, head_of, upstream

@@ -12,11 +12,12 @@ from llmgwd.cluster.pods import Endpoint
 from llmgwd.cluster.upgrade import Upgraded
 from llmgwd.protocol import spdy
 from llmgwd.tunnel.spdy.streams import VERDICT_GRACE_S
-from llmgwd.tunnel.stream import TunnelStream, failure_from_text
+from llmgwd.tunnel.stream import failure_from_text
 from llmgwd.tunnel.tunnel import Tunnel
 
 if TYPE_CHECKING:
     from llmgwd.errors import LlmgwError
+    from llmgwd.relay.route import Stream
 
 pytestmark = pytest.mark.anyio
 
@@ -75,12 +76,12 @@ class Owner:
         self.is_over = asyncio.Event()
         self.cause: LlmgwError | None = None
         self.received = b""
-        self.stream: TunnelStream | None = None
+        self.stream: Stream | None = None
 
     def unsent(self) -> bytes:
         return b"GET / HTTP/1.1\r\n\r\n"
 
-    def stream_opened(self, stream: TunnelStream) -> None:
+    def stream_opened(self, stream: Stream) -> None:
         self.stream = stream
 
     def stream_data(self, payload: bytes) -> None:

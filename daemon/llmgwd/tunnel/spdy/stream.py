@@ -9,9 +9,9 @@ from llmgwd.tunnel.spdy.stream_end import Data, Error
 
 if TYPE_CHECKING:
     from llmgwd.cluster.pods import Endpoint
+    from llmgwd.relay.route import StreamOwner
     from llmgwd.tunnel.spdy.pressure import Lag
     from llmgwd.tunnel.spdy.streams import SpdyStreams
-    from llmgwd.tunnel.stream import StreamOwner
 
 
 class SpdyStream:
@@ -59,6 +59,10 @@ class SpdyStream:
     @property
     def data_id(self) -> int:
         return 4 * self.number + 3
+
+    @property
+    def pod(self) -> str:
+        return self.endpoint.pod
 
     def send(self, payload: bytes) -> None:
         self._streams.send_data(self, payload)

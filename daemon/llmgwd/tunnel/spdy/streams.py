@@ -20,9 +20,10 @@ from llmgwd.tunnel.spdy.opening import Openings, data_frames
 from llmgwd.tunnel.spdy.pressure import SharedReading
 from llmgwd.tunnel.spdy.stream import SpdyStream
 from llmgwd.tunnel.spdy.stream_end import Event, Verdict
-from llmgwd.tunnel.stream import MAX_ERROR_TEXT_BYTES, StreamOwner, failure_from_text
+from llmgwd.tunnel.stream import MAX_ERROR_TEXT_BYTES, failure_from_text
 
 if TYPE_CHECKING:
+    from llmgwd.relay.route import StreamOwner
     from llmgwd.tunnel.tunnel import Tunnel
 
 # Ends that the peer ought to answer at once (a FIN for a FIN) and containerd answers after 1 s.

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from llmgwd.config.model import ListenAddress
-    from llmgwd.relay.counters import ForwardCounters
-    from llmgwd.relay.route import Admission
+    from llmgwd.relay.context import RelayContext
 
 # What the kernel may queue while the loop is busy; Linux caps it at net.core.somaxconn (4,096).
 BACKLOG: Final = 4096
@@ -49,21 +48,16 @@ def bind(address: ListenAddress) -> socket.socket:
 
 
 class Listener:
-    """Accepts on bound sockets and hands each connection to the forward's admission.
+    """Accepts on bound sockets and hands each connection to the relay.
 
     Not asyncio's server: out of descriptors, that one (3.11 to 3.13) goes on with its whole backlog
     of accepts, each of which reports and schedules a retry, and stops the loop for minutes.
     """
 
-    def __init__(self, admission: Admission, counters: ForwardCounters) -> None:
-        self._admission = admission
-        self._counters = counters
+    def __init__(self, context: RelayContext) -> None:
+        self._context = context
         self._sockets: dict[socket.socket, asyncio.TimerHandle | None] = {}
         self._welcomes: set[asyncio.Task[None]] = set()
-
-    @property
-    def sockets(self) -> tuple[socket.socket, ...]:
-        return tuple(self._sockets)
 
     async def serve(self, sock: socket.socket) -> None:
         """Start to accept on a bound socket, which belongs to the listener from here on."""
@@ -122,9 +116,10 @@ class Listener:
         import asyncio
 
         from llmgwd.relay.connection import LocalConnection
+        from llmgwd.relay.detection import detect
 
         def connection() -> LocalConnection:
-            return LocalConnection(self._admission, self._counters)
+            return LocalConnection(self._context, lambda client: detect(client, self._context))
 
         try:
             await asyncio.get_running_loop().connect_accepted_socket(connection, accepted)

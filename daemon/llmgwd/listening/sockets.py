@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmgwd.relay.listener import bind
+from llmgwd.listening.listener import bind
 
 if TYPE_CHECKING:
     import socket

@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
-from llmgwd.relay.listener import Listener
+from llmgwd.listening.listener import Listener
 from llmgwd.system.descriptors import exhausted, is_exhaustion
 from llmgwd.system.port_owner import port_owner
 
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     import socket
 
     from llmgwd.config.model import ListenAddress
-    from llmgwd.relay.counters import ForwardCounters
-    from llmgwd.relay.route import Admission
+    from llmgwd.relay.context import RelayContext
 
 RETRY_S: Final = 1.0
 # Looking for the owner reads much of /proc.
@@ -46,14 +45,13 @@ class Listeners:
         self,
         wanted: Iterable[ListenAddress],
         sockets: Sockets,
-        admission: Admission,
-        counters: ForwardCounters,
+        context: RelayContext,
         changed: Callable[[], None],
     ) -> None:
         self.tried = anyio.Event()  # everything was tried once
         self._wanted = tuple(wanted)
         self._sockets = sockets
-        self._listener = Listener(admission, counters)
+        self._listener = Listener(context)
         self._changed = changed
         self._open: dict[ListenAddress, socket.socket] = {}
         self._problems: dict[ListenAddress, LlmgwError] = {}

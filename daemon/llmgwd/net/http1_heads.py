@@ -1,0 +1,223 @@
+"""Heads of HTTP/1.1 messages: split, judged, and how long the body is that follows. Pure.
+
+Whatever two parsers could read differently (folded lines, two lengths, a length beside chunks, a
+bare CR) is refused, because the peer behind us might see a message there that we do not.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum, auto
+from typing import Final, NamedTuple
+
+_NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_REQUEST_LINE: Final = re.compile(rb"([A-Z][A-Z_-]*) ([^\x00-\x20\x7f]+) HTTP/1\.([01])")
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([1-9]\d\d)(?: [^\r\n\0]*)?")
+_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+
+Fields = tuple[tuple[bytes, bytes], ...]
+
+
+class BadMessage(ValueError):
+    """These bytes are not HTTP/1.x, or not in a form that everybody reads alike."""
+
+
+class Head(NamedTuple):
+    """`first` is the start line; names and values are as they came, without the space around."""
+
+    first: bytes
+    fields: Fields
+
+    def all(self, name: bytes) -> list[bytes]:
+        """All values of a field (name in lower case), in order."""
+        return [value for field, value in self.fields if field.lower() == name]
+
+    def first_of(self, name: bytes) -> bytes | None:
+        """The first value of a field (name in lower case), or None."""
+        return next((value for field, value in self.fields if field.lower() == name), None)
+
+    def tokens(self, name: bytes) -> list[bytes]:
+        """The members of a list field, in lower case."""
+        joined = b",".join(self.all(name)).lower()
+        return [token for token in (part.strip(b" \t") for part in joined.split(b",")) if token]
+
+    def raw(self) -> bytes:
+        """The head as bytes, with the empty line that ends it."""
+        lines = [self.first, *[name + b": " + value for name, value in self.fields], b"", b""]
+        return b"\r\n".join(lines)
+
+
+class RequestLine(NamedTuple):
+    method: bytes
+    target: bytes
+    minor: bytes  # of the version: b"0" or b"1"
+
+
+class Length(Enum):
+    """How a body's end is found, where it is not a number of bytes."""
+
+    CHUNKED = auto()
+    UNTIL_CLOSE = auto()
+    FOR_EVER = auto()  # no message any more: the connection was upgraded
+
+
+def parse_head(raw: bytes) -> Head:
+    """Split a head, without the empty line that ends it.
+
+    Raises:
+        BadMessage: a folded line, a bare CR, or a name that is none.
+    """
+    first, *lines = (line.removesuffix(b"\r") for line in raw.split(b"\n"))
+    if b"\r" in first or b"\0" in first:
+        raise BadMessage("a bare CR in the first line")
+    fields = []
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        if not colon or not _NAME.fullmatch(name) or b"\r" in value or b"\0" in value:
+            raise BadMessage("a header that is none")
+        fields.append((name, value.strip(b" \t")))
+    return Head(first, tuple(fields))
+
+
+def request_line(head: Head) -> RequestLine:
+    """Split the first line of a request.
+
+    Raises:
+        BadMessage: it is none of HTTP/1.0 or 1.1, or asks for a proxy (CONNECT).
+    """
+    line = _REQUEST_LINE.fullmatch(head.first)
+    if line is None:
+        raise BadMessage("no request line of HTTP/1")
+    if line[1] == b"CONNECT":
+        raise BadMessage("CONNECT: this is no proxy")
+    return RequestLine(line[1], line[2], line[3])
+
+
+def judge_request(head: Head) -> RequestLine:
+    """Give the first line of a request that is fit to be passed on.
+
+    Raises:
+        BadMessage: as `request_line`; or HTTP/1.1 without a Host, or with two.
+    """
+    line = request_line(head)
+    hosts = len(head.all(b"host"))
+    if hosts > 1 or (hosts == 0 and line.minor == b"1"):
+        raise BadMessage("no Host" if hosts == 0 else "more than one Host")
+    return line
+
+
+def request_length(head: Head) -> int | Length:
+    """How long a request's body is (RFC 9112, 6.3).
+
+    Raises:
+        BadMessage: lengths that contradict each other or stand beside chunks, or a coding other
+            than chunked.
+    """
+    length = _content_length(head)
+    codings = head.tokens(b"transfer-encoding")
+    if codings:
+        if codings != [b"chunked"]:
+            raise BadMessage("a transfer coding other than chunked")
+        if length is not None:
+            raise BadMessage("a length and chunks together")
+        return Length.CHUNKED
+    return length or 0
+
+
+def response_length(head: Head, method: bytes) -> int | Length:
+    """How long the body of an answer to `method` is (RFC 9112, 6.3).
+
+    Raises:
+        BadMessage: no status line, or lengths as in `request_length`.
+    """
+    status = status_of(head)
+    if status == 101:
+        return Length.FOR_EVER
+    if status < 200 or status in (204, 304) or method == b"HEAD":
+        return 0
+    length = _content_length(head)
+    codings = head.tokens(b"transfer-encoding")
+    if not codings:
+        return Length.UNTIL_CLOSE if length is None else length
+    if length is not None:
+        raise BadMessage("a length and chunks together")
+    if codings != [b"chunked"]:
+        raise BadMessage("a transfer coding other than chunked")
+    return Length.CHUNKED
+
+
+def status_of(head: Head) -> int:
+    """The status of a response's head.
+
+    Raises:
+        BadMessage: its first line is no status line.
+    """
+    status = _STATUS_LINE.fullmatch(head.first)
+    if status is None:
+        raise BadMessage("no status line")
+    return int(status[1])
+
+
+def _content_length(head: Head) -> int | None:
+    values = head.all(b"content-length")
+    if not values:
+        return None
+    lengths = {part.strip(b" \t") for value in values for part in value.split(b",")}
+    length = lengths.pop()
+    if lengths or not _LENGTH.fullmatch(length):
+        raise BadMessage("a length that is none, or several that differ")
+    return int(length)
+
+
+# Of one connection, not of the message (RFC 9110, 7.6.1): they end at each hop.
+_OF_THE_CONNECTION: Final = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"te"))
+# Clients list what is not the connection's; to take these out would change the message itself.
+_NEVER_DROPPED: Final = frozenset(
+    (b"content-length", b"transfer-encoding", b"host", b"content-type", b"authorization")
+)
+
+
+def end_to_end_fields(head: Head, dropped: frozenset[bytes] = frozenset()) -> Fields:
+    """Give the fields that go on to the next hop: without the connection's own, without those that
+    `Connection` lists, and without `dropped` (names in lower case).
+    """
+    gone = _OF_THE_CONNECTION | dropped
+    listed = head.tokens(b"connection")
+    if listed:
+        gone |= frozenset(listed) - _NEVER_DROPPED
+    return tuple([field for field in head.fields if field[0].lower() not in gone])
+
+
+def forwarded_request(
+    head: Head,
+    line: RequestLine,
+    target: bytes,
+    replaced: Fields = (),
+    dropped: frozenset[bytes] = frozenset(),
+) -> Head:
+    """Give a request's head for the next hop, on a connection of its own.
+
+    `replaced` are fields that take the place of the client's, `dropped` names in lower case.
+    """
+    upgrade = requested_upgrade(head)
+    gone = dropped | {b"upgrade", b"http2-settings"} | {name.lower() for name, _ in replaced}
+    if upgrade is None:
+        last: Fields = ((b"Connection", b"close"),)
+    else:
+        last = ((b"Connection", b"Upgrade"), (b"Upgrade", upgrade))
+    first = b"%b %b HTTP/1.%b" % (line.method, target, line.minor)
+    return Head(first, (*replaced, *end_to_end_fields(head, gone), *last))
+
+
+def requested_upgrade(head: Head) -> bytes | None:
+    """The protocol that a request offers to change to, if it may be passed on.
+
+    HTTP/2 is not: we follow the connection as HTTP/1, and an intermediary drops an offer of a
+    protocol that it does not speak (`curl --http2` and the JDK offer h2c with every request).
+    """
+    if b"upgrade" not in head.tokens(b"connection"):
+        return None
+    protocols = head.tokens(b"upgrade")
+    if not protocols or any(each.startswith((b"h2", b"http/")) for each in protocols):
+        return None
+    return head.first_of(b"upgrade")

@@ -1,0 +1,123 @@
+"""Follows the answer to one request through the bytes of its stream. Pure.
+
+It passes bodies on as they come, renders the final head for the client, and knows at any moment
+what an end of the stream would mean: a whole answer, one that can be ended in words, or a cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from llmgwd.gateway.dialect import Dialect
+from llmgwd.net.http1 import RESPONSE_START, Body, MessageReader
+from llmgwd.net.http1_heads import BadMessage, Head, Length, response_length, status_of
+from llmgwd.relay.event_stream import EventStream
+
+# 100, 102 and 103 are what exists; a server that sends more than this sends without end.
+MAX_INTERIM_ANSWERS: Final = 16
+
+
+class Answer:
+    """`render` gives the final head as bytes for the client; `passes_interim`: it takes 1xx."""
+
+    __slots__ = (
+        "_dialect",
+        "_interim",
+        "_method",
+        "_passes_interim",
+        "_reader",
+        "_render",
+        "events",
+        "has_begun",
+        "head",
+        "is_upgraded",
+        "is_whole",
+        "status",
+    )
+
+    def __init__(
+        self,
+        method: bytes,
+        dialect: Dialect,
+        render: Callable[[Head, bool], bytes],
+        *,
+        passes_interim: bool,
+    ) -> None:
+        self.head: Head | None = None  # the final one
+        self.status: int | None = None
+        self.has_begun = False  # a byte of it has come, so that the request was received
+        self.is_whole = False
+        self.is_upgraded = False
+        self.events: EventStream | None = None
+        self._method = method
+        self._dialect = dialect
+        self._render = render
+        self._passes_interim = passes_interim
+        self._interim = 0
+        self._reader = MessageReader(RESPONSE_START, self._length_of)
+
+    def feed(self, payload: bytes) -> bytes:
+        """Take bytes of the stream; give those that go to the client.
+
+        Raises:
+            BadMessage: this is no answer that can be passed on.
+        """
+        self.has_begun = True
+        passing: list[bytes] = []
+        while not (self.is_whole or self.is_upgraded):
+            events = self._reader.feed(payload)
+            payload = b""
+            for event in events:
+                if isinstance(event, Head):
+                    passing.append(self._take_head(event))
+                elif isinstance(event, Body):
+                    passing.append(event.payload)
+                elif self.head is not None:
+                    self.is_whole = True
+            if not events or not self._reader.rest:
+                break
+        return passing[0] if len(passing) == 1 else b"".join(passing)
+
+    @property
+    def may_end(self) -> bool:
+        """The end of the stream would be the end of the answer."""
+        return self.is_whole or (self.head is not None and self._reader.is_until_close)
+
+    @property
+    def is_complete_but_for_its_end(self) -> bool:
+        """Its last event has come whole, and only the framing's end is missing."""
+        return self._is_at_event_end and self.events is not None and self.events.has_ended
+
+    @property
+    def takes_error_event(self) -> bool:
+        """It stands between two events and two chunks: an error event and an end can follow."""
+        return self._is_at_event_end and self.events is not None and not self.events.has_ended
+
+    @property
+    def _is_at_event_end(self) -> bool:
+        is_between = self.events is not None and self.events.is_between_events
+        return is_between and self._reader.is_at_chunk_start
+
+    def _take_head(self, head: Head) -> bytes:
+        status = status_of(head)
+        if status == 101:
+            self.is_upgraded = True
+        elif status < 200:
+            self._interim += 1
+            if self._interim > MAX_INTERIM_ANSWERS:
+                raise BadMessage("interim answers without end")
+            return head.raw() if self._passes_interim else b""
+        self.head, self.status = head, status
+        self._follow_events(head)
+        return self._render(head, self._reader.is_until_close)
+
+    def _follow_events(self, head: Head) -> None:
+        content_type = head.first_of(b"content-type") or b""
+        is_identity = head.tokens(b"content-encoding") in ([], [b"identity"])
+        if content_type.lower().startswith(b"text/event-stream") and is_identity:
+            self.events = EventStream(is_gemini=self._dialect is Dialect.GEMINI)
+            self._reader.content = self.events.feed
+
+    def _length_of(self, head: Head) -> int | Length:
+        return response_length(head, self._method)

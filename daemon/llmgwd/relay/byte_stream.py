@@ -1,0 +1,106 @@
+"""The daemon's own questions: a reader and a writer over one stream of a route."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from llmgwd.errors import LlmgwError
+from llmgwd.net.http1_heads import parse_head, request_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llmgwd.gateway.answer import Reader, Writer
+    from llmgwd.net.http1_heads import Head, RequestLine
+    from llmgwd.relay.route import Route, Stream
+
+
+class ByteStream:
+    """The owner of a stream, and both ends of it for whoever asks: what is written goes out with
+    the opening or after it, what comes is read.
+    """
+
+    is_demand = False
+    preferred_pod = None
+    avoided_pod = None
+
+    def __init__(self, rewrite: Callable[[bytes], bytes] = bytes) -> None:
+        self.is_closed = False
+        self._rewrite = rewrite
+        self._written: list[bytes] = []
+        self._stream: Stream | None = None
+        self._came: asyncio.Queue[bytes | LlmgwError] = asyncio.Queue()
+
+    # For whoever asks.
+
+    async def read(self, n: int = -1, /) -> bytes:
+        """Give what came, b"" at the end.
+
+        Raises:
+            LlmgwError: the stream failed, or none could be had.
+        """
+        came = await self._came.get()
+        if isinstance(came, LlmgwError):
+            raise came
+        return came
+
+    def write(self, data: bytes, /) -> None:
+        if self._stream is not None:
+            self._stream.send(data)
+        else:
+            self._written.append(data)
+
+    def close(self) -> None:
+        self.is_closed = True
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.discard()
+
+    # As the owner of a stream.
+
+    def unsent(self) -> bytes:
+        written = b"".join(self._written)
+        return self._rewrite(written) if written else b""
+
+    def stream_opened(self, stream: Stream) -> None:
+        if self.is_closed:
+            stream.discard()
+        else:
+            self._stream = stream
+
+    def stream_data(self, payload: bytes) -> None:
+        self._came.put_nowait(payload)
+
+    def stream_ended(self) -> None:
+        self._came.put_nowait(b"")
+
+    def stream_failed(self, cause: LlmgwError, is_unreceived: bool) -> None:
+        self._stream = None
+        self._came.put_nowait(cause)
+
+    def unread_bytes(self) -> int:
+        return 0
+
+    def pause_sending(self) -> None: ...
+
+    def resume_sending(self) -> None: ...
+
+
+async def connect_through(route: Route) -> tuple[Reader, Writer]:
+    """Open a byte stream through a route, for one HTTP request; close the writer to end it."""
+    stream = ByteStream(lambda written: rewritten(written, route.request_head))
+
+    def open_stream() -> None:
+        if not stream.is_closed:
+            route.open(stream)
+
+    # A moment later, so that the question travels with the opening, as a client's would.
+    asyncio.get_running_loop().call_soon(open_stream)
+    return stream, stream
+
+
+def rewritten(request: bytes, rewrite: Callable[[Head, RequestLine], Head]) -> bytes:
+    """Give a request without a body, in one piece, as it goes over a route."""
+    head = parse_head(request.removesuffix(b"\r\n\r\n"))
+    return rewrite(head, request_line(head)).raw()

@@ -1,0 +1,341 @@
+"""One HTTP request and its answer: the unit that is admitted, held, carried and sent again.
+
+The proof that a request may be sent again, and what follows from its lack:
+
+- Nothing of it was received when no route gave a stream, or when the stream says so itself: the
+  pod refused the connection, the API server never accepted the stream, the connection to a URL
+  broke before its first byte was written. Then it goes out again, whatever its method: as often as
+  pods and routes are found, within its hold.
+- Otherwise it may have been received. A method that is safe is repeated once, at another pod if
+  there is one. Everything else is answered 502 in the client's dialect, which says that it may
+  have been received; the client decides.
+- Once the final head of an answer has been passed on, the answer is what the client has. It can
+  be completed in words (an error event, between two events), or not: then the client is reset,
+  because a clean end would make it take the part for the whole.
+
+A 1xx head is not an answer, but it proves that the request was received.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from llmgwctl.wire import ConditionKind, RequestOutcome, RouteKind
+from llmgwd.errors import LlmgwError, Transient
+from llmgwd.gateway.dialect import dialect_of, error_event
+from llmgwd.gateway.unavailable import Trouble, error_answer
+from llmgwd.net.http1_heads import BadMessage, Head, end_to_end_fields
+from llmgwd.relay.answer import Answer
+from llmgwd.relay.records import RequestLog
+
+if TYPE_CHECKING:
+    from llmgwd.relay.context import RelayContext
+    from llmgwd.relay.http_connection import HttpConnection
+    from llmgwd.relay.kept_request import KeptRequest
+    from llmgwd.relay.route import Route, Stream
+
+# Refusals in a row, over all pods, before the forward is asked again.
+TRIES: Final = 4
+
+
+class Exchange:
+    """Carries one request of an `HttpConnection`; ends by calling its `exchange_ended` once.
+
+    Its many attributes are the two sides (client, route and stream), the two messages (request,
+    answer), and what one try leaves to the next.
+    """
+
+    is_demand = True
+
+    def __init__(self, client: HttpConnection, request: KeptRequest, context: RelayContext) -> None:
+        self.opened_at = asyncio.get_running_loop().time()
+        self.request = request
+        self.preferred_pod = client.last_pod
+        self.avoided_pod: str | None = None
+        self.log = RequestLog(request.head, request.path)
+        self._client = client
+        self._context = context
+        self._route: Route | None = None
+        self._stream: Stream | None = None
+        self._tries = 0
+        self._was_repeated = False
+        self._dialect = dialect_of(request.line.target, request.head)
+        self._answer = self._fresh_answer()
+
+    @property
+    def is_upgraded(self) -> bool:
+        return self._answer.is_upgraded
+
+    @property
+    def has_stream(self) -> bool:
+        return self._stream is not None
+
+    # For the admission.
+
+    def carry(self, route: Route) -> None:
+        self._tries = 0
+        self._open(route)
+
+    def was_held(self, seconds: float) -> None:
+        self.log.held_s += seconds
+
+    def give_up(self) -> None:
+        self._answer_ourselves(self._context.trouble())
+
+    # For the client's connection.
+
+    def client_sent(self, payload: bytes) -> None:
+        """A piece of the request's body, or of what follows an upgrade."""
+        self.log.sent_bytes += len(payload)
+        if self._stream is None:
+            if self.request.can_be_sent:
+                self.request.add_unsent(payload)
+        else:
+            if not self._answer.is_upgraded:
+                self.request.add(payload)
+            self._stream.send(payload)
+
+    def client_gone(self, is_reset: bool) -> None:
+        """No one reads the answer any more: let the model stop."""
+        stream, self._stream = self._stream, None
+        self._close(RequestOutcome.CANCELLED)
+        if stream is None:
+            self._withdraw()
+        elif is_reset:
+            stream.reset()
+        else:
+            stream.discard()
+
+    def break_off(self, trouble: Trouble) -> None:
+        """The request's body is none: answer that, where nothing was answered yet."""
+        stream, self._stream = self._stream, None
+        if stream is None:
+            self._withdraw()
+        else:
+            stream.reset()
+        if self._answer.head is None:
+            self._answer_ourselves(trouble)
+        else:
+            self._reset_client()
+
+    def client_stalled(self) -> None:
+        if self._stream is not None:
+            self._stream.pause()
+
+    def client_reads_again(self) -> None:
+        if self._stream is not None:
+            self._stream.resume()
+
+    # As the owner of a stream.
+
+    def unsent(self) -> bytes:
+        assert self._route is not None
+        return self.request.bytes_for(self._route)
+
+    def stream_opened(self, stream: Stream) -> None:
+        if self.log.is_closed:
+            stream.discard()
+            return
+        self._stream = stream
+        self.log.pod = stream.pod
+        if self._client.is_stalled:
+            stream.pause()
+        self._client.let_body_flow()
+
+    def stream_data(self, payload: bytes) -> None:
+        self.log.received_bytes += len(payload)
+        if self._answer.is_upgraded:
+            self._client.write(payload)
+            return
+        if self.log.first_byte_s is None:
+            self.log.first_byte_s = self.log.elapsed_s
+        try:
+            passing = self._answer.feed(payload)
+        except BadMessage as error:
+            self._end_stream(is_clean=False)
+            self._failed_answer(f"its answer is not HTTP/1: {error}")
+            return
+        if self._answer.head is not None:
+            self.request.forget()
+        if passing:
+            self._client.write(passing)
+        if self._answer.is_whole:
+            self._end_stream(is_clean=True)
+            self._finish(RequestOutcome.ANSWERED)
+
+    def stream_ended(self) -> None:
+        if self._answer.is_upgraded:
+            self._end_stream(is_clean=True)
+            self._finish(RequestOutcome.ANSWERED, persists=False)
+        elif self._answer.may_end:
+            self._end_stream(is_clean=True)
+            self._finish(RequestOutcome.ANSWERED)
+        else:
+            pod = self.log.pod
+            self._end_stream(is_clean=True)
+            self._lost(self._broken("it closed the connection"), pod, is_unreceived=False)
+
+    def stream_failed(self, cause: LlmgwError, is_unreceived: bool) -> None:
+        stream, self._stream = self._stream, None
+        if self.log.is_closed:
+            return
+        if stream is None:
+            # In line for a stream that the route cannot give: the forward decides anew.
+            self._context.admission.admit(self, cause)
+            return
+        if cause.code == ConditionKind.DIAL_REFUSED and is_unreceived and self._route is not None:
+            self._route.refused(stream, cause)
+        self._lost(cause, stream.pod, is_unreceived=is_unreceived)
+
+    def unread_bytes(self) -> int:
+        return self._client.unread_bytes()
+
+    def pause_sending(self) -> None:
+        self._client.pause_body()
+
+    def resume_sending(self) -> None:
+        self._client.let_body_flow()
+
+    # Inside.
+
+    def _fresh_answer(self) -> Answer:
+        return Answer(
+            self.request.line.method,
+            self._dialect,
+            self._render,
+            passes_interim=self.request.line.minor == b"1",
+        )
+
+    def _open(self, route: Route) -> None:
+        self._route = route
+        self._tries += 1
+        self.log.url = route.name if route.kind is RouteKind.URL else None
+        route.open(self)
+
+    def _lost(self, cause: LlmgwError, pod: str | None, *, is_unreceived: bool) -> None:
+        """The stream is gone before the answer was whole: again, in words, or not at all."""
+        if self._answer.head is not None:
+            self._cut(cause)
+        elif not self.request.can_be_sent:
+            self._unknown(cause)
+        elif is_unreceived and not self._answer.has_begun:
+            self._again(cause)
+        elif self.request.is_safe and not self._was_repeated:
+            self._was_repeated = True
+            self.avoided_pod = pod
+            self._again(cause)
+        else:
+            self._unknown(cause)
+
+    def _again(self, cause: LlmgwError) -> None:
+        self._answer = self._fresh_answer()
+        self.preferred_pod = None
+        self.log.resent += 1
+        self.log.pod = None
+        self._context.admission.resent(cause)
+        route = self._route
+        if route is not None and route.is_up and self._tries < TRIES:
+            self._open(route)
+        else:
+            self._context.admission.admit(self, cause)
+
+    def _unknown(self, cause: LlmgwError) -> None:
+        """Before an answer, and whether it was received is not known."""
+        self._context.admission.cut(cause)
+        message = f"{_sentence(cause.message)} The request may have been received"
+        remedy = "It was not sent again; repeat it if that does no harm."
+        self._answer_ourselves(Trouble(502, cause.code, message, remedy))
+
+    def _failed_answer(self, how: str) -> None:
+        cause = self._broken(how)
+        if self._answer.head is None:
+            self._unknown(cause)
+        else:
+            self._cut(cause)
+
+    def _cut(self, cause: LlmgwError) -> None:
+        """In the middle of the answer that the client has begun to read."""
+        answer = self._answer
+        if answer.is_complete_but_for_its_end:
+            self._client.write(b"0\r\n\r\n")
+            self._finish(RequestOutcome.ANSWERED)
+            return
+        self._context.admission.cut(cause)
+        if not answer.takes_error_event:
+            self._reset_client()
+            return
+        sentence = f"llmgw: {_sentence(cause.message)} The answer is not complete."
+        event = error_event(self._dialect, 502, cause.code, sentence)
+        self._client.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(event), event))
+        self._finish(RequestOutcome.CUT)
+
+    def _answer_ourselves(self, trouble: Trouble) -> None:
+        persists = self.request.is_whole and self._client.may_persist(self.request)
+        line = self.request.line
+        is_head = line.method == b"HEAD"
+        closes = not persists
+        self._client.write(
+            error_answer(trouble, line.target, self.request.head, is_head=is_head, closes=closes)
+        )
+        self._finish(RequestOutcome.UNAVAILABLE, status=trouble.status, persists=persists)
+
+    def _render(self, head: Head, is_until_close: bool) -> bytes:
+        """Give the final head for the client, with our own word on its connection."""
+        assert self._route is not None
+        if self._answer.is_upgraded:
+            return head.raw()
+        # A client that is still sending when its answer ends could not tell where its next request
+        # begins for us; so could we not.
+        persists = (
+            not is_until_close and self.request.is_whole and self._client.may_persist(self.request)
+        )
+        self._client.persists = persists
+        passed = self._route.response_head(Head(head.first, end_to_end_fields(head)))
+        if not persists:
+            passed = Head(passed.first, (*passed.fields, (b"Connection", b"close")))
+        elif self.request.line.minor == b"0":
+            passed = Head(passed.first, (*passed.fields, (b"Connection", b"keep-alive")))
+        return passed.raw()
+
+    def _broken(self, how: str) -> Transient:
+        where = f"pod {self.log.pod}" if self.log.pod else self.log.url or "the gateway"
+        code = ConditionKind.URL_UNREACHABLE if self.log.url else ConditionKind.TUNNEL_LOST
+        return Transient(code, f"The connection to {where} broke off: {how}.")
+
+    def _end_stream(self, *, is_clean: bool) -> None:
+        stream, self._stream = self._stream, None
+        if stream is None:
+            return
+        if is_clean:
+            stream.discard()
+        else:
+            stream.reset()
+
+    def _withdraw(self) -> None:
+        if self._route is not None:
+            self._route.withdraw(self)
+
+    def _reset_client(self) -> None:
+        self._close(RequestOutcome.CUT)
+        self._client.abort()
+
+    def _finish(
+        self, outcome: RequestOutcome, *, status: int | None = None, persists: bool | None = None
+    ) -> None:
+        self._client.last_pod = self.log.pod
+        self._close(outcome, status)
+        self._client.exchange_ended(self._client.persists if persists is None else persists)
+
+    def _close(self, outcome: RequestOutcome, status: int | None = None) -> None:
+        if self.log.is_closed:
+            return
+        self.request.forget()
+        records = self._context.records
+        answer = self._answer
+        records.add(self.log.close(records.forward, outcome, status or answer.status, answer.head))
+        self._context.admission.ended(self)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."

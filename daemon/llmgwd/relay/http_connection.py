@@ -1,0 +1,237 @@
+"""A client's HTTP connection: it ends here, and each request on it is an exchange of its own.
+
+Requests are read one at a time and answered in order. While one is under way a little of what
+follows is read, so that a client that leaves is noticed at once; the rest waits in the kernel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from llmgwd.gateway.unavailable import Trouble, error_answer
+from llmgwd.net.http1 import REQUEST_START, Body, End, HeadTooLarge, MessageReader
+from llmgwd.net.http1_heads import BadMessage, Head, judge_request, request_length
+from llmgwd.relay.exchange import Exchange
+from llmgwd.relay.kept_request import KeptRequest
+
+if TYPE_CHECKING:
+    from llmgwd.relay.connection import LocalConnection
+    from llmgwd.relay.context import RelayContext
+
+# From a head's first byte to its end.
+HEAD_S: Final = 30.0
+# What is read of a client whose request is not carried yet, or of requests that wait their turn.
+WAITING_BYTES: Final = 64 * 1024
+
+
+class HttpConnection:
+    """The user of a `LocalConnection` that speaks HTTP/1."""
+
+    def __init__(self, client: LocalConnection, context: RelayContext) -> None:
+        self.last_pod: str | None = None  # that served it; sessions and caches live in a pod
+        self.persists = True  # what the answer that is passing told the client
+        self._client = client
+        self._context = context
+        self._reader = MessageReader(REQUEST_START, request_length)
+        self._exchange: Exchange | None = None
+        self._unsent_bytes = 0  # of a body, while no stream carries it
+        self._is_body_paused = False
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._became_idle()
+
+    # As the user of the client's connection.
+
+    def client_sent(self, payload: bytes) -> None:
+        exchange = self._exchange
+        if exchange is None or not exchange.request.is_whole:
+            self._read(payload)
+        elif exchange.is_upgraded:
+            exchange.client_sent(payload)
+        else:
+            self._reader.rest += payload
+            self._settle_reading()
+
+    def client_finished(self) -> None:
+        """The client said its last byte: an answer may still be wanted, a request will not come."""
+        exchange = self._exchange
+        if exchange is None:
+            self._stop_timer()
+            self._client.write_eof()
+        elif not exchange.request.is_whole:
+            self._client.abort()
+
+    def client_gone(self, is_reset: bool) -> None:
+        self._stop_timer()
+        self._context.connections.became_busy(self)
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.client_gone(is_reset)
+
+    def client_stalled(self) -> None:
+        if self._exchange is not None:
+            self._exchange.client_stalled()
+
+    def client_reads_again(self) -> None:
+        if self._exchange is not None:
+            self._exchange.client_reads_again()
+
+    # For the exchange.
+
+    @property
+    def is_stalled(self) -> bool:
+        return self._client.is_stalled
+
+    def write(self, payload: bytes) -> None:
+        self._client.write(payload)
+
+    def unread_bytes(self) -> int:
+        return self._client.unread_bytes()
+
+    def abort(self) -> None:
+        self._exchange = None
+        self._client.abort()
+
+    def pause_body(self) -> None:
+        self._is_body_paused = True
+        self._settle_reading()
+
+    def let_body_flow(self) -> None:
+        self._is_body_paused = False
+        self._unsent_bytes = 0
+        self._settle_reading()
+
+    def may_persist(self, request: KeptRequest) -> bool:
+        """Would a next request be read after this one?"""
+        if self._context.connections.is_draining or self._client.has_finished:
+            return False
+        tokens = request.head.tokens(b"connection")
+        if request.line.minor == b"0":
+            return b"keep-alive" in tokens
+        return b"close" not in tokens
+
+    def exchange_ended(self, persists: bool) -> None:
+        """The answer is written; go on with the next request, or close."""
+        self._exchange = None
+        if not persists or self._client.has_finished:
+            self._client.write_eof()
+            return
+        self._is_body_paused = False
+        self._unsent_bytes = 0
+        if self._reader.rest:
+            # In a turn of its own: answers that need no route would nest for each pipelined one.
+            asyncio.get_running_loop().call_soon(self._read_next)
+        else:
+            self._became_idle()
+        self._settle_reading()
+
+    # For the connections of the forward.
+
+    def close_if_idle(self) -> bool:
+        """Close it unless bytes have arrived that were not read yet: they may be a request."""
+        if self._exchange is not None or self._client.has_unread_input():
+            return False
+        self._stop_timer()
+        self._client.close()
+        return True
+
+    # Inside.
+
+    def _read_next(self) -> None:
+        if self._exchange is None and not self._client.is_closed:
+            self._read(b"")
+
+    def _read(self, payload: bytes) -> None:
+        """Take bytes of a request; hand a fresh one over with what has come of its body."""
+        fresh: Exchange | None = None
+        try:
+            events = self._reader.feed(payload)
+            if events and isinstance(events[0], Head):
+                fresh = self._begin(events[0])
+        except BadMessage as error:
+            self._refuse(error)
+            return
+        for event in events:
+            if isinstance(event, Body):
+                self._take_body(event.payload)
+            elif isinstance(event, End) and self._exchange is not None:
+                self._exchange.request.is_whole = True
+        if fresh is not None:
+            self._settle_reading()
+            self._context.admission.admit(fresh, None)
+        elif self._exchange is None:
+            self._await_head()
+
+    def _begin(self, head: Head) -> Exchange:
+        self._stop_timer()
+        line = judge_request(head)
+        self._context.connections.became_busy(self)
+        self.persists = True
+        request = KeptRequest(head, line, self._context.budget)
+        self._exchange = exchange = Exchange(self, request, self._context)
+        return exchange
+
+    def _take_body(self, payload: bytes) -> None:
+        exchange = self._exchange
+        if exchange is None:
+            return
+        if not exchange.has_stream:
+            self._unsent_bytes += len(payload)
+        exchange.client_sent(payload)
+        self._settle_reading()
+
+    def _settle_reading(self) -> None:
+        """Read on, unless the stream is full or enough waits here already."""
+        exchange = self._exchange
+        if exchange is None:
+            is_full = False
+        elif exchange.is_upgraded or not exchange.request.is_whole:
+            is_full = self._is_body_paused or self._unsent_bytes >= WAITING_BYTES
+        else:
+            is_full = len(self._reader.rest) >= WAITING_BYTES
+        if is_full:
+            self._client.pause_reading()
+        else:
+            self._client.resume_reading()
+
+    def _await_head(self) -> None:
+        """No request is under way: one that has begun must end within its time."""
+        if not self._reader.is_in_head:
+            self._became_idle()
+        elif self._head_timer is None:
+            self._context.connections.became_busy(self)
+            loop = asyncio.get_running_loop()
+            self._head_timer = loop.call_later(HEAD_S, self.head_is_late)
+
+    def _became_idle(self) -> None:
+        self._stop_timer()
+        self._context.connections.became_idle(self)
+
+    def head_is_late(self) -> None:
+        """Answer 408 to a head that began and did not end within its time."""
+        self._head_timer = None
+        message = f"The head of this request did not arrive within {HEAD_S:g} s"
+        self._answer_and_close(Trouble(408, "request-timeout", message))
+
+    def _refuse(self, error: BadMessage) -> None:
+        """What came is no request that could be passed on, or the body of one is none."""
+        self._stop_timer()
+        status = 431 if isinstance(error, HeadTooLarge) else 400
+        trouble = Trouble(status, "bad-request", f"This request cannot be passed on ({error})")
+        if self._exchange is not None:
+            self._exchange.break_off(trouble)
+        else:
+            self._answer_and_close(trouble)
+
+    def _answer_and_close(self, trouble: Trouble) -> None:
+        self._context.connections.became_busy(self)
+        method, _, rest = self._reader.first_line.partition(b" ")
+        target = rest.partition(b" ")[0]
+        is_head = method == b"HEAD"
+        self._client.write(error_answer(trouble, target, None, is_head=is_head, closes=True))
+        self._client.write_eof()
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None

@@ -1,0 +1,133 @@
+"""What passed through the daemon each day, by forward and model: requests, and what they cost.
+
+Kept across restarts in the state folder, for gateways that keep no spend of their own. Only sums:
+no request, and no one's name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import anyio
+import anyio.to_thread
+import structlog
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from llmgwctl.wire import DaySpend, RequestRecord
+
+# A quarter of a year, so that `usage --since 90d` is whole.
+DAYS: Final = 92
+# So many pairs of forward and model a day; a gateway that invents names must not fill the disk.
+ROWS_A_DAY: Final = 200
+WRITE_EVERY_S: Final = 10.0
+MAX_FILE_BYTES: Final = 8 * 1024 * 1024
+UNNAMED: Final = "(unnamed)"
+
+_log = structlog.get_logger()
+
+_Key = tuple[str, str, str]  # day, forward, model
+
+
+class Spend:
+    """`folder` None keeps nothing on disk."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._path = None if folder is None else folder / "spend.json"
+        self._rows: dict[_Key, DaySpend] = {}
+        self._has_changed = anyio.Event()
+        if self._path is not None:
+            self._rows = {_key(row): row for row in _read(self._path)}
+
+    def add(self, record: RequestRecord) -> None:
+        """Count a request that the gateway answered, where it named a model or a cost."""
+        if record["model"] is None and record["cost"] is None:
+            return
+        day = record["time"][:10]
+        key = (day, record["forward"], record["model"] or UNNAMED)
+        row = self._rows.get(key)
+        if row is None:
+            if sum(each[0] == day for each in self._rows) >= ROWS_A_DAY:
+                return
+            row = self._rows[key] = _empty(key)
+            self._forget_old()
+        row["requests"] += 1
+        if record["cost"] is not None:
+            row["known"] += 1
+            row["cost"] += record["cost"]
+        self._has_changed.set()
+
+    def days(self) -> list[DaySpend]:
+        """Give all rows, the oldest day first."""
+        return [self._rows[key] for key in sorted(self._rows)]
+
+    async def run(self) -> None:
+        """Keep the disk up to date; what is left at the end is written by `close`."""
+        while True:
+            await self._has_changed.wait()
+            await anyio.sleep(WRITE_EVERY_S)
+            self._has_changed = anyio.Event()
+            text = json.dumps(self.days())
+            await anyio.to_thread.run_sync(self._write, text)
+
+    def close(self) -> None:
+        if self._has_changed.is_set():
+            self._write(json.dumps(self.days()))
+
+    def _forget_old(self) -> None:
+        kept = sorted({key[0] for key in self._rows})[-DAYS:]
+        self._rows = {key: row for key, row in self._rows.items() if key[0] >= kept[0]}
+
+    def _write(self, text: str) -> None:
+        if self._path is None:
+            return
+        try:
+            _replace(self._path, text.encode())
+        except OSError as error:
+            _log.warning("spend not written", reason=error.strerror)
+
+
+def _empty(key: _Key) -> DaySpend:
+    day, forward, model = key
+    return {"day": day, "forward": forward, "model": model, "requests": 0, "known": 0, "cost": 0.0}
+
+
+def _key(row: DaySpend) -> _Key:
+    return row["day"], row["forward"], row["model"]
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        os.replace(name, path)
+    except OSError:
+        os.unlink(name)
+        raise
+
+
+def _read(path: Path) -> list[DaySpend]:
+    """Read what an earlier run wrote; rows that are none are left out."""
+    try:
+        with path.open("rb") as file:
+            rows: Any = json.loads(file.read(MAX_FILE_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return []
+    return [cast("DaySpend", row) for row in rows if _is_row(row)] if isinstance(rows, list) else []
+
+
+def _is_row(row: Any) -> bool:
+    return (
+        isinstance(row, dict)
+        and all(isinstance(row.get(name), str) for name in ("day", "forward", "model"))
+        and all(type(row.get(name)) is int for name in ("requests", "known"))
+        and isinstance(row.get("cost"), (int, float))
+        and len(row) == 6
+    )
