@@ -53,7 +53,7 @@ class _Token:
 
 @dataclass
 class Access:
-    """Users, their tokens and rules; `denied` takes a verb from everybody on top of that."""
+    """Users, their tokens and rules; `denied` takes a verb from every user on top of that."""
 
     rules: dict[str, tuple[Rule, ...]] = field(default_factory=lambda: {"demo": ADMIN})
     denied: set[tuple[str, str]] = field(default_factory=set)

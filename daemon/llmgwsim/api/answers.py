@@ -44,7 +44,7 @@ def no_such_path() -> Refusal:
 def forbidden(
     user: str, verb: str, resource: str, namespace: str, name: str, reason: str = ""
 ) -> Refusal:
-    """Refuse for lack of a permission; `reason` is the authorizer's own word, where it has one."""
+    """Refuse for lack of a permission; `reason` is the authorizer's own, if any."""
     group, kind = group_of(resource), resource.split("/", 1)[0]
     shown = f"{kind}.{group}" if group else kind
     what = f'{shown} "{name}" is forbidden' if name else f"{shown} is forbidden"

@@ -1,4 +1,4 @@
-"""The door of `pods/portforward`: which way in is asked for, and whether it may be taken.
+"""The entry of `pods/portforward`: which way in is asked for, and whether it may be taken.
 
 The order of the checks is the server's: a proxy on the way, the token, the verbs, the pod, the
 protocol. RBAC's refusals carry a Status; an unknown subprotocol gets 403 and nothing else.
@@ -84,7 +84,7 @@ def verbs_needed(request: Request, behaviour: Behaviour) -> tuple[str, ...]:
 def serve_portforward(
     request: Request, world: World, behaviour: Behaviour, upgrades: Upgrades, pod: Pod
 ) -> None:
-    """Upgrade the connection, or refuse; who asks has been checked already.
+    """Upgrade the connection, or refuse; the user has been checked already.
 
     Raises:
         Refusal: no upgrade asked for, no port, an unknown protocol, a pod that does not run.
@@ -150,7 +150,7 @@ def _open_websocket(
         _require_running(pod, behaviour)
         protocol = WebSocketSpdy(target, lambda: upgrades.open.discard(protocol))
     elif CHANNELS_PROTOCOL in names or not names:
-        # Who offers nothing (kr8s) gets the channels too, and no word of it.
+        # A client that offers nothing (kr8s) gets the channels too, unnamed.
         chosen, way = CHANNELS_PROTOCOL if names else "", "channels"
         ports = _ports(request)
         _require_running(pod, behaviour)

@@ -25,7 +25,7 @@ class ApiFaults(FaultCalls):
         refused.add(user) if refuse else refused.discard(user)
 
     def deny(self, verb: str, resource: str) -> None:
-        """Take a verb on a resource from everybody: 403."""
+        """Take a verb on a resource from every user: 403."""
         self._cluster.access.denied.add((verb, resource))
 
     def allow(self, verb: str | None = None, resource: str | None = None) -> None:

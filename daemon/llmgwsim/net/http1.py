@@ -55,7 +55,7 @@ class Connections:
         return task
 
     async def abort(self) -> None:
-        """Drop every connection and wait until nobody works for one any more."""
+        """Drop every connection and wait until no request is served any more."""
         for connection in self:
             connection.transport.abort()
         tasks = list(self._tasks)
@@ -256,7 +256,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _next_chunk(self) -> bool:
         """Read a chunk's head; False while it is not all there."""
-        # The line end of the chunk before belongs to nobody.
+        # The line end of the chunk before is no data.
         if self._buffer.startswith(b"\r\n"):
             del self._buffer[:2]
         end = self._buffer.find(b"\r\n")
@@ -292,7 +292,7 @@ class HttpConnection(asyncio.Protocol):
                 raise
         if self._is_taken or self._is_lost:
             return
-        # A request whose body nobody wanted: what is left of it cannot be told from the next one.
+        # A body that was not read: what is left of it cannot be told apart from the next request.
         if not request.is_keep_alive or self._is_retiring or not self._is_body_done:
             self.transport.close()
             return

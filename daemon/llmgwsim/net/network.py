@@ -34,7 +34,7 @@ class _Buffers(threading.local):
 
 buffers = _Buffers()
 
-# What a connection may owe to a client that does not read, before its writer is paused.
+# What is buffered for a client that does not read, before its writer is paused.
 WRITE_HIGH_BYTES = 256 * 1024
 
 
@@ -134,7 +134,7 @@ class Network:
 
 
 class Wire(asyncio.BufferedProtocol):
-    """One accepted TCP connection, seen through the network's present weather."""
+    """One accepted TCP connection, as the network is at present."""
 
     def __init__(self, network: Network, user: Callable[[Wire], WireUser]) -> None:
         self._network = network
@@ -229,7 +229,7 @@ class Wire(asyncio.BufferedProtocol):
         if not self._inward.is_held and not self.transport.is_closing():
             self.transport.resume_reading()
 
-    # The weather
+    # Faults
 
     def hold(self, inward: bool, outward: bool) -> None:
         if self.transport.is_closing():

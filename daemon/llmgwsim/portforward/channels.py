@@ -1,7 +1,7 @@
 """v4 channels: one WebSocket, one connection to the pod a port, dialled at the upgrade.
 
 Channel `2i` is data and `2i+1` error for port index i. Closing the WebSocket is the only end
-either side can tell the other.
+either side can signal.
 """
 
 from __future__ import annotations

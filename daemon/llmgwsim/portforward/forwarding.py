@@ -5,8 +5,8 @@ both. It never half-closes towards the program, so a program never learns that o
 sending side is done.
 
 Kept connections meet that second. A gateway closes one that was idle for 5 s; its client learns it
-1.00 s later, and what it sends meanwhile is taken, goes to a closed socket, and is lost without a
-word: the kernel's reset comes back to containerd, which no longer reads. A second write fails, and
+1.00 s later, and what it sends meanwhile is taken, goes to a closed socket, and is lost without an
+error: the kernel's reset comes back to containerd, which no longer reads. A second write fails, and
 with it the other direction is over.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # containerd, sandbox_portforward_linux.go: "give a chance to terminate gracefully".
 LINGER_S = 1.0
-# What is owed to a program that does not read, before its client is made to wait. Above one
+# What is buffered for a program that does not read, before its client must wait. Above one
 # reading: uvloop writes at the end of its turn, and would pause for nothing.
 _WRITE_HIGH_BYTES = 512 * 1024
 

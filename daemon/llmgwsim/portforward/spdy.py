@@ -2,7 +2,7 @@
 
 Frames are handled as moby/spdystream does it: by five workers (stream id mod 5), each with a queue
 of 50. A data frame whose stream's reader takes nothing blocks its worker; a full queue blocks the
-reading of the connection, and so everybody on it. There is no flow control to prevent that.
+reading of the connection, and so every stream on it. There is no flow control to prevent that.
 """
 
 from __future__ import annotations
@@ -224,7 +224,7 @@ class SpdySession:
         if pair is None or frame.stream_id != pair.data_id:
             return True
         forwarding = pair.forwarding
-        # Nobody reads the stream before the dial is done.
+        # No one reads the stream before the dial is done.
         if forwarding is None or not (forwarding.takes_more or forwarding.is_finished):
             return False
         if frame.payload:

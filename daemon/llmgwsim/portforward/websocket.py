@@ -61,7 +61,7 @@ class WebSocketServer(asyncio.Protocol):
         """No more pieces have come by now."""
 
     def client_lost(self) -> None:
-        """The connection is gone or the client said goodbye."""
+        """The connection is gone, or the client has closed it."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)

@@ -56,7 +56,7 @@ def namespace(name: str) -> Object:
 
 
 def node(is_ready: bool = True) -> Object:
-    """The one node; without heartbeats no one knows how it is."""
+    """The one node; without heartbeats its state is unknown."""
     condition: Object = {"type": "Ready", "status": "True" if is_ready else "Unknown"}
     if is_ready:
         condition |= {"reason": "KubeletReady", "message": "kubelet is posting ready status"}

@@ -73,7 +73,7 @@ class Pod:
     phase: str = "Pending"
     is_ready: bool = False
     ready_reason: str = "ContainersNotReady"
-    # Set by a fault: what the next dial of the program's port is told.
+    # Set by a fault: dials of the program's port are refused.
     refuses_dials: bool = False
     restarts: int = 0
     last_end: Object | None = None
@@ -123,7 +123,7 @@ class Pod:
         self.announce(self)
 
     def crash(self, exit_code: int = 137, reason: str = "OOMKilled") -> None:
-        """The container's program dies at once; who restarts it is the world's business."""
+        """The container's program dies at once; the world restarts it."""
         if self.program is None:
             return
         self.program.kill()

@@ -91,7 +91,7 @@ class Store:
         return recent[::-1]
 
     def compact(self) -> None:
-        """Forget the log: who asks for an older version is told 410 Gone."""
+        """Forget the log: a request for an older version gets 410 Gone."""
         self._log.clear()
         # One further, so that even a watcher that is up to date must list again.
         self.version += 1
@@ -108,7 +108,7 @@ class Store:
         await self._news.wait()
 
     def wake(self) -> None:
-        """Let everybody who waits for a change look again."""
+        """Wake all that wait for a change."""
         self._announce()
 
     def _record(self, change: Change) -> None:

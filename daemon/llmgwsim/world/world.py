@@ -134,7 +134,7 @@ class World:
         return workload
 
     async def add_pod(self, name: str, namespace: str, template: Template) -> Pod:
-        """Make a bare pod, which nobody replaces."""
+        """Make a bare pod, which no workload replaces."""
         pod = self._pod(name, namespace, template, ("", ""), "bare")
         await pod.start()
         return pod
