@@ -44,6 +44,8 @@ class RunningDaemon:
         }
         self.write_config(config)
         self.process: subprocess.Popen[str] | None = None
+        # Another way to start it: `HandedOver.popen`, on a socket that outlives it.
+        self.popen: Callable[..., subprocess.Popen[str]] = subprocess.Popen
 
     def write_config(self, text: str) -> None:
         draft = self.config_path.with_suffix(".new")
@@ -59,7 +61,7 @@ class RunningDaemon:
         command = [sys.executable, *program, "run", "--config", str(self.config_path)]
         command += ["--socket", self.socket, "--log-format", "json", *flags]
         with self.log_path.open("a") as log:
-            self.process = subprocess.Popen(
+            self.process = self.popen(
                 command,
                 env=self._environment,
                 stderr=log,
