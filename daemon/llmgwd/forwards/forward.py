@@ -219,10 +219,10 @@ class Forward:
     def _settle(self) -> None:
         """Work out what is so now, and do and report all that follows from it.
 
-        Parts never report what changed, only that something did. They used to report each change:
-        then a route that fell and came back between two reports left a state that no event had
-        announced, and a probe's answer that came after its route's end was taken for the next
-        one's. Read anew in one go, the facts cannot contradict each other.
+        Parts report that something changed, not what. Were each change applied as it is reported,
+        every pair of them would need a rule for both orders: a route that falls while its probe's
+        answer is on the way, a pod that comes while its route is replaced. Read anew in one go,
+        the facts cannot contradict each other, and a change that was undone meanwhile is no event.
 
         The order matters. The route is chosen first, because the facts are those of the chosen
         one. Conditions come before the state that they explain, so that the event of a state can

@@ -124,10 +124,9 @@ class KubernetesRoute:
     def _is_passing(self, error: LlmgwError | None, failures: int) -> bool:
         """Say whether tunnels stand and an error will most likely be gone in a moment.
 
-        API servers close watches when they restart and refuse a dial in a thousand; a pod that
-        has just gone refuses dials until the watch reports it. A condition for each of these would
-        turn a forward that serves to `degraded` and back many times a day, and no one would look
-        at the one that matters.
+        API servers close watches when they restart, and a pod that has just gone refuses dials
+        until the watch reports it. A condition for each of these would turn a forward that serves
+        to `degraded` and back at every rollout, and hide the one that matters.
         """
         if not self.is_up or error is None:
             return False
