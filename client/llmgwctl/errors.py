@@ -1,6 +1,6 @@
-"""What llmgwctl says when it cannot do as asked: one sentence, a remedy, an exit status.
+"""The errors of llmgwctl: one sentence, a remedy and an exit status each.
 
-Only these reach a person as errors; any other exception that leaves a verb is a bug of ours.
+Only these are shown to a person; any other exception that leaves a verb is a bug.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ClientError(Exception):
 
 
 class UsageError(ClientError):
-    """The command line holds what is not allowed."""
+    """The command line holds a mistake."""
 
     exit_status = Exit.USAGE
 
@@ -37,26 +37,26 @@ class UsageError(ClientError):
 
 
 class Unreachable(ClientError):
-    """There is no daemon that could be understood at the socket."""
+    """No daemon that can be understood is at the socket."""
 
     exit_status = Exit.UNREACHABLE
 
 
 class NotRunning(Unreachable):
-    """Nobody listens at the socket; `main` adds why, and how to start it."""
+    """No process listens at the socket; `main` adds why, and how to start the daemon."""
 
     def __init__(self, message: str = "llmgwd is not running", remedy: str = "") -> None:
         super().__init__("not-running", message, remedy)
 
 
 class NeedsPerson(ClientError):
-    """It waits for what only a person can do: a login, a permission."""
+    """Only a person can remove the cause: a login, a permission."""
 
     exit_status = Exit.NEEDS_PERSON
 
 
 class Refused(ClientError):
-    """The daemon understood and said no; `http_status` says how."""
+    """The daemon answered with an error; `http_status` is its status."""
 
     def __init__(self, http_status: int, code: str, message: str, remedy: str = "") -> None:
         super().__init__(code, message, remedy)

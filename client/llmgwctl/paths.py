@@ -1,6 +1,6 @@
-"""Where things are, for both sides: the control socket, its folder, the configuration file.
+"""Where the control socket, its folder and the configuration file are, for both sides.
 
-Decided from the environment alone, with nothing created and nobody asked; standard library only.
+Decided from the environment alone: nothing is created, and no other process is asked.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SOCKET_NAME = "control.sock"
 SOCKET_VARIABLE = "LLMGW_SOCKET"
 CONFIG_VARIABLE = "LLMGW_CONFIG"
 
-# sizeof(sun_path) less the final NUL, which macOS and Linux both want.
+# sizeof(sun_path) less the final NUL, which macOS and Linux both require.
 SOCKET_PATH_LIMIT = 103 if sys.platform == "darwin" else 107
 
 
@@ -26,8 +26,8 @@ def runtime_folder(
 ) -> str:
     """Give the folder (0700, made by the daemon) that holds the control socket.
 
-    On macOS it is none of the temporary ones, whose old files the system removes, and it does not
-    depend on TMPDIR, which a login shell and launchd may see differently.
+    On macOS it is not a temporary folder: the system removes old files there, and TMPDIR may
+    differ between a login shell and launchd.
     """
     uid = os.getuid() if uid is None else uid
     if platform == "darwin":
@@ -35,7 +35,7 @@ def runtime_folder(
     runtime = environ.get("XDG_RUNTIME_DIR")
     if runtime and os.path.isabs(runtime):
         return os.path.join(runtime, APP)
-    # cron, sudo and ssh without PAM come without the variable, though the folder is there.
+    # cron, sudo and ssh without PAM lack the variable, though the folder is there.
     if os.path.isdir(f"/run/user/{uid}"):
         return f"/run/user/{uid}/{APP}"
     return f"/tmp/{APP}-{uid}"  # noqa: S108 - the daemon refuses it unless it is its own, 0700

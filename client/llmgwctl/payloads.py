@@ -1,5 +1,7 @@
-"""The payloads of the contract, as types. Reached as `llmgwctl.wire.NAME`, and only when needed:
-making them takes longer than all the rest of `llmgwctl status`, which reads them as plain data.
+"""The payloads of the contract, as types; import them as `llmgwctl.wire.NAME`.
+
+They are made only when one is asked for: that takes longer than all the rest of `llmgwctl status`,
+which reads payloads as plain data.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ class GatewayStatus(TypedDict):
     latency_s: float | None
     checked_at: str | None
     version: str | None
-    database: str | None  # "connected", "not-connected", or null where it is not told
+    database: (
+        str | None
+    )  # "connected", "not-connected", or null where the gateway does not report it
 
 
 class RouteStatus(TypedDict):
@@ -62,12 +66,12 @@ class RouteStatus(TypedDict):
 
 
 class Counters(TypedDict):
-    """Since the daemon started; they only rise."""
+    """Counts since the daemon started; they only rise."""
 
     connections: int
     held: int
     hold_expired: int
-    redialed: int  # sent again, because provably nobody had received it
+    redialed: int  # sent again, because provably no pod had received it
     cut: int  # closed, because that could not be proved
     failed: int
     outages: int
@@ -116,7 +120,7 @@ class ForwardHealth(TypedDict):
 class Health(TypedDict):
     """The answer of `/v1/health`: 200 where `healthy`, else 503.
 
-    Healthy is when something serves and nothing fails to that was not stopped by the user.
+    Healthy: at least one forward serves, and so do all that the user has not stopped.
     """
 
     healthy: bool
@@ -132,7 +136,7 @@ class Event(TypedDict, total=False):
     kind: str
     forward: str
     message: str  # one sentence for people
-    cause: str  # a code: a `Condition`, or "reload", "restart", "signal"
+    cause: str  # a code: a `ConditionKind`, or "reload", "restart", "signal"
     state: str  # state-changed: the new one
     previous: str
     outage_s: float
@@ -218,7 +222,7 @@ class Spend(TypedDict):
 
 
 class CheckStatus(TypedDict):
-    """One line of `/v1/doctor`, in the order in which one thing rests on another."""
+    """One line of `/v1/doctor`; each check comes after those that it depends on."""
 
     check: str  # "api-server"
     forward: str | None  # null: of this machine, not of one forward
@@ -226,7 +230,7 @@ class CheckStatus(TypedDict):
     found: str
     cause: str  # only where it failed
     remedy: str  # may hold several lines: to be pasted as they are
-    skipped_by: str | None  # the check whose failure made this one pointless
+    skipped_by: str | None  # the check whose failure made this one useless
     took_s: float | None
 
 

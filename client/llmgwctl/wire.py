@@ -1,9 +1,9 @@
 """The contract of the control socket: routes and names, shared by both sides.
 
 Standard library only, and little of it: `llmgwctl status` imports this on its way to an answer.
-v1 only grows: a field or a kind is added, never renamed or removed, and a client ignores what it
-does not know. Times are RFC 3339 in UTC with milliseconds; durations are seconds as numbers and
-end in `_s`; sizes are bytes and end in `_bytes`.
+v1 only grows: a field or a kind is added, never renamed or removed, and a client ignores those
+that it does not know. Times are RFC 3339 in UTC with milliseconds; durations are seconds as
+numbers and end in `_s`; sizes are bytes and end in `_bytes`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class ApiPath:
 
 
 class State(StrEnum):
-    """Of a forward. `ready` and `degraded` serve; the others hold what comes."""
+    """The state of a forward; `SERVING_STATES` carry requests, `stopped` has no port, the others
+    hold requests until a route is up."""
 
     STARTING = "starting"
     READY = "ready"
@@ -60,7 +61,7 @@ class State(StrEnum):
 
 
 class Severity(StrEnum):
-    """Of a condition: `error` keeps the forward from serving, `warning` does not, `info` tells."""
+    """The severity of a condition: an `error` keeps the forward from serving."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -108,7 +109,7 @@ class ConditionKind(StrEnum):
 
 
 class EventKind(StrEnum):
-    """What an event line tells. `snapshot` comes first on every watch and carries a `Status`."""
+    """What an event line reports. A watch starts with a `snapshot`, which carries a `Status`."""
 
     SNAPSHOT = "snapshot"
     DAEMON_STARTED = "daemon-started"
@@ -155,7 +156,7 @@ class UpgradeKind(StrEnum):
 
 
 class CheckState(StrEnum):
-    """Of a line of the doctor. `needs-person`: failed, and no program can cure it."""
+    """The result of one check. `needs-person`: it failed, and only a person can fix it."""
 
     OK = "ok"
     INFO = "info"
@@ -176,10 +177,10 @@ class Exit:
     INTERRUPTED = 130
 
 
-# A forward in one of these carries what comes.
+# A forward in one of these carries requests.
 SERVING_STATES = (State.READY, State.DEGRADED)
 
-# The worst first: a daemon's state is the first of these that one of its forwards is in.
+# The worst first: a daemon's state is the worst of its forwards'.
 STATES_WORST_FIRST = (
     State.BLOCKED,
     State.RECONNECTING,

@@ -56,7 +56,7 @@ def test_a_socket_of_another_user_is_refused_unasked(served: Served) -> None:
 def test_a_file_that_is_no_socket_is_said_to_be_none(folder: Path) -> None:
     (folder / "letter").write_text("")
 
-    with pytest.raises(Unreachable, match="no socket"):
+    with pytest.raises(Unreachable, match="not a socket"):
         Client(str(folder / "letter")).status()
 
 
@@ -97,11 +97,11 @@ OK_HEAD = b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n"
             "is older than this llmgwctl: m; restart it",
         ),
         (OK_HEAD + b"Content-Length: 100\r\n\r\n{", "broke off after 1 of 100 bytes"),
-        (OK_HEAD + b"Content-Le", "closed the connection before it had answered"),
-        (b"", "closed the connection before it had answered"),
-        (OK_HEAD + b"\r\n{half", "no JSON"),
+        (OK_HEAD + b"Content-Le", "closed the connection without an answer"),
+        (b"", "closed the connection without an answer"),
+        (OK_HEAD + b"\r\n{half", "not JSON"),
         (OK_HEAD + b"\r\n[]", "none at all"),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", "speaks no HTTP"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "does not speak HTTP"),
         (b"HTTP/1.0 418 \r\n\r\nshort and stout", "status 418 and no reason"),
     ],
 )

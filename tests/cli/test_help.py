@@ -225,5 +225,5 @@ def test_config_path_and_show_follow_the_running_daemon(served: Served, folder: 
     assert with_daemon == "/home/ada/.config/llmgw/config.toml\n"
     assert without == "/x/y.toml\n"
     shown = run(str(folder / "none"), "config", "show", LLMGW_CONFIG="/x/y.toml")
-    assert "without it, this holds" in shown.stderr
+    assert "these are the defaults" in shown.stderr
     assert "[[forward]]" in shown.stdout

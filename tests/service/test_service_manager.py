@@ -222,7 +222,7 @@ def test_a_unit_that_is_a_link_is_left_to_who_made_it(machine: Machine, tmp_path
     said = machine.llmgwctl("service", "install", check=False)
 
     assert said.returncode == 1
-    assert "is kept by a link of yours" in said.stderr
+    assert "is managed by a link of yours" in said.stderr
     assert kept.read_text() == "[Service]\nExecStart=/bin/true\n"
 
 

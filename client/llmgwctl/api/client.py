@@ -124,7 +124,7 @@ def refusal(answer: transport.Answer) -> Refused | Unreachable:
     except (ValueError, LookupError, TypeError):
         return Unreachable(
             "not-llmgwd",
-            f"what listens at the socket answers with status {answer.status} and no reason",
+            f"the process at the socket answers with status {answer.status} and no reason",
             "choose another socket with --socket",
         )
     if code == "route-unknown":
@@ -146,7 +146,7 @@ def _decode(body: bytes) -> Any:
     try:
         return json.loads(body)
     except ValueError as error:
-        message = "llmgwd's answer is no JSON"
+        message = "llmgwd's answer is not JSON"
         raise Unreachable("answer-garbled", message, "compare: llmgwctl version") from error
 
 
@@ -171,6 +171,6 @@ def _text(value: object) -> str:
 
 
 def _quote(text: str) -> str:
-    """Escape all but what a URL may hold anywhere; urllib.parse would be a slow import."""
+    """Escape all but what a URL may hold anywhere; urllib.parse takes 4 ms to import."""
     safe = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
     return "".join(chr(b) if b in safe else f"%{b:02X}" for b in text.encode())

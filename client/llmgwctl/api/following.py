@@ -1,4 +1,4 @@
-"""Watching on across restarts of the daemon: one watch after another, until Ctrl-C."""
+"""Following a stream of lines across restarts of the daemon, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _RETRY_S = 0.5
 
 
 def follow(watch: Callable[[], Iterator[T]]) -> Iterator[T]:
-    """Yield what one watch gives, then the next one, for ever.
+    """Yield the items of one watch after another, without an end.
 
-    What a new watch must not repeat is its caller's business.
+    The caller leaves out what a new watch repeats.
 
     Raises:
         Unreachable, Refused: the first watch could not be opened.

@@ -1,4 +1,4 @@
-"""Which forward a verb acts on: the one that was named, or the one that is meant without a name."""
+"""Which forward a verb acts on: the named one, or without a name the one that is meant."""
 
 from __future__ import annotations
 

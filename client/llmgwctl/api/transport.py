@@ -1,12 +1,12 @@
-"""HTTP over the daemon's Unix socket, by hand: what http.client costs more than all the rest.
+"""HTTP over the daemon's Unix socket, by hand: http.client takes 25 ms to import.
 
-Requests are HTTP/1.0, so an answer ends where its length says or where the connection does, and
-nothing is ever chunked. Every way it can fail becomes a `ClientError` here.
+Requests are HTTP/1.0, so an answer ends where its length says or where the connection ends, and
+is never chunked. Every failure becomes a `ClientError` here.
 """
 
 from __future__ import annotations
 
-# The module beneath socket, whose own enumerations alone take as long as drawing the table.
+# The module beneath socket, which takes 3 ms to import: as long as drawing the table.
 import _socket
 import os
 import stat
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TIMEOUT_S = 5.0
-# The daemon sends an empty line every 15 s to who watches: three missed ones mean it hangs.
+# The daemon sends a watcher an empty line every 15 s: three missed ones mean that it hangs.
 WATCH_TIMEOUT_S = 45.0
 _HEAD_LIMIT = 64 * 1024
-# Far above the status of a thousand forwards; a bound, so that garbage cannot fill the memory.
+# Far above the status of a thousand forwards; a bound, so that a faulty peer cannot fill memory.
 _BODY_LIMIT = 64 * 1024 * 1024
 _CHUNK = 64 * 1024
 
 
 class Answer:
-    """Names of headers are in lower case."""
+    """An answer of the daemon; names of headers are in lower case."""
 
     __slots__ = ("body", "headers", "status")
 
@@ -46,9 +46,9 @@ def request(
     """Ask once and read the whole answer.
 
     Raises:
-        NotRunning: nobody listens at `path`.
-        Unreachable: it is not ours, hangs, or speaks no HTTP.
-        UsageError: the path cannot be a socket's.
+        NotRunning: no process listens at `path`.
+        Unreachable: the socket is another user's, or its owner hangs or does not speak HTTP.
+        UsageError: the path is too long for a socket.
     """
     connection = _connect(path, timeout_s)
     try:
@@ -63,10 +63,10 @@ def request(
 
 
 class LineStream:
-    """An answer that goes on: its lines as they come. Close it, or use it as a context."""
+    """An answer without an end, line by line. Close it, or use it as a context."""
 
     def __init__(self, path: str, target: str, timeout_s: float | None = TIMEOUT_S) -> None:
-        """Ask, and read the head; where that is an error's, the whole answer is in `refusal`."""
+        """Ask, and read the head; of an error, `refusal` has the whole answer."""
         self._connection = _connect(path, timeout_s)
         try:
             _send(self._connection, _head("GET", target, b""))
@@ -95,17 +95,17 @@ class LineStream:
         self._connection.close()
 
     def fileno(self) -> int:
-        """Be waited for by `select`."""
+        """Make it possible to wait with `select`."""
         return self._connection.fileno()
 
     def lines(
         self, timeout_s: float | None = WATCH_TIMEOUT_S, until: float | None = None
     ) -> Iterator[bytes]:
-        """Yield lines without their end, empty ones (the daemon's sign of life) too.
+        """Yield lines without their end, including the empty ones (the daemon's sign of life).
 
         Raises:
-            TimeoutError: not even an empty line came for `timeout_s`, or `until` (on the
-                monotonic clock) has come.
+            TimeoutError: no line came for `timeout_s`, not even an empty one, or `until` (on the
+                monotonic clock) has passed.
         """
         while True:
             yield from self._whole_lines()
@@ -120,7 +120,7 @@ class LineStream:
                 return
 
     def ready_lines(self) -> list[bytes] | None:
-        """Give the lines that one read completes, once `select` says so; None at the end."""
+        """Read once, after `select`, and give the lines that completes; None at the end."""
         if not self._receive():
             return None
         return self._whole_lines()
@@ -130,7 +130,7 @@ class LineStream:
         return whole
 
     def _receive(self) -> bool:
-        """Add what comes next to the rest; False when nothing will."""
+        """Add the next bytes to the rest; False at the end."""
         try:
             chunk = self._connection.recv(_CHUNK)
         except ConnectionError:
@@ -142,7 +142,7 @@ class LineStream:
 
 
 def peer_pid(connection: _socket.socket) -> int | None:
-    """Tell who is at the other end, where the system tells (Linux)."""
+    """Give the process id of the other end, where the system has it (Linux)."""
     option = getattr(_socket, "SO_PEERCRED", None)
     if option is None:
         return None
@@ -173,7 +173,7 @@ def _connect(path: str, timeout_s: float | None) -> _socket.socket:
         raise _hangs(connection, timeout_s) from error
     except OSError as error:
         connection.close()
-        message = f"{path} is no socket of llmgwd ({error.strerror})"
+        message = f"{path} is not a socket of llmgwd ({error.strerror})"
         raise Unreachable("socket-unusable", message) from error
     except BaseException:
         connection.close()
@@ -194,7 +194,9 @@ def _check_length(path: str) -> None:
 def _check_file(path: str) -> None:
     found = os.stat(path)
     if not stat.S_ISSOCK(found.st_mode):
-        raise Unreachable("socket-unusable", f"{path} is no socket", "choose another with --socket")
+        raise Unreachable(
+            "socket-unusable", f"{path} is not a socket", "choose another with --socket"
+        )
     owner = found.st_uid
     if owner != os.getuid():
         raise Unreachable(
@@ -212,7 +214,7 @@ def _head(method: str, target: str, body: bytes) -> bytes:
 
 
 def _send(connection: _socket.socket, asked: bytes) -> None:
-    # Who is refused at the door (too many connections) meets a closed one, and an answer.
+    # A daemon with too many connections answers and closes before it has read the request.
     try:  # noqa: SIM105 - contextlib would be an import
         connection.sendall(asked)
     except BrokenPipeError:
@@ -229,7 +231,7 @@ def _read_head(connection: _socket.socket) -> tuple[int, dict[str, str], bytes]:
     while b"\r\n\r\n" not in received:
         chunk = connection.recv(_CHUNK)
         if not chunk:
-            raise _cut("it closed the connection before it had answered")
+            raise _cut("it closed the connection without an answer")
         received += chunk
         if len(received) > _HEAD_LIMIT or not received.startswith(b"HTTP/1."[: len(received)]):
             raise _garbage()
@@ -246,7 +248,7 @@ def _read_head(connection: _socket.socket) -> tuple[int, dict[str, str], bytes]:
 
 
 def _read_body(connection: _socket.socket, headers: dict[str, str], received: bytes) -> bytes:
-    """Read as many bytes as were announced, or up to the end where none were."""
+    """Read as many bytes as Content-Length says, or without it up to the end."""
     announced = headers.get("content-length", "")
     wanted = int(announced) if announced.isdigit() else None
     parts = [received]
@@ -269,7 +271,7 @@ def _hangs(connection: _socket.socket, timeout_s: float | None) -> Unreachable:
     who = f"llmgwd (pid {pid})" if pid else "llmgwd"
     return Unreachable(
         "daemon-hangs",
-        f"{who} is there, but gave no answer within {timeout_s or 0:g} s",
+        f"{who} gave no answer within {timeout_s or 0:g} s",
         "restart it with: llmgwctl service restart",
     )
 
@@ -279,5 +281,5 @@ def _cut(what: str) -> Unreachable:
 
 
 def _garbage() -> Unreachable:
-    message = "what listens at the socket is not llmgwd: it speaks no HTTP"
+    message = "the process at the socket is not llmgwd: it does not speak HTTP"
     return Unreachable("not-llmgwd", message, "choose another socket with --socket")

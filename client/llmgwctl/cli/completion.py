@@ -1,7 +1,7 @@
 """What may come next on a command line, from the same parsers that read it.
 
-The shells' own scripts only ask `llmgwctl __complete WORDS…` and show what comes: a word, a tab,
-what it means. So every shell knows every verb and option, and the forwards that exist right now.
+The shells' scripts only call `llmgwctl __complete WORDS…` and show its lines: a word, a tab, its
+meaning. So every shell knows every verb and option, and the forwards that exist now.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from llmgwctl.errors import ClientError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# Long enough for a daemon that is there, short enough for a person who pressed Tab.
+# A daemon answers in milliseconds; a person who pressed Tab does not wait longer.
 _ASK_S = 0.5
 Proposals = list[tuple[str, str]]
 

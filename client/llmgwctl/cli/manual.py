@@ -1,6 +1,6 @@
-"""The overview that `llmgwctl help` prints, and the manual page, both from the verbs' parsers.
+"""The overview of `llmgwctl help` and the manual page, both made from the verbs' parsers.
 
-Nothing about a verb is written here, so neither can drift from what `--help` says.
+No text about a verb stands here, so neither can contradict `--help`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 _ABOUT = (
     "llmgwd keeps local ports, first of all localhost:4000, connected to a gateway that lives in a "
-    "Kubernetes cluster or behind an HTTPS address. llmgwctl asks it how things are. With no verb, "
-    "it shows the status."
+    "Kubernetes cluster or behind an HTTPS address. llmgwctl shows its state and controls it. With "
+    "no verb, it shows the status."
 )
 _EXITS = (
-    (Exit.OK, "as asked"),
+    (Exit.OK, "done, or so"),
     (Exit.NOT_SO, "not (yet) so"),
     (Exit.USAGE, "the command line holds a mistake"),
     (Exit.UNREACHABLE, "the daemon cannot be reached"),
@@ -41,12 +41,12 @@ _ENVIRONMENT = (
 def overview() -> str:
     """List the verbs by group."""
     width = max(len(verb.name) for verb in VERBS)
-    lines = ["usage: llmgwctl [VERB] [OPTION …]", "", "Asks llmgwd how things are, and acts on it."]
+    lines = ["usage: llmgwctl [VERB] [OPTION …]", "", "Shows the state of llmgwd, and controls it."]
     for group in dict.fromkeys(verb.group for verb in VERBS):
         lines += ["", f"{group}:"]
         members = [verb for verb in VERBS if verb.group == group]
         lines += [f"  {verb.name:{width}}  {verb.summary}" for verb in members]
-    lines += ["", "With no verb: status. More about one: llmgwctl VERB --help"]
+    lines += ["", "With no verb: status. For more about one: llmgwctl VERB --help"]
     return "\n".join(lines) + "\n"
 
 
@@ -55,7 +55,7 @@ def man_page() -> str:
     lines = [
         f'.TH LLMGWCTL 1 "" "llmgw {__version__}" "User Commands"',
         ".SH NAME",
-        r"llmgwctl \- the state of llmgwd, and what to do about it",
+        r"llmgwctl \- show the state of llmgwd, and control it",
         ".SH SYNOPSIS",
         r".B llmgwctl",
         r"[\fIVERB\fR] [\fIOPTION\fR ...]",

@@ -1,4 +1,4 @@
-"""The verbs, as data: what `llmgwctl help` lists and where each one's code is.
+"""The verbs, as data: what `llmgwctl help` lists, and where the code of each is.
 
 A verb's module is imported only when that verb is called, so this file imports none of them.
 """
@@ -24,19 +24,19 @@ class Verb:
         return f"llmgwctl.commands.{self.module or self.name}"
 
 
-_LOOK = "See how things are"
-_ACT = "Change how things are"
+_LOOK = "Show the state"
+_ACT = "Control the daemon"
 _USE = "Use the gateway"
 _SET_UP = "Set up"
 
 # In the order in which help lists them.
 VERBS = (
-    Verb("status", "show every forward's state, and what to do where one is in trouble", _LOOK),
-    Verb("events", "show what happened, and go on showing it", _LOOK),
+    Verb("status", "show the state of every forward, and remedies", _LOOK),
+    Verb("events", "show what happened, and follow what happens", _LOOK),
     Verb("requests", "show the requests that passed, and what they add up to", _LOOK),
     Verb("wait", "wait until a forward is ready", _LOOK),
     Verb("health", "say whether every forward serves, for scripts and monitors", _LOOK),
-    Verb("doctor", "check the whole way to the gateway, and say what to do", _LOOK),
+    Verb("doctor", "check the whole way to the gateway, and name remedies", _LOOK),
     Verb("logs", "show the logs of the gateway's pods", _LOOK),
     Verb("start", "start a forward that was stopped", _ACT, "forwards"),
     Verb("stop", "stop a forward, cut its requests and give its port back", _ACT, "forwards"),
@@ -49,12 +49,11 @@ VERBS = (
     Verb("models", "list the gateway's models", _USE),
     Verb("usage", "show spend and tokens", _USE),
     Verb("open", "open the gateway's web page", _USE),
-    Verb("service", "have llmgwd run from login on", _SET_UP),
+    Verb("service", "install llmgwd as a service that runs from login on", _SET_UP),
     Verb("completion", "print the completions of a shell", _SET_UP),
     Verb("version", "print the versions of both sides", _SET_UP),
     Verb("help", "explain a verb, or print the manual page", _SET_UP),
 )
-# With no word at all: a glance.
 DEFAULT_VERB = "status"
 
 

@@ -1,4 +1,4 @@
-"""llmgwctl completion: the few lines that have a shell ask llmgwctl itself."""
+"""llmgwctl completion: the lines that make a shell ask llmgwctl for completions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""llmgwctl config: where the configuration is, what it says, whether it is right; a first one."""
+"""llmgwctl config: where the configuration is, what it holds, whether it is right; a new one."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ localhost:4000 to service/litellm, port 4000, in namespace litellm of the curren
 
 EXAMPLES = (
     ("llmgwctl config path", "where it is, or would be"),
-    ("llmgwctl config show", "what it says, or what holds without one"),
-    ("llmgwctl config check", "look for mistakes; needs no daemon"),
-    ("llmgwctl config init", "write a file in which everything is explained"),
+    ("llmgwctl config show", "what it holds, or the defaults"),
+    ("llmgwctl config check", "check it for mistakes; needs no daemon"),
+    ("llmgwctl config init", "write a file with every key explained"),
 )
 _CHECK_S = 30.0
 
@@ -30,7 +30,7 @@ _CHECK_S = 30.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     acts = parser.add_subparsers(dest="act", required=True, metavar="path|show|check|init")
     acts.add_parser("path", help="print where the file is, or would be")
-    acts.add_parser("show", help="print the file, or what holds without one")
+    acts.add_parser("show", help="print the file, or the defaults")
     check = acts.add_parser("check", help="check a file without a daemon: exit status 0 or 1")
     check.add_argument("file", nargs="?", metavar="FILE", help="this one (else the usual one)")
     init = acts.add_parser("init", help="write a file with every key explained")
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _path(socket: str | None) -> str:
-    """Give the running daemon's, which may have been started with another environment."""
+    """Give the path of the running daemon, whose environment may differ from this one."""
     try:
         return Client(socket).status()["config"]["path"] or config_path()
     except (Unreachable, Refused):
@@ -63,7 +63,7 @@ def _show(path: str) -> None:
         with open(path, encoding="utf-8") as file:
             text = file.read()
     except FileNotFoundError:
-        print(f"llmgwctl: there is no {path}; without it, this holds:", file=sys.stderr)
+        print(f"llmgwctl: there is no {path}; these are the defaults:", file=sys.stderr)
         text = template()
     except (OSError, UnicodeDecodeError) as error:
         raise _unreadable(path, error) from error
@@ -71,7 +71,7 @@ def _show(path: str) -> None:
 
 
 def _check(path: str) -> int:
-    """Have the daemon's own reader judge: what it says here is what it would say at its start."""
+    """Have the daemon's own reader check it: it reports here what it would report at its start."""
     import subprocess
 
     # -P: a folder called llmgwd where this is typed is not the daemon.

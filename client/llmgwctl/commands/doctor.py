@@ -108,7 +108,7 @@ def _checks(arguments: argparse.Namespace) -> Iterator[CheckStatus]:
 
 
 def _daemon(error: Unreachable) -> CheckStatus:
-    """Tell of a daemon that is there and cannot be understood; the rest is looked at anyway."""
+    """Report a daemon that is there and cannot be understood; the other checks go on."""
     return CheckStatus(
         check="daemon",
         forward=None,
@@ -127,7 +127,7 @@ def _of_daemon(client: Client, query: Mapping[str, object]) -> Iterator[CheckSta
     except TimeoutError:
         raise Unreachable(
             "daemon-hangs",
-            f"llmgwd has not said a word for {_LINE_S:g} s",
+            f"llmgwd has sent nothing for {_LINE_S:g} s",
             "restart it with: llmgwctl service restart",
         ) from None
 

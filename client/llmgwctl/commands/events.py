@@ -1,4 +1,4 @@
-"""llmgwctl events: what happened, from the daemon's journal, and what happens."""
+"""llmgwctl events: past events from the daemon's journal, and new ones as they happen."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from llmgwctl.wire import Event
 
 DESCRIPTION = """\
-Show what happened: changes of state and how long an outage took, pods that came and went,
-connections that were held, sent again or cut. With -f it goes on, across restarts of the daemon.
-With --json, one object a line; -f adds the snapshot that every watch starts with."""
+Show events: changes of state and how long an outage took, pods that came and went, connections
+that were held, sent again or cut. With -f, follow new ones, across restarts of the daemon. With
+--json, one object a line; -f adds the snapshot that every watch starts with."""
 
 EXAMPLES = (
     ("llmgwctl events", "the last hour"),
-    ("llmgwctl events -f", "and what comes"),
+    ("llmgwctl events -f", "and new ones as they happen"),
     ("llmgwctl events --since 7d --json", "a week, for scripts"),
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("forward", nargs="?", metavar="NAME", help="only of this forward")
-    parser.add_argument("-f", "--follow", action="store_true", help="go on as things happen")
+    parser.add_argument("-f", "--follow", action="store_true", help="follow new ones")
     parser.add_argument(
         "--since", type=duration, default=3600.0, metavar="TIME", help="how far back (1h)"
     )
@@ -68,7 +68,7 @@ def _past(client: Client, arguments: argparse.Namespace) -> Iterator[Event]:
 
 
 def _followed(client: Client, since_s: float) -> Iterator[Event]:
-    """Yield for ever; after a restart of the daemon, what was missed first and nothing twice."""
+    """Yield without an end; after a restart of the daemon, first what was missed, nothing twice."""
     seen = ("", -1)
 
     def watch() -> Iterator[Event]:

@@ -1,4 +1,4 @@
-"""llmgwctl health: yes or no, for scripts and monitors."""
+"""llmgwctl health: whether the forwards serve, for scripts and monitors."""
 
 from __future__ import annotations
 

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Print the gateway's key alone on a line, for programs that take it from a command.
-It is handed out over the daemon's socket only, to the user who runs the daemon."""
+The daemon gives it only over its socket, to the user who runs the daemon."""
 
 EXAMPLES = (
     ("llmgwctl key", "print the key"),
     ("llmgwctl key --check", "ask the gateway whether it accepts the key; print none"),
 )
 
-# A limited key is one the gateway knows: calls fail now, and nobody has to give another key.
+# A limited key is one the gateway knows: calls fail now, but no other key is needed.
 _STATUSES = {
     KeyVerdict.ACCEPTED: Exit.OK,
     KeyVerdict.LIMITED: Exit.NOT_SO,

@@ -1,4 +1,4 @@
-"""llmgwctl logs: the lines of the gateway's pods, told apart by pod."""
+"""llmgwctl logs: the log lines of the gateway's pods, each with its pod."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from llmgwctl.wire import LogLine
 
 DESCRIPTION = """\
-Show the logs of all pods behind a forward, read through the API server. With -f it goes on, and
-follows rollouts: a pod that joins or ends is told."""
+Show the logs of all pods behind a forward, read through the API server. With -f, follow new lines
+across rollouts: a pod that joins or ends is reported."""
 
 EXAMPLES = (
     ("llmgwctl logs", "the last 200 lines of each pod"),
-    ("llmgwctl logs -f", "what comes, too, across rollouts"),
+    ("llmgwctl logs -f", "and new ones, across rollouts"),
     ("llmgwctl logs --since 1h --grep 'rate.?limit'", "an hour's lines that match"),
     ("llmgwctl logs -f --requests", "requests as they come, health probes left out"),
 )
@@ -37,7 +37,7 @@ _CLOCKS_DIFFER_S = 60.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-f", "--follow", action="store_true", help="go on as lines come")
+    parser.add_argument("-f", "--follow", action="store_true", help="follow new lines")
     parser.add_argument("--since", type=duration, metavar="TIME", help="no older ones (1h, 10m)")
     parser.add_argument(
         "--tail",
@@ -74,14 +74,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _followed(client: Client, query: Mapping[str, object]) -> Iterator[LogLine]:
-    """Yield for ever; after a restart of the daemon, what was missed first and nothing twice."""
+    """Yield without an end; after a restart of the daemon, first what was missed, nothing twice."""
     seen: dict[str, str] = {}
     heard_at: float | None = None
 
     def watch() -> Iterator[LogLine]:
         if heard_at is None:
             return client.lines(ApiPath.LOGS, query)
-        # With the clocks of the pods' machines in doubt, rather too much than too little.
+        # The clocks of the pods' machines may differ: ask for too much rather than too little.
         since_s = time.time() - heard_at + _CLOCKS_DIFFER_S
         return client.lines(ApiPath.LOGS, {**query, "since_s": since_s, "tail": None})
 
@@ -103,7 +103,7 @@ def _text(entry: LogLine, painter: Painter, arguments: argparse.Namespace) -> st
 
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of lines: write 1, 100 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of lines: write 1, 100 or more")
     return int(text)
 
 
@@ -111,4 +111,6 @@ def _pattern(text: str) -> re.Pattern[str]:
     try:
         return re.compile(text)
     except re.error as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no regular expression: {error}") from error
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a regular expression: {error}"
+        ) from error

@@ -46,6 +46,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _has_screen(environ: Mapping[str, str]) -> bool:
-    """Tell a desktop from a plain terminal, where a text browser would take the terminal over."""
+    """Recognise a desktop; on a plain terminal a text browser would take the terminal over."""
     names = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
     return sys.platform == "darwin" or any(environ.get(name) for name in names)

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     import argparse
 
 DESCRIPTION = """\
-Have the daemon read its configuration again. Forwards that did not change keep their streams; a
-mistake changes nothing and is told."""
+Have the daemon read its configuration again. Forwards that did not change keep their streams. A
+mistake is reported, and changes nothing."""
 
 EXAMPLES = (("llmgwctl reload", "after an edit"),)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Takes none of its own."""
+    """Add none: it has no arguments."""
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -38,7 +38,7 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("forward", nargs="?", metavar="NAME", help="only of this forward")
-    parser.add_argument("-f", "--follow", action="store_true", help="go on as requests end")
+    parser.add_argument("-f", "--follow", action="store_true", help="follow new ones")
     parser.add_argument(
         "--since", type=duration, default=3600.0, metavar="TIME", help="how far back (1h)"
     )
@@ -105,7 +105,7 @@ def _show_coming(
 
 
 def _followed(client: Client, query: dict[str, object]) -> Iterator[RequestRecord]:
-    """Yield for ever; a new watch starts with what is remembered, which is not yielded again."""
+    """Yield without an end; what a new watch repeats of the past is left out."""
     seen: dict[str, tuple[int, str]] = {}
     for record in follow(lambda: client.lines(ApiPath.REQUESTS, query)):
         seq, newest = seen.get(record["forward"], (-1, ""))

@@ -1,4 +1,4 @@
-"""llmgwctl service: have llmgwd run from login on, under systemd or launchd."""
+"""llmgwctl service: install and control llmgwd as a service of systemd or launchd."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ EXAMPLES = (
     ("llmgwctl service install", "write, enable and start it; again after an upgrade"),
     ("llmgwctl service install --print", "show the files, write nothing"),
     ("llmgwctl service status", "what the service manager knows"),
-    ("llmgwctl service logs -f", "what llmgwd writes, and go on"),
+    ("llmgwctl service logs -f", "the log of llmgwd, and new lines"),
     ("llmgwctl service uninstall", "stop and remove it; the configuration stays"),
 )
 
 DESCRIPTION = """\
-Have llmgwd run from login on, under systemd (Linux) or launchd (macOS). The manager holds the
-ports: they are there before llmgwd, and while it restarts nobody is refused.
+Run llmgwd from login on, under systemd (Linux) or launchd (macOS). The service manager holds the
+ports: they are open before llmgwd starts, and no connection is refused while it restarts.
 
 install writes the service for the llmgwd next to this llmgwctl (pipx, uv tool, venv, nix), with
 the PATH, KUBECONFIG and AWS, gcloud, Azure and proxy variables of this shell, because logins by
@@ -43,9 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--setuid-plugins",
         action="store_true",
-        help="install: let exec plugins use setuid programs (sudo, op); found ones are seen to",
+        help="install: let exec plugins use setuid programs (sudo, op), found or not",
     )
-    parser.add_argument("-f", "--follow", action="store_true", help="logs: go on")
+    parser.add_argument("-f", "--follow", action="store_true", help="logs: follow new lines")
     parser.add_argument(
         "-n", "--lines", type=int, default=100, metavar="N", help="logs: the last N lines (100)"
     )
@@ -106,7 +106,7 @@ def _control(arguments: argparse.Namespace) -> int:
     manager = running_manager()
     if arguments.action == "stop":
         manager.stop()
-        print("stopped, its ports given back; it starts again at the next login")
+        print("stopped, its ports are free; it starts again at the next login")
         return Exit.OK
     if arguments.action == "start":
         from llmgwctl.service.ports import refuse_taken
@@ -127,7 +127,7 @@ def _status(arguments: argparse.Namespace) -> int:
     state = manager.state()
     if not state.is_installed:
         raise ClientError(
-            "not-installed", "llmgwd is no service here yet", "llmgwctl service install"
+            "not-installed", "llmgwd is not installed as a service here", "llmgwctl service install"
         )
     for line in (*state.lines, *drift(state, os.environ)):
         print(line)

@@ -1,4 +1,4 @@
-"""llmgwctl status: the daemon's state at a glance, as a table, a line, JSON or a live view."""
+"""llmgwctl status: the state of the forwards as a table, a line, JSON or a live view."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Show the forwards: local address, where it leads, since when, and below each what is wrong
-and what to do. With a name, show one forward layer by layer.
+and the remedy. With a name, show one forward layer by layer.
 
 Exit status: 0 all serve, 1 one does not (yet), 3 no daemon, 4 a person must act."""
 
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def verdict(forwards: list[ForwardStatus]) -> int:
-    """Judge what is wanted: what was stopped on purpose counts only when it is all there is."""
+    """Give the exit status; a forward stopped by the user counts only where all are stopped."""
     wanted = [each for each in forwards if each["state"] != State.STOPPED]
     if any(each["state"] == State.BLOCKED for each in wanted):
         return Exit.NEEDS_PERSON
@@ -88,7 +88,7 @@ def _print_text(
 
 
 def _print_short(client: Client, arguments: argparse.Namespace) -> int:
-    """Print a line whatever is the matter: a prompt has no room for an error."""
+    """Print one line in any case: a prompt has no room for an error."""
     terminal = detect(arguments.color == "always")
     try:
         status = client.status()

@@ -32,13 +32,13 @@ the costs that the gateway named in its answers, which it does not in streamed o
 EXAMPLES = (
     ("llmgwctl usage", "the last seven days, by model"),
     ("llmgwctl usage --since 30d --by day", "a month, day by day"),
-    ("llmgwctl usage --all-keys --by key", "everybody's, as far as the key may see it"),
+    ("llmgwctl usage --all-keys --by key", "all keys' usage, as far as this key may see it"),
     ("llmgwctl usage --json | jq .total.spend", "dollars, for a script"),
 )
 
 _NO_DATABASE = "no-database"
 _PAGE_ROWS = 1000
-# Ten thousand days' pages: a bound against a gateway that says `has_more` for ever.
+# A bound, against a gateway that always answers `has_more`.
 _PAGE_LIMIT = 100
 
 
@@ -48,7 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--by", choices=usage.GROUPINGS, default="model", help="what to add up by")
     parser.add_argument(
-        "--all-keys", action="store_true", help="of all keys this one may see, not of its own calls"
+        "--all-keys",
+        action="store_true",
+        help="of all keys that this one may see, not only its own",
     )
     parser.add_argument("--json", action="store_true", help="full numbers, for scripts")
     add_wait(parser)
@@ -114,13 +116,13 @@ def _print_budget(budget: usage.Budget, *, as_json: bool) -> int:
 
 
 def _own_record(asked: Gateway) -> tuple[usage.Budget, str]:
-    """Give what the gateway holds of the key, and the hash it knows it by."""
+    """Give the gateway's record of the key, and the hash it knows the key by."""
     answer = asked.get("/key/info")
     if answer.status == 404 and fault_of(answer.body).kind == "not_found_error":
         raise ClientError(
             "master-key",
             "the key is the gateway's master key, which has no record of its own",
-            "llmgwctl usage --all-keys shows everybody's",
+            "llmgwctl usage --all-keys shows that of all keys",
         )
     if answer.status != 200:
         raise _refusal("/key/info", answer)
@@ -132,7 +134,7 @@ def _activity(
 ) -> Iterator[dict[str, Any]]:
     """Yield the days of all pages.
 
-    Without `digest` a key that belongs to no user sees everybody's: asked for on purpose only.
+    Without `digest` a key that belongs to no user sees all users': only for --all-keys.
     """
     query: dict[str, str | int] = {
         "start_date": since.isoformat(),
@@ -151,7 +153,7 @@ def _activity(
 
 
 def _refusal(path: str, answer: Answer) -> ClientError:
-    """Say plainly why there is nothing to show."""
+    """Say why there is nothing to show."""
     message = fault_of(answer.body).message
     if has_no_database(answer.body):
         return ClientError(
@@ -163,7 +165,7 @@ def _refusal(path: str, answer: Answer) -> ClientError:
         return ClientError(
             "no-usage-here",
             f"the gateway does not serve {path}: where its parts are split, the backend does",
-            "have a forward to the backend's service, and name it with --forward",
+            "add a forward to the backend's service, and name it with --forward",
         )
     if "Only proxy admin" in message or answer.status == 403:
         return NeedsPerson(

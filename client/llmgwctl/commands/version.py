@@ -1,4 +1,4 @@
-"""llmgwctl version: of both sides, which should be one."""
+"""llmgwctl version: of both sides, which should be the same."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ EXAMPLES = (("llmgwctl version", "of llmgwctl, and of the running llmgwd"),)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="for scripts; null where there is none")
+    parser.add_argument(
+        "--json", action="store_true", help="for scripts; null where no daemon runs"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

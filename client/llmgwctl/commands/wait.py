@@ -26,7 +26,7 @@ Exit status: 0 it is so, 1 it was not in time, 3 no daemon, 4 a person must act.
 
 EXAMPLES = (
     ("llmgwctl wait && claude", "start when everything is ready"),
-    ("llmgwctl wait litellm --for serving --timeout 2m", "or when it serves by its fallback"),
+    ("llmgwctl wait litellm --for serving --timeout 2m", "also when it serves by its fallback"),
 )
 
 

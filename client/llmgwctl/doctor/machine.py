@@ -1,4 +1,4 @@
-"""The doctor's check of this machine: does llmgwd start by itself, and stay?"""
+"""The doctor's check of the service manager: does llmgwd start at login, and stay?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def check_service(state: ServiceState, lingers: bool | None) -> CheckStatus:
     if not state.manager:
         return _line(CheckState.INFO, "no systemd and no launchd: llmgwd is started by hand")
     if not state.is_installed:
-        found = "not installed: llmgwd does not come with the login"
+        found = "not installed: llmgwd does not start at login"
         return _line(CheckState.WARNING, found, "", "llmgwctl service install")
     if state.has_failed:
         cause = f"{state.result}: {state.last_line}".strip(": ")
@@ -24,9 +24,9 @@ def check_service(state: ServiceState, lingers: bool | None) -> CheckStatus:
         found = "installed, but not enabled: it does not start at login"
         return _line(CheckState.WARNING, found, "", "llmgwctl service install")
     if lingers is False:
-        # Fine on a desktop, and the reason why a server's forward ends with the ssh session.
+        # Right on a desktop; on a server the forward would end with the ssh session.
         found = "installed and enabled; it ends with the last session of this user"
-        return _line(CheckState.INFO, found, "", "to have it stay: loginctl enable-linger")
+        return _line(CheckState.INFO, found, "", "to keep it running: loginctl enable-linger")
     stays = ", stays after logout" if lingers else ""
     return _line(CheckState.OK, f"{state.manager}: installed and enabled{stays}")
 

@@ -1,4 +1,4 @@
-"""The doctor's lines as text, and what they make the exit status. Pure."""
+"""The doctor's checks as text, and the exit status that follows from them. Pure."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _found(check: CheckStatus) -> str:
 
 
 def _details(check: CheckStatus, terminal: Terminal) -> list[str]:
-    """Indent what is read, and leave flush left what is pasted as several lines."""
+    """Indent what is read; a remedy of several lines is flush left, to be pasted."""
     found = [f"    cause   {check['cause']}"] if check["cause"] else []
     remedy = check["remedy"]
     if "\n" in remedy:
@@ -67,7 +67,7 @@ def _counted(number: int, words: str) -> str:
 
 
 def exit_status(checks: Iterable[CheckStatus]) -> int:
-    """Follow the worst line: a person's turn beats a failure, a warning is none."""
+    """Follow the worst check: one that needs a person, then a failure; a warning is none."""
     states = {check["state"] for check in checks}
     if CheckState.NEEDS_PERSON in states:
         return Exit.NEEDS_PERSON

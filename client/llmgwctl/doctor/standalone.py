@@ -1,4 +1,4 @@
-"""The doctor where no daemon runs: the program `llmgwd doctor` next to this one performs it."""
+"""The doctor where no daemon runs: `llmgwd doctor`, installed beside this program, checks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def examine(
     config: str | None, forward: str | None, models: Sequence[str], *, is_paid: bool
 ) -> Iterator[CheckStatus]:
-    """Yield its checks as they come.
+    """Yield its checks as they are done.
 
     Raises:
         ClientError: there is no llmgwd here, or it broke.
@@ -35,10 +35,10 @@ def examine(
             for text in process.stdout:
                 yield json.loads(text)
         except BaseException:
-            # Whoever reads stopped: nobody is left to tell.
+            # The caller stopped reading: no one needs the other checks.
             process.terminate()
             raise
-    # Its exit status is of its worst line; others mean that it came to no end.
+    # These are the exit statuses of a report; any other means that it failed before its end.
     if process.returncode not in (0, 1, 4):
         raise ClientError(
             "doctor-broke",

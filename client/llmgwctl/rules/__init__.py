@@ -1,0 +1,4 @@
+"""The rules that client and daemon share, each in one place. Pure.
+
+May import wire and the standard library only: the daemon imports these modules.
+"""

@@ -1,1 +1,4 @@
-"""Has llmgwd run from login on, by whatever manager this machine has."""
+"""llmgwd as a service that runs from login on, under systemd or launchd.
+
+May import show, api, rules and what is below them.
+"""

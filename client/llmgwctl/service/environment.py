@@ -44,7 +44,7 @@ _WORDS: Final = (
 )
 _PROXIES: Final = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 
-# Where macOS and nix keep programs, though a shell that calls `install` may not have them.
+# Where macOS and nix keep programs; the shell that calls `install` may lack them.
 _USUAL_FOLDERS: Final = (
     "/opt/homebrew/bin",
     "/usr/local/bin",
@@ -60,14 +60,14 @@ _COMMAND = re.compile(r"^\s*(?:-\s+)?\"?command\"?:\s*[\"']?([^\"'\s#,}]+)", re.
 
 
 class Captured(NamedTuple):
-    """The variables for the unit, and the names of those left out for what they may hold."""
+    """The variables for the unit, and the names of those left out: they may hold a secret."""
 
     variables: dict[str, str]
     withheld: tuple[str, ...]
 
 
 def capture(environ: Mapping[str, str], folder: str) -> Captured:
-    """Choose from the environment; `folder` is what relative paths are relative to."""
+    """Choose from the environment; relative paths are of `folder`."""
     found = {"PATH": search_path(environ)}
     for name in (*_FILE_LISTS, *_FILES):
         if environ.get(name):
@@ -86,7 +86,7 @@ def capture(environ: Mapping[str, str], folder: str) -> Captured:
 
 
 def search_path(environ: Mapping[str, str]) -> str:
-    """Give PATH without what is relative, doubled or gone, and with the usual folders behind."""
+    """Give PATH without relative, doubled and missing folders, and with the usual ones added."""
     usual = [folder.format(home=environ.get("HOME", "")) for folder in _USUAL_FOLDERS]
     folders = [*environ.get("PATH", "").split(os.pathsep), *usual]
     kept = [folder for folder in folders if os.path.isabs(folder) and os.path.isdir(folder)]

@@ -1,4 +1,4 @@
-"""Which llmgwd this llmgwctl belongs to, and whether it will still be there tomorrow."""
+"""Which llmgwd belongs to this llmgwctl, and whether its installation will last."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Installation(NamedTuple):
-    """Absolute paths; `kind` in words; `doubt` says why it may not last (empty: it will)."""
+    """Absolute paths; `kind` in words; `doubt` says why it may not last, empty where it will."""
 
     llmgwd: str
     llmgwctl: str
@@ -51,7 +51,7 @@ def find(
         raise ClientError(
             "llmgwd-missing",
             f"there is no llmgwd next to {argv0 or executable}",
-            "install the whole of it, for example: pipx install llmgw",
+            "install the whole package, for example: pipx install llmgw",
         )
     llmgwd = _lasting(llmgwd, environ.get("PATH", ""))
     llmgwctl = os.path.join(os.path.dirname(llmgwd), "llmgwctl")
@@ -74,8 +74,8 @@ def judge(path: str, real_path: str, environ: Mapping[str, str]) -> tuple[str, s
 
 
 def _sibling(name: str, argv0: str, executable: str) -> str | None:
-    # A program found through PATH has its whole path in argv[0] on Linux and macOS, but for the
-    # words of `python -m`, which is a file of the package.
+    # On Linux and macOS, argv[0] is the whole path of a program found through PATH; of `python -m`
+    # it is a file of the package.
     folders = [
         os.path.dirname(os.path.abspath(argv0)) if argv0 else "",
         os.path.dirname(executable),
@@ -93,7 +93,7 @@ def _lasting(path: str, search_path: str) -> str:
     """Prefer the profile's link to a path with a version in it."""
     real_path = os.path.realpath(path)
     if not any(part in real_path for part in _VERSIONED):
-        # What pipx and uv link to, so that the link may go.
+        # The target of pipx' and uv's links: a link may be removed.
         return path
     for folder in search_path.split(os.pathsep):
         linked = shutil.which("llmgwd", path=folder) if os.path.isabs(folder) else None

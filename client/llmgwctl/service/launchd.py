@@ -1,4 +1,4 @@
-"""llmgwd as a launch agent of macOS, spoken to through launchctl."""
+"""llmgwd as a launch agent of macOS, controlled with launchctl."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Launchd:
     def __init__(self, home: str = os.path.expanduser("~")) -> None:
         self.path = os.path.join(home, "Library", "LaunchAgents", NAME)
         self.log_path = os.path.join(home, "Library", "Logs", "llmgw", "llmgwd.log")
-        # Where a person sits at the machine; an agent in another domain would end with ssh.
+        # The domain of the graphical login; an agent of another domain would end with ssh.
         self._domain = f"gui/{os.getuid()}"
         self._job = f"{self._domain}/{LABEL}"
 
@@ -107,7 +107,9 @@ class Launchd:
     def _must_be_installed(self) -> None:
         if not os.path.isfile(self.path):
             raise ClientError(
-                "not-installed", "llmgwd is no service here yet", "llmgwctl service install"
+                "not-installed",
+                "llmgwd is not installed as a service here",
+                "llmgwctl service install",
             )
 
     def _is_loaded(self) -> bool:

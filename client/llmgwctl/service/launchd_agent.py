@@ -1,4 +1,4 @@
-"""The launch agent of one installation, from the plist in launchd/: pure."""
+"""The launch agent of one installation, made from the plist in launchd/. Pure."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Wanted(NamedTuple):
-    """What of an installation ends in a unit; `listen` as in a status: "[::1]:4000"."""
+    """What a unit holds of an installation; `listen` as in a status: "[::1]:4000"."""
 
     llmgwd: str
     llmgwctl: str
@@ -22,9 +22,9 @@ class Wanted(NamedTuple):
 
 
 class Manager(Protocol):
-    """One manager of services; every act waits until it is done.
+    """One manager of services; each method returns when its work is done.
 
-    Raises, all of them: ClientError: it was not done, and why.
+    Each raises ClientError where it was not done, with the reason.
     """
 
     name: str
@@ -32,13 +32,13 @@ class Manager(Protocol):
     def files(self, wanted: Wanted) -> list[File]: ...
 
     def install(self, wanted: Wanted, is_current: bool) -> list[str]:
-        """Write, enable and start; say what was done.
+        """Write, enable and start; give sentences about what was done.
 
-        A daemon that runs is left alone where `is_current` and no file changed.
+        A running daemon goes on where `is_current` and no file changed.
         """
 
     def uninstall(self) -> list[str]:
-        """Stop, disable and remove; say what was done. Nothing installed is no error."""
+        """Stop, disable and remove; give sentences about what was done, if anything."""
 
     def start(self) -> None: ...
 

@@ -23,14 +23,14 @@ _CHECK_S: Final = 30.0
 
 
 class Plan(NamedTuple):
-    """`doubts` are sentences a person should read before the service is written."""
+    """`doubts` are sentences that a person should read before the service is written."""
 
     wanted: Wanted
     kind: str
     doubts: tuple[str, ...]
 
     def is_current(self, socket: str | None) -> bool:
-        """Tell whether the daemon that runs, if one does, is what is installed now."""
+        """Say whether the daemon that runs, if one does, is the installed version."""
         from llmgwctl.api.client import Client
         from llmgwctl.rules.timestamps import seconds_of
 
@@ -38,7 +38,7 @@ class Plan(NamedTuple):
             status = Client(socket).status()
         except ClientError:
             return False
-        # The same version can have been installed anew, from a branch for example.
+        # The same version can have been installed again, from a branch for example.
         installed_at = os.stat(llmgwctl.__file__).st_mtime
         started_at = seconds_of(status["started_at"]) or 0.0
         return status["version"] == llmgwctl.__version__ and installed_at < started_at
@@ -110,7 +110,7 @@ def _read(found: Any) -> Configured:
 
 
 def drift(state: ServiceState, environ: Mapping[str, str]) -> list[str]:
-    """Say where the service that is installed is not what would be installed now."""
+    """Name each difference between the installed service and what would be installed now."""
     try:
         made = plan(environ, has_setuid_plugins=False)
     except ClientError as error:
@@ -126,7 +126,7 @@ def drift(state: ServiceState, environ: Mapping[str, str]) -> list[str]:
 
 
 def is_possible(address: str) -> bool:
-    """Tell whether this machine can bind such an address: no IPv6, no [::1]."""
+    """Say whether this machine can bind such an address: without IPv6 there is no [::1]."""
     if not address.startswith("["):
         return True
     import socket

@@ -1,6 +1,7 @@
 """Whether the manager will get the ports: asked before it takes them.
 
-A manager says that it failed, and in a log, with what; a person wants the port and who has it.
+A manager reports only that it failed, and its log says how; a person needs the port and its
+owner.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def refuse_taken(listen: Sequence[str], state: ServiceState, control: str | None) -> None:
-    """Look for addresses that neither are free nor the service's own already.
+    """Check that each address is free, or held by the service already.
 
     Raises:
-        ClientError: there is one.
+        ClientError: one is not.
     """
     held = state.listen if state.holds_ports else ()
     taken = [address for address in listen if address not in held and is_taken(address)]
@@ -29,7 +30,7 @@ def refuse_taken(listen: Sequence[str], state: ServiceState, control: str | None
         return
     pid = _daemon_on(taken[0], control)
     if pid is not None and pid == state.pid:
-        # The service bound it itself, after a reload: it is stopped to hand it over.
+        # The service bound it itself, after a reload: it will be stopped first.
         return
     if pid is not None:
         message = f"llmgwd runs already, on its own (process {pid})"
@@ -38,7 +39,7 @@ def refuse_taken(listen: Sequence[str], state: ServiceState, control: str | None
     raise ClientError(
         "port-taken",
         f"{taken[0]} is taken by another program",
-        f"end it (who is it: lsof -nP -iTCP:{port} -sTCP:LISTEN), or choose another port: "
+        f"end it (find it with: lsof -nP -iTCP:{port} -sTCP:LISTEN), or choose another port: "
         "llmgwctl config init",
     )
 
@@ -52,7 +53,7 @@ def is_taken(address: str) -> bool:
             if family == socket.AF_INET6:
                 probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             probe.bind((host.strip("[]"), int(port)))
-            # BSDs let a bind pass that a listen would refuse.
+            # BSDs allow a bind whose listen they refuse.
             probe.listen(1)
     except OSError as error:
         return error.errno == errno.EADDRINUSE

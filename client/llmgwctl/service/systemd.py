@@ -1,4 +1,4 @@
-"""llmgwd under the user's systemd, spoken to through systemctl."""
+"""llmgwd as a service of the user's systemd, controlled with systemctl."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from llmgwctl.service.manager import Wanted
 
-# Above the unit's own start and stop limits, so that systemd says first what is wrong.
+# Above the unit's own start and stop limits, so that systemd reports first what is wrong.
 _TIMEOUT_S: Final = 120.0
 
-# The socket first: it is what makes a start after it refuse nobody.
+# The socket first: while it listens, a start of the service refuses no connection.
 _UNITS: Final = (SOCKET, SERVICE)
 
 _SHOWN: Final = (
@@ -46,7 +46,7 @@ class Systemd:
         self._folder = ""
 
     def absence(self) -> str:
-        """Say why there is no systemd for this user; empty: there is."""
+        """Say why there is no systemd for this user; empty where there is one."""
         if shutil.which("systemctl") is None:
             return "this machine has no systemd"
         if self._ask("show", "--property=Version").returncode != 0:
@@ -55,7 +55,7 @@ class Systemd:
 
     @property
     def folder(self) -> str:
-        """The user's own unit folder, in the manager's eyes: its environment may be another."""
+        """The user's own unit folder, as the manager sees it: its environment may differ."""
         if not self._folder:
             config = self._environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
             usual = os.path.join(config, "systemd", "user")
@@ -102,7 +102,7 @@ class Systemd:
     def start(self) -> None:
         self._must_be_installed()
         if not self._is_active(SOCKET) and self._is_active(SERVICE):
-            # It runs on ports it bound itself; systemd cannot take those over.
+            # It runs on ports that it bound itself, which systemd cannot take over.
             self._do("stop", SERVICE)
         self._do("start", *_UNITS)
 
@@ -135,11 +135,11 @@ class Systemd:
 
     def log_command(self, lines: int, follow: bool) -> Sequence[str]:
         more = ["--follow"] if follow else ["--no-pager"]
-        # Not --user: that looks into a journal of the user's own, which a volatile journal has not.
+        # Not --user: that reads the user's own journal, which does not exist where it is volatile.
         return ["journalctl", f"--user-unit={SERVICE}", f"--lines={lines}", *more]
 
     def _bring_up(self, is_new: bool) -> str:
-        """Start what does not run, and restart what is old; the socket stays either way."""
+        """Start what does not run, and restart an old version; the socket stays open."""
         was_running = self._is_active(SERVICE) and self._is_active(SOCKET)
         self.start()
         if not was_running:
@@ -152,7 +152,9 @@ class Systemd:
     def _must_be_installed(self) -> None:
         if self._properties(SERVICE, "LoadState").get("LoadState") != "loaded":
             raise ClientError(
-                "not-installed", "llmgwd is no service here yet", "llmgwctl service install"
+                "not-installed",
+                "llmgwd is not installed as a service here",
+                "llmgwctl service install",
             )
 
     def _is_active(self, unit: str) -> bool:
@@ -160,7 +162,7 @@ class Systemd:
         return state in ("active", "reloading", "activating")
 
     def _listening(self) -> list[str]:
-        """Give the addresses the socket unit has, as a status has them."""
+        """Give the addresses of the socket unit, written as in a status."""
         answer = self._ask("show", SOCKET, "--property=Listen", "--value").stdout
         return re.findall(r"(\S+) \(Stream\)", answer)
 
@@ -194,7 +196,7 @@ class Systemd:
 
 
 def is_own_folder(path: str) -> bool:
-    """Tell the folder where users keep units from those of programs and of the system."""
+    """Recognise the folder of the user's own units, among those of programs and the system."""
     home = os.path.expanduser("~")
     return path.startswith(f"{home}/") and path.endswith("/systemd/user") and "/.local/" not in path
 
@@ -225,7 +227,7 @@ def _service_lines(service: Mapping[str, str]) -> list[str]:
     if service.get("NRestarts", "0") != "0":
         lines.append(f"restarts   {service['NRestarts']} by systemd")
     if service.get("StatusText"):
-        lines.append(f"says       {service['StatusText']}")
+        lines.append(f"reports    {service['StatusText']}")
     if service.get("NeedDaemonReload") == "yes":
         lines.append("changed    the unit on disk is newer: systemctl --user daemon-reload")
     return lines

@@ -1,6 +1,6 @@
-"""The systemd units of one installation, from the files in systemd/: pure.
+"""The systemd units of one installation, made from the files in systemd/. Pure.
 
-A unit is edited by directive, not filled in: the files stay valid units of their own.
+The files are not templates but valid units: they are edited directive by directive.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SERVICE: Final = "llmgwd.service"
 SOCKET: Final = "llmgwd.socket"
 
-# An older systemd warns of what it does not know.
+# An older systemd warns of directives that it does not know.
 _SINCE: Final = {"RestartSteps": 254, "RestartMaxDelaySec": 254}
 
 # What a user manager can only do with NoNewPrivileges, and that itself.
@@ -58,7 +58,7 @@ def values(text: str, key: str) -> list[str]:
 
 
 def _set(text: str, key: str, new: Sequence[str]) -> str:
-    """Put these assignments where the first of the old ones stood; the others go."""
+    """Replace the first of the old assignments with these, and remove the others."""
     prefix = f"{key}="
     result: list[str] = []
     is_set = False

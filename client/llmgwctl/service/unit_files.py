@@ -61,7 +61,7 @@ def remove(path: str) -> bool:
 
 
 def refuse_foreign(files: Sequence[File]) -> None:
-    """Leave alone what another program keeps in place.
+    """Refuse to change what another program manages.
 
     Raises:
         ClientError: a file is a link, as Home Manager and stow make them.
@@ -72,6 +72,6 @@ def refuse_foreign(files: Sequence[File]) -> None:
             owner = "Home Manager" if target.startswith("/nix/store/") else "a link of yours"
             raise ClientError(
                 "foreign-unit",
-                f"{file.path} is kept by {owner} ({target})",
+                f"{file.path} is managed by {owner} ({target})",
                 "change or remove it there",
             )

@@ -12,9 +12,9 @@ _LEVELS = "▁▂▃▄▅▆▇█"
 
 
 def bar(fraction: float, width: int) -> str:
-    """Draw a share of `width` cells, to an eighth of a cell; what is more than all fills it.
+    """Draw a share of `width` cells, to an eighth of a cell, full from 1 on.
 
-    What is more than nothing shows: the smallest share gets one eighth.
+    The smallest share above 0 gets one eighth, so that it shows.
     """
     eighths = round(min(max(fraction, 0.0), 1.0) * width * 8)
     if fraction > 0:
@@ -25,7 +25,7 @@ def bar(fraction: float, width: int) -> str:
 
 
 def gauge(fraction: float, width: int) -> str:
-    """Draw a share of something that has an end: the empty cells are shown too."""
+    """Draw a share of a limit: the empty cells are shown too."""
     full = min(int(max(fraction, 0.0) * width + 0.5), width)
     if fraction > 0:
         full = max(full, 1)
@@ -35,7 +35,7 @@ def gauge(fraction: float, width: int) -> str:
 def sparkline(values: Sequence[float | None]) -> str:
     """Draw one character a value, from nothing to the greatest; None is a gap.
 
-    The lowest level is kept for zero, so that a quiet day is told from a small one.
+    Only zero has the lowest level, so that an idle day differs from one with little.
     """
     top = max((value for value in values if value is not None), default=0.0)
     return "".join(_level(value, top) for value in values)
@@ -58,7 +58,7 @@ def _level(value: float | None, top: float) -> str:
 def count(number: float) -> str:
     """Shorten to three digits and a letter: 950, 1.2k, 31k, 4.6M."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        # What would round up to 1000 of a unit is 1 of the next.
+        # A number that would round up to 1000 of a unit is 1 of the next.
         if number >= size * 0.9995:
             scaled = number / size
             return f"{scaled:.1f}{letter}" if scaled < 9.95 else f"{scaled:.0f}{letter}"
@@ -66,7 +66,7 @@ def count(number: float) -> str:
 
 
 def dollars(amount: float) -> str:
-    """Show cents, and more digits below a cent: a small call should not look free."""
+    """Write cents, and more digits below a cent: a small call should not look free."""
     if amount and abs(amount) < 0.01:
         return f"${amount:.4f}" if abs(amount) >= 0.0001 else "<$0.0001"
     return f"${amount:,.2f}"

@@ -11,7 +11,7 @@ from llmgwctl.wire import EventKind, Severity
 if TYPE_CHECKING:
     from llmgwctl.wire import Event
 
-# What is neither a change of state nor a condition, and yet no plain news.
+# Warnings that are neither a change of state nor a condition.
 _WARNINGS = (
     EventKind.CONFIG_REJECTED,
     EventKind.ROUTE_LOST,
@@ -21,7 +21,7 @@ _WARNINGS = (
 
 
 def event_lines(event: Event, terminal: Terminal, now: float) -> list[str]:
-    """Write the moment, whom it is about and what happened; a remedy on a line of its own."""
+    """Write the time, the forward and what happened; a remedy is on a line of its own."""
     moment = seconds_of(event["time"])
     clock = clock_of(moment, now) if moment is not None else "?"
     head = f"{terminal.paint(clock, DIM)} {_glyph(event, terminal)} "

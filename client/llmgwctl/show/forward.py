@@ -1,7 +1,7 @@
-"""One forward in full: the layers its bytes go through, each with what is known of it. Pure.
+"""One forward in full: each layer that its bytes go through, with what is known of it. Pure.
 
 A layer is good when it was seen to work, bad when a condition says so, and unknown above the first
-bad one: nothing here guesses.
+bad one: nothing is guessed.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def layers(forward: ForwardStatus, terminal: Terminal, now: float) -> list[str]:
 
 
 class _Drawing:
-    """Which conditions were already told, and whether a layer below failed."""
+    """Keeps which conditions are still to be shown, in `left`."""
 
     def __init__(self, forward: ForwardStatus, terminal: Terminal, now: float) -> None:
         self._terminal = terminal
@@ -64,7 +64,7 @@ class _Drawing:
         self.left = visible(forward["conditions"])
 
     def layer(self, layer: Layer, text: str, is_good: bool | None) -> list[str]:
-        """Draw one; `is_good` None: not known, or not to be judged."""
+        """Draw one layer; `is_good` is None where that is not known."""
         own = [each for each in self.left if _is_about(each, layer)]
         self.left = [each for each in self.left if each not in own]
         mark = self._mark(own, is_good)
@@ -85,7 +85,7 @@ class _Drawing:
             has_failed = any(
                 _is_about(each, layer) and each["severity"] == Severity.ERROR for each in self.left
             )
-            # What a failure is the first of, the layers below it worked.
+            # The layers below the first failure worked.
             is_good = True if route["is_up"] else self._works_below(layer) and is_known
             is_known = is_known and not has_failed
             lines += self.layer(layer, _CLUSTER_TEXTS[layer](route), is_good or None)
@@ -95,7 +95,7 @@ class _Drawing:
         return lines
 
     def _works_below(self, layer: Layer) -> bool:
-        """Tell whether a higher layer failed: to fail there, it must have come past this one."""
+        """Say whether a higher layer failed: that takes a layer below that works."""
         higher = _CLUSTER_LAYERS[_CLUSTER_LAYERS.index(layer) + 1 :]
         return any(_is_about(each, other) for other in higher for each in self.left)
 
@@ -236,7 +236,7 @@ def brief(forward: ForwardStatus) -> list[str]:
 
 
 def daemon_line(status: Status, terminal: Terminal, now: float) -> str:
-    """Tell about the daemon itself, for under a forward."""
+    """Describe the daemon itself, in the last line."""
     up = age(status["started_at"], now)
     since = f", up {up}" if up else ""
     path = clean(status["config"]["path"])

@@ -1,4 +1,4 @@
-"""llmgwctl status --watch: reads keys, events and the status in turn, and redraws the screen."""
+"""llmgwctl status --watch: waits for keys, events and the next second, and redraws the screen."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _HOME, _TO_END_OF_LINE, _TO_END = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
 def watch(client: Client, name: str | None, is_coloured: bool) -> int:
-    """Show until `q`; a daemon that goes away is waited for.
+    """Show until `q`; wait for a daemon that goes away.
 
     Raises:
-        UsageError: this is no terminal.
-        NotRunning: there was no daemon to begin with.
+        UsageError: this is not a terminal.
+        NotRunning: there was no daemon at the start.
     """
     if not (sys.stdout.isatty() and sys.stdin.isatty()):
         raise UsageError("--watch needs a terminal", "for scripts: llmgwctl events -f --json")
@@ -94,7 +94,7 @@ class _View:
         stream = LineStream(self._client.path, with_query(ApiPath.EVENTS, {"since_s": _PAST_S}))
         if stream.refusal is not None:
             raise refusal(stream.refusal)
-        # The past comes along each time: after a restart of the daemon, too.
+        # The answer holds the past too, also after a restart of the daemon.
         self._events.clear()
         self._stream = stream
 
@@ -131,11 +131,11 @@ class _View:
 
 @contextlib.contextmanager
 def _screen() -> Iterator[None]:
-    """Take the alternate screen and single keys; give both back whatever happens."""
+    """Take the alternate screen and single keys, and give both back in any case."""
     keyboard = sys.stdin.fileno()
     before = termios.tcgetattr(keyboard)
     try:
-        # Not raw: Ctrl-C and Ctrl-Z stay what they are.
+        # Not raw mode: Ctrl-C and Ctrl-Z keep their meaning.
         tty.setcbreak(keyboard)
         sys.stdout.write(_ALTERNATE)
         yield

@@ -1,4 +1,4 @@
-"""The live view's frame: the table, each forward's flow and latency, the last events. Pure."""
+"""The live view's screen: the table, each forward's flow and latency, the last events. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NARROW = 72
 
 
 class Flow:
-    """What one forward's counters told over time: bytes a second, and the probes' latencies."""
+    """What follows from one forward's counters over time: bytes a second, and latencies."""
 
     def __init__(self) -> None:
         self.up_s = 0.0

@@ -1,6 +1,6 @@
 """The lines of the gateway's pods, as `llmgwctl logs` shows them. Pure.
 
-Pods run side by side and roll over: each line says whose it is, in a colour that a pod keeps.
+Several pods run at once and are replaced: each line names its pod, in a colour that a pod keeps.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def request_of(line: str) -> Request | None:
 
 @dataclass(slots=True)
 class Painter:
-    """Turns lines into text; remembers which colour each pod has."""
+    """Turns lines into text; remembers the colour of each pod."""
 
     terminal: Terminal
     _pods: dict[str, int] = field(default_factory=dict)
@@ -79,7 +79,7 @@ def _clock(stamp: str) -> str:
 
 
 def is_wanted(entry: LogLine, pattern: re.Pattern[str] | None, *, requests_only: bool) -> bool:
-    """Say whether a line passes --grep and --requests; what is said about a pod always does."""
+    """Say whether a line passes --grep and --requests; a note about a pod always does."""
     if entry["note"] is not None:
         return True
     if pattern is not None and not pattern.search(entry["line"]):

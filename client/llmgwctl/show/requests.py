@@ -33,7 +33,7 @@ _COLUMNS = (
     Column("PROGRAM", least=8, goes=1),
     Column("NOTE", least=10),
 )
-# Lines that come one by one are laid out for this one: what comes later is cut to fit.
+# Lines that come one by one are laid out for this row, and cut to fit.
 _TYPICAL = [
     *("23:59:59", "POST", "/v1/chat/completions", "200", "claude-sonnet-4-5", "999 ms", "99.9 s"),
     *("999 kB", "litellm-7d9f8b6c5-abcde", "claude-cli/2.0.55", "held 9.9 s"),
@@ -68,7 +68,7 @@ class RequestTable:
 
 
 def has_failed(record: RequestRecord) -> bool:
-    """Say whether the client did not get what it asked for; one that left is no failure."""
+    """Say whether the client did not get what it asked for; its own leaving is not a failure."""
     if record["outcome"] in (RequestOutcome.UNAVAILABLE, RequestOutcome.CUT):
         return True
     return (record["status"] or 0) >= 400
@@ -119,7 +119,7 @@ class Summary:
 
 
 def _percentile(ordered: Sequence[float], share: float) -> float:
-    """Give the nearest rank: a time that was really measured."""
+    """Give the nearest rank, which is a time that was measured."""
     return ordered[max(math.ceil(share * len(ordered)) - 1, 0)]
 
 
@@ -148,7 +148,7 @@ def _row(record: RequestRecord, terminal: Terminal, now: float) -> list[str]:
 
 
 def _abbreviated(row: list[str]) -> list[str]:
-    """Leave of a pod's name what tells replicas of one deployment apart: its end."""
+    """Leave only the end of a pod's name, which differs between replicas of a deployment."""
     name = row[_SERVED_BY]
     short = name if "." in name else name.rpartition("-")[2]
     return [*row[:_SERVED_BY], short, *row[_SERVED_BY + 1 :]]

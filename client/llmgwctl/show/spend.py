@@ -1,4 +1,4 @@
-"""What the daemon saw of costs, added up and drawn: for a gateway that keeps no record itself.
+"""The costs that the daemon saw, added up and drawn, for a gateway that keeps no record.
 
 Pure. A gateway names the cost of some answers only (never of a streamed one), so each sum comes
 with the number of requests it is known for.
@@ -93,7 +93,7 @@ def _table(groups: Mapping[str, Seen], grouping: str) -> list[str]:
 
 
 def as_json(spend: Spend, grouping: str) -> dict[str, Any]:
-    """Give the same for scripts; `source` tells it from the gateway's own record."""
+    """Give the same for scripts; `source` says that it is not the gateway's own record."""
     return {
         "source": "llmgwd",
         "since": spend.since.isoformat(),

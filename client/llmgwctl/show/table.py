@@ -1,6 +1,6 @@
-"""The status of all forwards as a table, and as one line for a prompt. Pure: data in, text out.
+"""The status of all forwards as a table, and as one line for a prompt. Pure.
 
-Until the table fits, its words are abbreviated, then cut, and at last whole columns left out.
+To fit the terminal, words are abbreviated, then cells cut, and at last whole columns left out.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _KINDS = {"service": "svc", "deployment": "deploy", "statefulset": "sts"}
 
 
 def table(status: Status, terminal: Terminal, now: float) -> list[str]:
-    """Draw every forward as a row, what is wrong with it right below, the daemon's own last."""
+    """Draw every forward as a row with its conditions below it, then the daemon's conditions."""
     forwards = status["forwards"]
     lines: list[str] = []
     if forwards:
@@ -59,7 +59,7 @@ def table(status: Status, terminal: Terminal, now: float) -> list[str]:
 
 
 def problem(condition: ConditionStatus, terminal: Terminal, indent: str = "  ") -> list[str]:
-    """Say what is wrong, wrapped, and the remedy as it stands: it may be there to be pasted."""
+    """Write what is wrong, wrapped, and the remedy unchanged: it may have to be pasted."""
     glyph = terminal.severity_glyph(condition["severity"])
     text = clean(condition["summary"])
     lines = terminal.wrap(text, f"{indent}{glyph} ", f"{indent}  ")
@@ -76,7 +76,7 @@ def problem(condition: ConditionStatus, terminal: Terminal, indent: str = "  ") 
 
 
 def retry(route: RouteStatus, now: float) -> str:
-    """Say when a route that is down is tried again, and how often that failed; or nothing."""
+    """Write when a route that is down is tried again, and how often that failed; or nothing."""
     at = seconds_of(route["retry_at"])
     if at is None:
         return ""
@@ -86,7 +86,7 @@ def retry(route: RouteStatus, now: float) -> str:
 
 
 def active(forward: ForwardStatus) -> RouteStatus | None:
-    """Pick the route that carries, else the one that should."""
+    """Pick the route in use, else the preferred one."""
     routes = forward["routes"]
     carrying = [route for route in routes if route["is_active"]]
     return next(iter(carrying or routes), None)
@@ -144,7 +144,7 @@ def _short_one(forward: ForwardStatus, terminal: Terminal) -> str:
 def _cells(
     forwards: Sequence[ForwardStatus], terminal: Terminal, now: float
 ) -> tuple[list[Column], list[list[str]]]:
-    """Write the cells as long as the width allows; leave out columns that say nothing."""
+    """Write the cells as long as the width allows; leave out columns without content."""
     columns = [_FORWARD, _STATE, _LOCAL, _TARGET, _POD, _SINCE, _STREAMS, _HELD]
     if not any(route["pods"] for forward in forwards for route in forward["routes"]):
         columns.remove(_POD)
@@ -198,7 +198,7 @@ def _pod_cell(route: RouteStatus | None, brevity: int) -> str:
         ready = sum(pod["ready"] and not pod["terminating"] for pod in pods)
         return f"{len(pods)} pods" if ready == len(pods) else f"{ready}/{len(pods)} ready"
     name = clean(pods[0]["name"])
-    # The end is what tells replicas of one deployment apart.
+    # The end differs between replicas of one deployment.
     return name if brevity == 0 else name.rpartition("-")[2]
 
 

@@ -1,7 +1,7 @@
-"""How text is put on this terminal: width, colour, glyphs, and amounts as people read them. Pure.
+"""Text for a terminal: width, colour, glyphs, and amounts as people read them. Pure.
 
-What came from elsewhere (a cluster's messages, pod names) goes through `clean`, so that it can
-never steer the terminal.
+Foreign text (a cluster's messages, pod names) goes through `clean`, so that it cannot control the
+terminal.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _SEVERITIES: dict[str, tuple[str, str, str]] = {
 }
 # A state or severity newer than this client.
 _UNKNOWN = ("?", "?", BOLD)
-# What else is drawn, for terminals without UTF-8.
+# Other signs, for terminals without UTF-8.
 _ASCII = {"→": "->", "…": "~", "–": "-", "·": "-", "✓": "+", "✗": "x", "↑": "^", "↓": "v"}
 
 
 class Terminal:
-    """What is known of it; a plain class, because dataclasses would be a slow import."""
+    """What is known of a terminal; a plain class: dataclasses takes 10 ms to import."""
 
     __slots__ = ("is_ascii", "is_coloured", "width")
 
@@ -66,13 +66,13 @@ class Terminal:
         return _ASCII.get(glyph, glyph) if self.is_ascii else glyph
 
     def cut(self, text: str, width: int) -> str:
-        """Shorten to a width, with a sign that it was."""
+        """Shorten to a width; a sign at the end says so."""
         if len(text) <= width:
             return text
         return text[: max(width - 1, 0)] + self.sign("…") if width > 0 else ""
 
     def wrap(self, text: str, first: str, indent: str) -> list[str]:
-        """Break at spaces to fit the width; `first` (may be painted) counts as wide as `indent`."""
+        """Break at spaces to fit the width; `first` may be painted, and is as wide as `indent`."""
         lines: list[str] = []
         line = ""
         for word in text.split(" "):
@@ -92,25 +92,25 @@ def detect(is_coloured: bool) -> Terminal:
     except (ValueError, OSError):
         columns = 0
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
-    # A terminal that was never told its size says 0.
+    # A terminal whose size was never set reports 0.
     return Terminal(max(columns or 80, 20), is_coloured, not encoding.startswith("utf"))
 
 
 def clean(text: str) -> str:
-    """Make one line of it, without what a terminal would obey."""
+    """Make one line of a text, without control characters."""
     if text.isprintable():
         return text
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def clean_lines(text: str) -> list[str]:
-    """Do the same for each line of a text whose lines and indents matter."""
+    """Clean each line of a text whose lines and indents matter."""
     lines = text.strip("\n").expandtabs().split("\n")
     return ["".join(c for c in line if c.isprintable()) for line in lines]
 
 
 def age(since: str | None, now: float) -> str:
-    """Say how long ago, in one unit: 12s, 3m, 5h, 9d."""
+    """Write how long ago, in one unit: 12s, 3m, 5h, 9d."""
     start = seconds_of(since)
     return "" if start is None else span(now - start)
 
@@ -123,7 +123,7 @@ def clock_of(moment: float, now: float) -> str:
 
 
 def span(seconds: float) -> str:
-    # What is not yet two of a unit is said in the smaller one: 90m tells more than 1h.
+    # Below two of a unit the smaller one is used: 90m is more exact than 1h.
     for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
         if seconds >= 2 * size:
             return f"{int(seconds // size)}{unit}"
@@ -135,7 +135,7 @@ def latency(seconds: float) -> str:
 
 
 def size(count: float) -> str:
-    """Give bytes in thousands: 950 B, 1.2 kB, 31 MB."""
+    """Write bytes in thousands: 950 B, 1.2 kB, 31 MB."""
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if count < 999.5 or unit == "TB":
             return f"{count:.1f} {unit}" if unit != "B" and count < 9.95 else f"{count:.0f} {unit}"

@@ -1,7 +1,6 @@
 """Spend and tokens of a key: LiteLLM's daily activity added up and drawn.
 
-Pure: pages as they came in, text out. LiteLLM's totals are of one page, so they are never used:
-the days are added up here.
+Pure. LiteLLM's totals are of one page only, so the days are added up here.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What /key/info tells of a key. Amounts are dollars."""
+    """What /key/info says of a key. Amounts are dollars."""
 
     name: str
     spend: float
@@ -112,7 +111,7 @@ def add_up(
 def _parts(result: Mapping[str, Any], grouping: str) -> Iterable[tuple[str, Tally]]:
     breakdown = result.get("breakdown") or {}
     if grouping == "model":
-        # The alias people ask for, where the gateway keeps it; else the provider's own name.
+        # The name that requests use, where the gateway keeps it; else the provider's.
         for name, part in (breakdown.get("model_groups") or breakdown.get("models") or {}).items():
             yield name, _tally(part.get("metrics"))
     elif grouping == "key":
@@ -143,7 +142,7 @@ def render(usage: Usage, grouping: str) -> str:
 
 
 def _total_lines(usage: Usage) -> list[str]:
-    """Say the sum, with the days drawn before it, or below where they are many."""
+    """Write the sum, with the days drawn before it, or below where they are many."""
     drawn = sparkline(gathered([tally.spend for tally in usage.days.values()], _WIDTH))
     days = f"{usage.since} to {usage.until}"
     tokens = usage.total.prompt_tokens + usage.total.completion_tokens
@@ -156,7 +155,7 @@ def _total_lines(usage: Usage) -> list[str]:
 
 
 def budget_lines(budget: Budget) -> list[str]:
-    """Draw what is spent of what is allowed."""
+    """Draw how much of the budget is spent."""
     name = f"{budget.name}  " if budget.name else ""
     notes = [", blocked"] if budget.is_blocked else []
     if budget.expires_at:
@@ -193,7 +192,7 @@ def _fit(text: str, width: int) -> str:
 
 
 def budget_as_json(budget: Budget) -> dict[str, Any]:
-    """Give what is known when no calls may be seen; the rest is null, not nothing."""
+    """Give what is known when no calls may be seen; the rest is null, not zero."""
     return {"budget": _fields(budget), "total": None, "groups": None}
 
 
