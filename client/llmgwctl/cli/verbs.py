@@ -49,6 +49,7 @@ VERBS = (
     Verb("models", "list the gateway's models", _USE),
     Verb("usage", "show spend and tokens", _USE),
     Verb("open", "open the gateway's web page", _USE),
+    Verb("setup", "have a program's own configuration lead it to the gateway", _SET_UP),
     Verb("service", "install llmgwd as a service that runs from login on", _SET_UP),
     Verb("completion", "print the completions of a shell", _SET_UP),
     Verb("version", "print the versions of both sides", _SET_UP),

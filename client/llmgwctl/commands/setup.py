@@ -1,0 +1,153 @@
+"""llmgwctl setup: have a program's own configuration lead it to the gateway."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from llmgwctl.api.client import Client
+from llmgwctl.api.forward_choice import add_forward, choose_gateway
+from llmgwctl.errors import ClientError
+from llmgwctl.gateway import leading
+from llmgwctl.gateway.destination import key_of, url_of
+from llmgwctl.gateway.programs import avante
+from llmgwctl.gateway.programs.program import Endpoint
+from llmgwctl.setup import file, plan
+from llmgwctl.setup.document import UnfitFile
+from llmgwctl.setup.recipes import AVANTE, PROGRAMS, RECIPES, Recipe, Request
+from llmgwctl.wire import Exit
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from llmgwctl.setup.document import Edit
+
+DESCRIPTION = """\
+Write what leads a program to the gateway into the file that it reads, keep everything else there,
+comments too, and show the difference. No key is written: the program takes it from `llmgwctl key`,
+or from the variable that `llmgwctl env` sets. The file as it was is kept beside it. For
+avante.nvim, whose file is a program, the lines are printed."""
+
+EXAMPLES = (
+    ("llmgwctl setup claude", "Claude Code's settings.json"),
+    ("llmgwctl setup claude --status-line", "and the forward's state in its status line"),
+    ("llmgwctl setup codex --model gpt-5", "Codex's config.toml, with one of the gateway's models"),
+    ("llmgwctl setup claude --print", "only print it, for Home Manager or a colleague"),
+    ("llmgwctl setup claude --undo", "take it back; what was changed since stays"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("program", choices=PROGRAMS, help="which program")
+    parser.add_argument("--print", action="store_true", help="print what is needed; write nothing")
+    parser.add_argument("--undo", action="store_true", help="take back what setup has written")
+    parser.add_argument("--model", default="", metavar="NAME", help="the model it is to ask for")
+    parser.add_argument(
+        "--status-line",
+        action="store_true",
+        help="have Claude Code show the forward's state",
+    )
+    add_forward(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.program == AVANTE:
+        print("\n".join(avante.lines(_endpoint(arguments).url, arguments.model)))
+        return Exit.OK
+    recipe = RECIPES[arguments.program]
+    path = recipe.place(os.environ)
+    try:
+        if arguments.undo:
+            return _undo(recipe, path)
+        return _print(recipe, arguments) if arguments.print else _do(recipe, path, arguments)
+    except UnfitFile as error:
+        raise ClientError("file-unfit", f"{path} is left as it is: {error}") from error
+
+
+def _do(recipe: Recipe, path: str, arguments: argparse.Namespace) -> int:
+    text = file.read(path)
+    edits = _edits(recipe, text or "", os.environ, arguments)
+    texts = plan.done(text, recipe.format, edits)
+    if not texts.is_changed:
+        print(f"{path} leads there already")
+        return Exit.OK
+    earlier = file.read(path + file.RECORD)
+    if text is not None and earlier is None:
+        file.write(path + file.BACKUP, text)
+    file.write(path + file.RECORD, plan.recorded(edits, earlier))
+    file.write(path, texts.after or "")
+    sys.stdout.write(plan.difference(texts, path))
+    if recipe.note:
+        print(recipe.note)
+    return Exit.OK
+
+
+def _print(recipe: Recipe, arguments: argparse.Namespace) -> int:
+    edits = _edits(recipe, "", {}, arguments)
+    sys.stdout.write(plan.done(None, recipe.format, edits).after or "")
+    return Exit.OK
+
+
+def _undo(recipe: Recipe, path: str) -> int:
+    """Needs no daemon: what was set is recorded beside the file."""
+    record = file.read(path + file.RECORD)
+    if record is None:
+        print(f"{path} has nothing of it")
+        return Exit.OK
+    edits = plan.read_record(record)
+    backup = file.read(path + file.BACKUP)
+    texts = plan.undone(file.read(path), backup, recipe.format, edits)
+    if texts.after is not None:
+        file.write(path, texts.after)
+    else:
+        file.remove(path)
+    for kept in (file.RECORD, file.BACKUP):
+        file.remove(path + kept)
+    sys.stdout.write(plan.difference(texts, path))
+    return Exit.OK
+
+
+def _edits(
+    recipe: Recipe, text: str, environ: Mapping[str, str], arguments: argparse.Namespace
+) -> list[Edit]:
+    request = Request(
+        _endpoint(arguments),
+        environ,
+        plan.document(text, recipe.format).get(()),
+        _key_command(arguments),
+        arguments.model,
+        arguments.status_line,
+    )
+    return recipe.edits(request)
+
+
+def _endpoint(arguments: argparse.Namespace) -> Endpoint:
+    """Find where to lead, and the gateway's models."""
+    client = Client(arguments.socket)
+    forward = choose_gateway(client.status(), arguments.forward)
+    endpoint = Endpoint(url_of(forward))
+    models = leading.models_at_hand(client.path, forward)
+    if models is None:
+        try:
+            keyed = replace(endpoint, key=key_of(client, forward)["key"])
+        except ClientError as error:
+            leading.say([f"the gateway's models are not known: {error.text()}"])
+        else:
+            models = leading.models_asked(keyed)
+    return replace(endpoint, models=models)
+
+
+def _key_command(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """Give the words that print the key wherever the program is started from."""
+    own = os.path.abspath(sys.argv[0])
+    found = shutil.which("llmgwctl")
+    is_own = found is not None and os.path.realpath(found) == os.path.realpath(own)
+    program = own if os.path.basename(own) == "llmgwctl" and not is_own else "llmgwctl"
+    words = [program, "key"]
+    words += ["--socket", arguments.socket] if arguments.socket else []
+    words += ["--forward", arguments.forward] if arguments.forward else []
+    return tuple(words)

@@ -1,0 +1,68 @@
+"""One file on disk: read, written whole or not at all, kept beside itself as it first was."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from llmgwctl.errors import ClientError
+
+# The file as it first was, and what `setup` has set in it since.
+BACKUP, RECORD = ".llmgw-backup", ".llmgw-setup.json"
+# What holds keys of a person's own, as a settings file may, is for nobody else to read.
+_NEW_MODE = 0o600
+
+
+def read(path: str) -> str | None:
+    """Give the text, or None where there is no file.
+
+    Raises:
+        ClientError: it cannot be read.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ClientError("file-unreadable", f"{path} cannot be read: {error}") from error
+
+
+def write(path: str, text: str) -> None:
+    """Replace the file that a path (or the link there) names; its mode stays.
+
+    Raises:
+        ClientError: it cannot be written, as where nix owns it.
+    """
+    real = os.path.realpath(path)
+    try:
+        os.makedirs(os.path.dirname(real), mode=0o700, exist_ok=True)
+        mode = os.stat(real).st_mode & 0o777 if os.path.exists(real) else _NEW_MODE
+        descriptor, draft = tempfile.mkstemp(dir=os.path.dirname(real), prefix=".llmgw-")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(draft, mode)
+        os.replace(draft, real)
+    except OSError as error:
+        os.unlink(draft)
+        raise _unwritable(path, error) from error
+
+
+def remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: str, error: OSError) -> ClientError:
+    return ClientError(
+        "file-unwritable",
+        f"{path} cannot be written: {error.strerror}",
+        "where another program owns the file, give it what --print shows",
+    )

@@ -1,0 +1,107 @@
+"""What `setup` makes of a program's file, and of one that it made before: texts in, texts out."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from llmgwctl.rules.secrets import BLANK, blank_out
+from llmgwctl.setup.document import MISSING, Document, Edit, apply, revert
+from llmgwctl.setup.recipes import DOTENV, JSON, TOML
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Of one file; None where there is none. A picture of it could hold a person's keys."""
+
+    before: str | None
+    after: str | None
+
+    def __repr__(self) -> str:
+        return "Texts()"
+
+    @property
+    def is_changed(self) -> bool:
+        return self.before != self.after
+
+
+def document(text: str, kind: str) -> Document:
+    """Read a text in its format; each format's library is imported when it is needed.
+
+    Raises:
+        UnfitFile: it is none of that format.
+    """
+    if kind == JSON:
+        from llmgwctl.setup.json_document import JsonDocument
+
+        return JsonDocument(text)
+    if kind == TOML:
+        from llmgwctl.setup.toml_document import TomlDocument
+
+        return TomlDocument(text)
+    if kind == DOTENV:
+        from llmgwctl.setup.dotenv_document import DotenvDocument
+
+        return DotenvDocument(text)
+    from llmgwctl.setup.yaml_document import YamlDocument
+
+    return YamlDocument(text)
+
+
+def done(text: str | None, kind: str, edits: list[Edit]) -> Texts:
+    edited = document(text or "", kind)
+    apply(edited, edits)
+    return Texts(text, edited.text())
+
+
+def recorded(edits: list[Edit], earlier: str | None) -> str:
+    """Give the text that `undone` needs: what is set now, and what earlier calls had set."""
+    known = {edit.path: edit for edit in [*(read_record(earlier) if earlier else ()), *edits]}
+    rows = [_row(edit) for edit in known.values()]
+    return json.dumps(rows, indent=1) + "\n"
+
+
+def _row(edit: Edit) -> list[Any]:
+    path = list(edit.path)
+    return [path] if edit.value is MISSING else [path, edit.value]
+
+
+def read_record(text: str) -> list[Edit]:
+    """Read what `recorded` gave; of a damaged record nothing is believed."""
+    try:
+        rows = json.loads(text)
+        return [Edit(tuple(row[0]), row[1] if len(row) > 1 else MISSING) for row in rows]
+    except (ValueError, LookupError, TypeError):
+        return []
+
+
+def undone(text: str | None, backup: str | None, kind: str, edits: list[Edit]) -> Texts:
+    """Take the edits back: to the very backup where nothing else was changed since."""
+    if text is None:
+        return Texts(None, None)
+    if done(backup, kind, edits).after == text:
+        return Texts(text, backup)
+    edited = document(text, kind)
+    revert(edited, edits, document(backup or "", kind))
+    return Texts(text, edited.text())
+
+
+def difference(texts: Texts, path: str) -> str:
+    """Show what changes, without the keys that a file may hold."""
+    lines = difflib.unified_diff(
+        (texts.before or "").splitlines(keepends=True),
+        (texts.after or "").splitlines(keepends=True),
+        path,
+        path,
+    )
+    whole = "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+    return _NAMED_SECRET.sub(rf"\1{BLANK}", blank_out(whole))
+
+
+# A value whose name says what it is, unless it only says where the key is.
+_NAMED_SECRET = re.compile(
+    r"(?im)((?:key|token|secret|password|headers)[\"']?\s*[:=]\s*)(?!\"?\{env:|\"\"|$)[^\n]+"
+)

@@ -1,0 +1,171 @@
+"""What each program's file needs to lead to a forward: where it is, its format, its values. Pure.
+
+No value is a key: a program takes it from a command, or from the variable that `env` sets.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any
+
+from llmgwctl.gateway import claude_models, claude_settings, proxies
+from llmgwctl.gateway.programs import avante, claude, codex, opencode
+from llmgwctl.gateway.programs.program import rivals_in
+from llmgwctl.setup.document import MISSING, Edit
+
+if TYPE_CHECKING:
+    from llmgwctl.gateway.programs.program import Endpoint
+
+JSON, TOML, YAML, DOTENV = "json", "toml", "yaml", "dotenv"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for: where to lead, what the shell has, what the file has now.
+
+    `key_command` prints the key.
+    """
+
+    endpoint: Endpoint
+    environ: Mapping[str, str] = field(repr=False)
+    held: Mapping[str, Any] = field(repr=False)
+    key_command: tuple[str, ...] = ("llmgwctl", "key")
+    model: str = ""
+    has_status_line: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """`place` gives the file from the environment; `note` what the person must still know."""
+
+    name: str
+    place: Callable[[Mapping[str, str]], str]
+    format: str
+    edits: Callable[[Request], list[Edit]]
+    note: str = ""
+
+
+def _home(environ: Mapping[str, str], *parts: str) -> str:
+    return str(FilePath(environ.get("HOME") or "~", *parts).expanduser())
+
+
+def _claude_place(environ: Mapping[str, str]) -> str:
+    folder = environ.get("CLAUDE_CONFIG_DIR") or _home(environ, ".claude")
+    return str(FilePath(folder, "settings.json"))
+
+
+def _claude_edits(request: Request) -> list[Edit]:
+    """Lead by `env`, which beats the shell, and empty there what the shell or the file has."""
+    env = request.held.get("env")
+    held = {name: str(value) for name, value in env.items()} if isinstance(env, dict) else {}
+    merged = {**request.environ, **held}
+    wanted: dict[str, str] = {}
+    for name, _ in rivals_in(claude.PROGRAM, merged):
+        wanted[name] = ""
+    headers = merged.get(claude.HEADERS, "")
+    if claude.key_headers_in(headers):
+        wanted[claude.HEADERS] = "\n".join(claude.other_headers(headers))
+    for lead in claude.PROGRAM.leads:
+        if not lead.is_key:
+            wanted[lead.name] = lead.value(request.endpoint)
+        elif merged.get(lead.name):
+            # The helper's key is the newest; this one would be sent in its place.
+            wanted[lead.name] = ""
+    wanted |= proxies.exemptions(request.endpoint.url, merged)
+    wanted |= claude_models.defaults(request.endpoint.models or (), merged, request.model)
+    edits = [Edit(("env", name), value) for name, value in wanted.items()]
+    edits.append(Edit((claude_settings.HELPER,), shlex.join(request.key_command)))
+    if request.has_status_line:
+        line = {"type": "command", "command": f"{request.key_command[0]} status --short"}
+        edits.append(Edit(("statusLine",), line))
+    return edits
+
+
+def _codex_place(environ: Mapping[str, str]) -> str:
+    folder = environ.get("CODEX_HOME") or _home(environ, ".codex")
+    return str(FilePath(folder, "config.toml"))
+
+
+def _codex_edits(request: Request) -> list[Edit]:
+    provider = ("model_providers", codex.PROVIDER)
+    program, *words = request.key_command
+    edits = [
+        Edit(("model_provider",), codex.PROVIDER),
+        Edit((*provider, "name"), codex.PROVIDER),
+        Edit((*provider, "base_url"), f"{request.endpoint.url}/v1"),
+        Edit((*provider, "wire_api"), "responses"),
+        Edit((*provider, "env_key"), MISSING),
+        Edit((*provider, "auth", "command"), program),
+        Edit((*provider, "auth", "args"), words),
+    ]
+    return [*edits, Edit(("model",), request.model)] if request.model else edits
+
+
+def _opencode_place(environ: Mapping[str, str]) -> str:
+    if environ.get("OPENCODE_CONFIG"):
+        return environ["OPENCODE_CONFIG"]
+    base = environ.get("XDG_CONFIG_HOME") or _home(environ, ".config")
+    folder = FilePath(base, "opencode")
+    with_comments = folder / "opencode.jsonc"
+    return str(with_comments if with_comments.exists() else folder / "opencode.json")
+
+
+def _opencode_edits(request: Request) -> list[Edit]:
+    models = [*(request.endpoint.models or ()), *([request.model] if request.model else [])]
+    edits = []
+    for name, provider in opencode.providers(request.endpoint.url, models).items():
+        for key, value in provider.items():
+            if isinstance(value, dict):
+                edits += [Edit(("provider", name, key, inner), v) for inner, v in value.items()]
+            else:
+                edits.append(Edit(("provider", name, key), value))
+    if request.model:
+        edits.append(Edit(("model",), f"{opencode.PROVIDER}/{request.model}"))
+    return edits
+
+
+def _aider_edits(request: Request) -> list[Edit]:
+    edits = [Edit(("openai-api-base",), f"{request.endpoint.url}/v1")]
+    return [*edits, Edit(("model",), f"openai/{request.model}")] if request.model else edits
+
+
+def _gemini_edits(request: Request) -> list[Edit]:
+    edits = [Edit(("GOOGLE_GEMINI_BASE_URL",), request.endpoint.url)]
+    return [*edits, Edit(("GEMINI_MODEL",), request.model)] if request.model else edits
+
+
+_FROM_SHELL = 'it takes the key from {name}: eval "$(llmgwctl env --for {program})"'
+
+RECIPES: dict[str, Recipe] = {
+    each.name: each
+    for each in (
+        Recipe("claude", _claude_place, JSON, _claude_edits),
+        Recipe("codex", _codex_place, TOML, _codex_edits),
+        Recipe(
+            "opencode",
+            _opencode_place,
+            JSON,
+            _opencode_edits,
+            _FROM_SHELL.format(name="OPENAI_API_KEY", program="opencode"),
+        ),
+        Recipe(
+            "aider",
+            lambda environ: _home(environ, ".aider.conf.yml"),
+            YAML,
+            _aider_edits,
+            _FROM_SHELL.format(name="OPENAI_API_KEY", program="aider"),
+        ),
+        Recipe(
+            "gemini",
+            lambda environ: _home(environ, ".gemini", ".env"),
+            DOTENV,
+            _gemini_edits,
+            _FROM_SHELL.format(name="GEMINI_API_KEY", program="gemini"),
+        ),
+    )
+}
+AVANTE = avante.PROGRAM.name
+PROGRAMS = (*RECIPES, AVANTE)

@@ -1,0 +1,60 @@
+"""YAML through ruamel.yaml, which keeps comments and quotes; imported by `setup` alone."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import MutableMapping
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from llmgwctl.setup.document import MISSING, Path, UnfitFile, lookup
+
+
+class YamlDocument:
+    """The settings of one file: a mapping, or nothing yet."""
+
+    def __init__(self, text: str) -> None:
+        self._yaml = YAML()
+        self._yaml.preserve_quotes = True
+        # Long lines stay whole.
+        self._yaml.width = 1 << 16
+        self._before = ""
+        try:
+            held = self._yaml.load(text)
+        except YAMLError as error:
+            raise UnfitFile("it is no YAML") from error
+        if held is None:
+            # ruamel keeps no comments of a document without a value.
+            self._before = text if not text or text.endswith("\n") else f"{text}\n"
+            held = {}
+        if not isinstance(held, MutableMapping):
+            raise UnfitFile("it holds no settings")
+        self._held: MutableMapping[str, Any] = held
+
+    def get(self, path: Path) -> Any:
+        return lookup(self._held, path)
+
+    def put(self, path: Path, value: Any) -> None:
+        held = self._held
+        for key in path[:-1]:
+            held = held.setdefault(key, {})
+            if not isinstance(held, MutableMapping):
+                raise UnfitFile(f"{key} holds no settings")
+        held[path[-1]] = value
+
+    def drop(self, path: Path) -> None:
+        if self.get(path) is MISSING:
+            return
+        held = self._held
+        for key in path[:-1]:
+            held = held[key]
+        del held[path[-1]]
+
+    def text(self) -> str:
+        if not self._held:
+            return self._before
+        stream = io.StringIO()
+        self._yaml.dump(self._held, stream)
+        return self._before + stream.getvalue()
