@@ -14,7 +14,6 @@ import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from email.message import Message
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from llmgwd.cluster.access import ClusterAccess
     from llmgwd.cluster.pods import Endpoint
     from llmgwd.net.dial import Dialer
+    from llmgwd.net.http1_heads import Head
 
 # RFC 6455, 1.3.
 _WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -87,13 +87,13 @@ async def upgrade(access: ClusterAccess, endpoint: Endpoint, way: UpgradeKind) -
         try:
             transport.write(head)
             with anyio.fail_after(_ANSWER_S):
-                status, headers = await reader.read_head()
-                body = b"" if status == 101 else await reader.read_body(headers)
+                status, answer = await reader.read_head()
+                body = b"" if status == 101 else await reader.read_body()
             _remember_session(dialer, transport)
             if status == 101:
-                check_acceptance(headers, way, key)
+                check_acceptance(answer, way, key)
                 access.accepted(credential)
-                return Upgraded(transport, bytes(reader.leftover), way)
+                return Upgraded(transport, reader.leftover, way)
         except TimeoutError as error:
             transport.abort()
             raise _refusal(way, f"silence for {_ANSWER_S:.0f} s") from error
@@ -184,25 +184,25 @@ def request_head(
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-def check_acceptance(headers: Message, way: UpgradeKind, key: str) -> None:
+def check_acceptance(answer: Head, way: UpgradeKind, key: str) -> None:
     """See that a 101 agrees to what was asked.
 
     Raises:
         Transient: it does not; something in between made it up.
     """
-    agreed = headers.get("Upgrade", "").lower()
+    agreed = (answer.first_of(b"upgrade") or b"").lower()
     if way is UpgradeKind.SPDY:
-        if agreed != "spdy/3.1":
-            raise _refusal(way, f'101 to another protocol "{excerpt(agreed.encode())}"')
+        if agreed != b"spdy/3.1":
+            raise _refusal(way, f'101 to another protocol "{excerpt(agreed)}"')
         return
     expected = base64.b64encode(
         hashlib.sha1(key.encode() + _WEBSOCKET_GUID, usedforsecurity=False).digest()
-    ).decode()
-    if agreed != "websocket" or headers.get("Sec-WebSocket-Accept", "").strip() != expected:
+    )
+    if agreed != b"websocket" or answer.first_of(b"sec-websocket-accept") != expected:
         raise _refusal(way, "101 without a WebSocket's acceptance")
-    chosen = headers.get("Sec-WebSocket-Protocol", "").strip()
-    if chosen != _SUBPROTOCOLS[way]:
-        raise _refusal(way, f'101 with subprotocol "{excerpt(chosen.encode())}"')
+    chosen = answer.first_of(b"sec-websocket-protocol") or b""
+    if chosen != _SUBPROTOCOLS[way].encode():
+        raise _refusal(way, f'101 with subprotocol "{excerpt(chosen)}"')
 
 
 def refused(

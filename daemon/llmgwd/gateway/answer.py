@@ -7,18 +7,15 @@ and keeps nothing. Traffic of clients never comes through here.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from llmgwd.net.http1_answer import AnswerReader
+from llmgwd.net.http1_heads import BadMessage
+
 # Far above any health answer; /v1/models of a large gateway stays below it too.
 MAX_ANSWER_BYTES: Final = 1 << 20
-
-# 529 comes with an empty reason phrase, and some servers leave out the space before it.
-_STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] (\d{3})(?: [^\r\n]*)?\r?\n")
-_CHUNK_SIZE: Final = re.compile(rb"[0-9A-Fa-f]{1,8}(?=[ \t;]|\Z)")
-_HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
 
 
 class Reader(Protocol):
@@ -71,23 +68,26 @@ def parse(raw: bytes, *, at_end: bool) -> Answer | None:
     Raises:
         NotHttp: these bytes can never become an answer.
     """
-    if not b"HTTP/1.".startswith(raw[:7]) and not raw.startswith(b"HTTP/1."):
-        raise NotHttp(raw[:80])
-    head_end = _HEAD_END.search(raw)
-    if head_end is None:
-        if at_end or len(raw) > MAX_ANSWER_BYTES:
+    reader = AnswerReader()
+    is_broken = False
+    try:
+        reader.feed(raw)
+        if at_end:
+            reader.end()
+    except BadMessage:
+        is_broken = True
+    is_over = at_end or is_broken or len(raw) > MAX_ANSWER_BYTES
+    if reader.head is None:
+        if is_over:
             raise NotHttp(raw[:80])
         return None
-    status = _STATUS_LINE.match(raw)
-    if status is None:
-        raise NotHttp(raw[:80])
-    headers = _headers(raw[status.end() : head_end.start()])
-    if 100 <= int(status[1]) < 200:
-        return parse(raw[head_end.end() :], at_end=at_end)
-    body, is_whole = _body(int(status[1]), headers, raw[head_end.end() :])
-    if not is_whole and not at_end and len(raw) <= MAX_ANSWER_BYTES:
+    if not reader.is_whole and not is_over:
         return None
-    return Answer(int(status[1]), headers, body, is_whole)
+    headers = {
+        name.decode("latin-1").lower(): value.decode("latin-1")
+        for name, value in reader.head.fields
+    }
+    return Answer(reader.status, headers, bytes(reader.content), reader.is_whole)
 
 
 async def exchange(connect: Connect, path: str, headers: Mapping[str, str] | None = None) -> Answer:
@@ -121,41 +121,3 @@ async def _read_answer(reader: Reader) -> Answer:
         answer = parse(bytes(raw), at_end=not chunk)
         if answer is not None:
             return answer
-
-
-def _headers(lines: bytes) -> dict[str, str]:
-    pairs = (line.partition(":") for line in lines.decode("latin-1").splitlines())
-    return {name.strip().lower(): value.strip() for name, colon, value in pairs if colon}
-
-
-def _body(status: int, headers: Mapping[str, str], rest: bytes) -> tuple[bytes, bool]:
-    if status in (204, 304):
-        return b"", True
-    if "chunked" in headers.get("transfer-encoding", "").lower():
-        return _unchunked(rest)
-    length = headers.get("content-length", "")
-    if length.isdecimal():
-        return rest[: int(length)], len(rest) >= int(length)
-    # No length: the end of the stream is the end of the body, and only the caller knows of it.
-    return rest, False
-
-
-def _unchunked(rest: bytes) -> tuple[bytes, bool]:
-    """Join the chunks; whether the last one (length 0) was among them."""
-    body = bytearray()
-    while True:
-        line, newline, rest = rest.partition(b"\r\n")
-        size = _chunk_size(line)
-        if not newline or size is None:
-            return bytes(body), False
-        if size == 0:
-            return bytes(body), True
-        if len(rest) < size + 2:
-            return bytes(body + rest[:size]), False
-        body += rest[:size]
-        rest = rest[size + 2 :]
-
-
-def _chunk_size(line: bytes) -> int | None:
-    size = _CHUNK_SIZE.match(line)
-    return int(size[0], 16) if size else None

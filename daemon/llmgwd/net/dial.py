@@ -15,6 +15,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote
 
@@ -151,7 +152,9 @@ async def _through_http_proxy(
     loop = asyncio.get_running_loop()
     to_proxy = ssl.create_default_context() if proxy.is_tls else None
     sock = await _connect(proxy.host, proxy.port)
-    transport, reader = await _made_of(sock, HeadReader, to_proxy, proxy.host, shutdown_s)
+    transport, reader = await _made_of(
+        sock, partial(HeadReader, b"CONNECT"), to_proxy, proxy.host, shutdown_s
+    )
     try:
         transport.write(_connect_request(dialer.server, proxy))
         status, _ = await reader.read_head()

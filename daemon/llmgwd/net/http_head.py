@@ -1,29 +1,33 @@
-"""The head of an HTTP/1 answer, read off a bare transport: of an upgrade, or of a proxy."""
+"""The answer to a request that asks for the connection itself: an upgrade, or a proxy's CONNECT."""
 
 from __future__ import annotations
 
 import asyncio
-import http.client
-import io
-from email.message import Message
 from typing import cast
 
-# What API servers and proxies send is below 8 KiB; beyond this it is not an answer to us.
-MAX_HEAD_BYTES = 64 * 1024
+from llmgwd.net.http1_answer import AnswerReader
+from llmgwd.net.http1_heads import BadMessage, Head
+
+# Of a refusal: enough for the sentence in it.
+_MAX_BODY_BYTES = 64 * 1024
 
 
 class HeadReader(asyncio.Protocol):
-    """Reads one response head and pauses: what came after it is `leftover`.
+    """Reads one answer's head and pauses: what came after it is `leftover`.
 
     Then either another protocol takes the transport, or `read_body` takes the rest.
     """
 
-    def __init__(self) -> None:
-        self.leftover = bytearray()
+    def __init__(self, method: bytes = b"GET") -> None:
+        self._answer = AnswerReader(method)
         self._transport: asyncio.Transport | None = None
         self._is_ended = False
         self._cause: Exception | None = None
         self._wakeup: asyncio.Future[None] | None = None
+
+    @property
+    def leftover(self) -> bytes:
+        return self._answer.leftover
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Not asserted: uvloop's transports are no subclasses.
@@ -31,7 +35,10 @@ class HeadReader(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         assert self._transport is not None
-        self.leftover += data
+        try:
+            self._answer.feed(data)
+        except BadMessage as error:
+            self._is_ended, self._cause = True, OSError(f"the answer is not HTTP: {error}")
         self._transport.pause_reading()
         self._wake()
 
@@ -41,38 +48,29 @@ class HeadReader(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._is_ended, self._cause = True, exc
+        self._is_ended, self._cause = True, self._cause or exc
         self._wake()
 
-    async def read_head(self) -> tuple[int, Message]:
-        """Return status and headers.
+    async def read_head(self) -> tuple[int, Head]:
+        """Return status and head.
 
         Raises:
             EOFError: the connection ended before the head did.
             OSError: it broke, or the answer is no HTTP.
         """
-        while (end := self.leftover.find(b"\r\n\r\n")) < 0:
-            if len(self.leftover) > MAX_HEAD_BYTES:
-                raise OSError("the answer's head does not end")
+        while self._answer.head is None:
             await self._more()
-        head = bytes(self.leftover[: end + 4])
-        del self.leftover[: end + 4]
-        return parse_head(head)
+        return self._answer.status, self._answer.head
 
-    async def read_body(self, headers: Message) -> bytes:
+    async def read_body(self) -> bytes:
         """Return the body of an answer that is not an upgrade, cut at 64 KiB."""
-        length = headers.get("Content-Length", "")
-        is_chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
-        wanted = int(length) if length.isdecimal() else MAX_HEAD_BYTES
+        content = self._answer.content
         try:
-            while len(self.leftover) < min(wanted, MAX_HEAD_BYTES):
-                if is_chunked and self.leftover.endswith(b"0\r\n\r\n"):
-                    break
+            while not self._answer.is_whole and len(content) < _MAX_BODY_BYTES:
                 await self._more()
         except (OSError, EOFError):
             pass  # as much as there is
-        body = bytes(self.leftover[:MAX_HEAD_BYTES])
-        return _joined_chunks(body) if is_chunked else body[:wanted]
+        return bytes(content[:_MAX_BODY_BYTES])
 
     async def _more(self) -> None:
         if self._is_ended:
@@ -86,32 +84,3 @@ class HeadReader(asyncio.Protocol):
     def _wake(self) -> None:
         if self._wakeup is not None and not self._wakeup.done():
             self._wakeup.set_result(None)
-
-
-def parse_head(head: bytes) -> tuple[int, Message]:
-    """Split a complete response head into status and headers.
-
-    Raises:
-        OSError: not HTTP/1.
-    """
-    file = io.BytesIO(head)
-    first = file.readline().split(None, 2)
-    if len(first) < 2 or not first[0].startswith(b"HTTP/1.") or not first[1].isdigit():
-        raise OSError("the answer is not HTTP")
-    try:
-        return int(first[1]), http.client.parse_headers(file)
-    except http.client.HTTPException as error:
-        raise OSError(f"the answer's head is broken: {error}") from error
-
-
-def _joined_chunks(body: bytes) -> bytes:
-    joined = bytearray()
-    while body:
-        size, _, body = body.partition(b"\r\n")
-        try:
-            length = int(size.split(b";")[0], 16)
-        except ValueError:
-            break
-        joined += body[:length]
-        body = body[length + 2 :]
-    return bytes(joined)

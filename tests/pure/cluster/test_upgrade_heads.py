@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from email.message import Message
 
 import pytest
 
@@ -20,7 +19,7 @@ from llmgwd.cluster.upgrade import (
 )
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.net.dial import Dialer
-from llmgwd.net.http_head import parse_head
+from llmgwd.net.http1_heads import Head
 from llmgwd.net.server import Server
 
 LINE = Dialer(Server("api.example.com", 6443, "/k8s/clusters/c-1", True), None, None, "")
@@ -37,11 +36,9 @@ def asked(way: UpgradeKind) -> tuple[str, dict[str, str]]:
     return first, dict(line.split(": ", 1) for line in lines)
 
 
-def answer(**headers: str) -> Message:
-    message = Message()
-    for name, value in headers.items():
-        message[name.replace("_", "-")] = value
-    return message
+def answer(**headers: str) -> Head:
+    fields = [(name.replace("_", "-").encode(), text.encode()) for name, text in headers.items()]
+    return Head(b"HTTP/1.1 101 Switching Protocols", tuple(fields))
 
 
 def test_raw_spdy_is_a_post_that_asks_for_spdy() -> None:
@@ -98,7 +95,7 @@ def test_an_acceptance_that_fits_is_accepted() -> None:
         ),
     ],
 )
-def test_a_101_that_does_not_agree_is_no_upgrade(way: UpgradeKind, headers: Message) -> None:
+def test_a_101_that_does_not_agree_is_no_upgrade(way: UpgradeKind, headers: Head) -> None:
     with pytest.raises(Transient) as caught:
         check_acceptance(headers, way, KEY)
 
@@ -187,16 +184,3 @@ def test_a_missing_permission_says_more_than_a_proxys_refusal() -> None:
         most_useful({UpgradeKind.SPDY: by_proxy, UpgradeKind.CHANNELS: Transient("x", "y")})
         is by_proxy
     )
-
-
-@pytest.mark.parametrize("head", [b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1\r\n\r\n", b"HTTP/2 200\r\n\r\n"])
-def test_a_head_that_is_not_http_1_is_refused(head: bytes) -> None:
-    with pytest.raises(OSError, match="not HTTP"):
-        parse_head(head)
-
-
-def test_a_head_is_split_into_status_and_headers() -> None:
-    code, headers = parse_head(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: SPDY/3.1\r\n\r\n")
-
-    assert code == 101
-    assert headers["upgrade"] == "SPDY/3.1"
