@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 
@@ -14,6 +15,7 @@ from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.listening.listener import Listener
 from llmgwd.system.descriptors import exhausted, is_exhaustion
 from llmgwd.system.port_owner import port_owner
+from llmgwd.system.wakeup import Wakeup
 
 if TYPE_CHECKING:
     import socket
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
     from llmgwd.config.model import ListenAddress
     from llmgwd.relay.context import RelayContext
 
+# A port that another program holds is taken over as soon as it is free, and nothing reports that.
 RETRY_S: Final = 1.0
+# Of an address that the machine has not, while others serve: IPv6 may be switched on one day.
+ABSENT_RETRY_S: Final = 30.0
 # Looking for the owner reads much of /proc.
 LOOK_AGAIN_TRIES: Final = 10
 
@@ -57,6 +62,7 @@ class Listeners:
         self._problems: dict[ListenAddress, LlmgwError] = {}
         self._tries: dict[ListenAddress, int] = {}
         self._is_shut = False
+        self._wakeup = Wakeup()
 
     @property
     def wanted(self) -> tuple[ListenAddress, ...]:
@@ -76,10 +82,15 @@ class Listeners:
         for address in [each for each in self._open if each not in self._wanted]:
             self._close(address)
         self._problems = {k: v for k, v in self._problems.items() if k in self._wanted}
+        self._wakeup.set()
 
     async def open(self) -> None:
         """Bind what can be bound now, and say what cannot."""
         self._is_shut = False
+        await self._open_missing()
+        self._wakeup.set()
+
+    async def _open_missing(self) -> None:
         for address in self._wanted:
             if address not in self._open:
                 await self._try(address)
@@ -90,10 +101,15 @@ class Listeners:
         try:
             while True:
                 if not self._is_shut:
-                    await self.open()
-                await anyio.sleep(RETRY_S)
+                    await self._open_missing()
+                await self._wakeup.wait(self._retry_s())
         finally:
             self.shut(keep_handed_over=False)
+
+    def _retry_s(self) -> float:
+        if self._is_shut or len(self.bound) == len(self._wanted):
+            return math.inf
+        return RETRY_S if self._problems else ABSENT_RETRY_S
 
     def shut(self, *, keep_handed_over: bool) -> None:
         """Accept no more. `keep_handed_over`: go on where the system would let clients hang."""
