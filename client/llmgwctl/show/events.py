@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llmgwctl.rules.events import WARNINGS
 from llmgwctl.rules.timestamps import seconds_of
 from llmgwctl.show.terminal import BOLD, DIM, Terminal, clean, clean_lines, clock_of
 from llmgwctl.wire import EventKind, Severity
 
 if TYPE_CHECKING:
     from llmgwctl.wire import Event
-
-# Warnings that are neither a change of state nor a condition.
-_WARNINGS = (
-    EventKind.CONFIG_REJECTED,
-    EventKind.ROUTE_LOST,
-    EventKind.CONNECTION_CUT,
-    EventKind.HOLD_EXPIRED,
-)
 
 
 def event_lines(event: Event, terminal: Terminal, now: float) -> list[str]:
@@ -44,6 +37,6 @@ def _glyph(event: Event, terminal: Terminal) -> str:
     kind = event["kind"]
     if state and kind == EventKind.STATE_CHANGED:
         return terminal.paint_state(terminal.state_glyph(state), state)
-    if kind == EventKind.CONDITION_RAISED or kind in _WARNINGS:
+    if kind in WARNINGS:
         return terminal.severity_glyph(Severity.WARNING)
     return terminal.severity_glyph(Severity.INFO)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
+from llmgwctl.rules.conditions import RULES, Layer
 from llmgwctl.wire import ConditionKind, State
 from llmgwd.config.address import family
 from llmgwd.doctor.checks import Finding, failure, ok
@@ -19,11 +20,6 @@ if TYPE_CHECKING:
     from llmgwd.config.model import ListenAddress
     from llmgwd.doctor.context import CheckContext
 
-_UNBOUND = (
-    ConditionKind.PORT_TAKEN,
-    ConditionKind.PORT_FORBIDDEN,
-    ConditionKind.DESCRIPTORS_EXHAUSTED,
-)
 _START = "llmgwctl service install"
 
 
@@ -57,7 +53,7 @@ def _look(address: ListenAddress, status: ForwardStatus | None) -> list[Finding]
         name = status["name"]
         return [failure(found, f"{name} is stopped", f"llmgwctl start {name}")]
     for condition in status["conditions"]:
-        if condition["kind"] in _UNBOUND:
+        if RULES[ConditionKind(condition["kind"])].layer is Layer.PORT:
             return [failure(found, condition["summary"], condition["remedy"])]
     return [failure(found, "llmgwd does not listen there", f"llmgwctl restart {status['name']}")]
 

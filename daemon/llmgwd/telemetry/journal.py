@@ -22,14 +22,14 @@ import structlog
 
 from llmgwctl import payloads
 from llmgwctl.rules import timestamps
-from llmgwctl.wire import EventKind
+from llmgwctl.rules.events import WARNINGS
 from llmgwd.system.wakeup import Wakeup
 from llmgwd.telemetry.redaction import redact
 
 if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectSendStream
 
-    from llmgwctl.wire import Event
+    from llmgwctl.wire import Event, EventKind
 
 RING: Final = 10_000
 # Two files of this size hold some 10,000 events.
@@ -40,14 +40,6 @@ WATCHER_EVENTS: Final = 1_000
 WRITE_EVERY_S: Final = 0.2
 
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
-
-_LEVELS: Final = {
-    EventKind.CONFIG_REJECTED: "warning",
-    EventKind.CONDITION_RAISED: "warning",
-    EventKind.ROUTE_LOST: "warning",
-    EventKind.HOLD_EXPIRED: "warning",
-    EventKind.CONNECTION_CUT: "warning",
-}
 
 _log = structlog.get_logger()
 
@@ -154,7 +146,8 @@ class Journal:
 
 def _write_to_log(kind: EventKind, event: Event) -> None:
     fields = {key: value for key, value in event.items() if key not in ("seq", "time", "kind")}
-    getattr(_log, _LEVELS.get(kind, "info"))(kind.value.replace("-", " "), **fields)
+    write = _log.warning if kind in WARNINGS else _log.info
+    write(kind.value.replace("-", " "), **fields)
 
 
 def _append(path: Path, lines: bytes) -> None:
