@@ -1,4 +1,4 @@
-"""What is reported about one forward: each change as one event, in a sentence for people."""
+"""What is reported about one forward: events in sentences for people, times, requests."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from llmgwd.relay.route_events import ClusterChanged, DrainEnded, DrainStarted, 
 from llmgwd.telemetry.timings import Timing
 
 if TYPE_CHECKING:
+    from llmgwctl.wire import RequestRecord
     from llmgwd.errors import LlmgwError
     from llmgwd.forwards.conditions import Condition, Conditions
     from llmgwd.relay import route as relay_route
     from llmgwd.relay.route_events import RouteEvent, RouteLost
     from llmgwd.routes.route import Route
     from llmgwd.telemetry.journal import Journal
+    from llmgwd.telemetry.timings import Timings
 
 _CONNECTIONS: Final = {
     EventKind.CONNECTION_REDIALED: "was sent again: no one had received it",
@@ -34,14 +36,25 @@ class ForwardEvents:
         self,
         forward: str,
         journal: Journal,
-        note_time: Callable[[Timing, float], None],
+        timings: Timings,
+        report_request: Callable[[RequestRecord], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._forward = forward
         self._journal = journal
         self._clock = clock
-        self._note_time = note_time
+        self._timings = timings
+        self._report_request = report_request
         self._lost_at: float | None = None
+
+    def time(self, timing: Timing, seconds: float) -> None:
+        self._timings.note(timing, self._forward, seconds)
+
+    def request_ended(self, record: RequestRecord) -> None:
+        if record["first_byte_s"] is not None:
+            self.time(Timing.FIRST_BYTE, record["first_byte_s"])
+        self.time(Timing.REQUEST, record["total_s"])
+        self._report_request(record)
 
     def state(self, before: State, after: State, worst: Condition | None) -> None:
         because = "" if worst is None or after is State.READY else f": {worst.summary}"
@@ -84,7 +97,7 @@ class ForwardEvents:
         outage_s = None if self._lost_at is None else round(self._clock() - self._lost_at, 3)
         self._lost_at = None
         if outage_s is not None:
-            self._note_time(Timing.OUTAGE, outage_s)
+            self.time(Timing.OUTAGE, outage_s)
         after = "" if outage_s is None else f" after {outage_s:.1f} s"
         waiting = f"; {_count(held)} that waited {_go(held)} on" if held else ""
         self._record(

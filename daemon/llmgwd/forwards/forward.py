@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llmgwctl.wire import RequestRecord
-    from llmgwd.config.model import ForwardConfig
+    from llmgwd.config.model import ClusterRoute, ForwardConfig
     from llmgwd.errors import LlmgwError
     from llmgwd.relay.kept_request import ResendBudget
     from llmgwd.relay.route_events import RouteEvent
@@ -60,8 +60,8 @@ class Forward:
     """Runs one forward. `files` and `journal` are shared by all; `sockets` gives the ports.
 
     Its attributes are its parts, and what `_settle` found out last: `state`, `since`,
-    `conditions` and the route that carries. Each part is made and
-    reconfigured here; none knows another.
+    `conditions` and the route that carries. Each part is made and reconfigured here; none knows
+    another.
     """
 
     def __init__(
@@ -79,30 +79,27 @@ class Forward:
         self.since = timestamps.now()
         self.conditions = Conditions()
         counters = ForwardCounters()
+        self._events = ForwardEvents(forward.name, journal, timings, request_ended)
         self.admission = AdmissionQueue(
             lambda: self.routes.usable,
             counters,
             self._flush,
-            self._time,
+            self._events.time,
             forward.hold_s,
             self._hold_limit(forward),
         )
         self.relay = RelayContext(
             self.admission,
             self._trouble,
-            RequestRecords(forward.name, self._request_ended),
+            RequestRecords(forward.name, self._events.request_ended),
             counters,
             budget=budget,
         )
         self.relay.reconfigure(forward)
         self.listeners = Listeners(forward.listen, sockets, self.relay, self.changed)
-        self.health = Health(forward.probe, self.askable_route, self.changed, self._time)
-        self._files = files
-        self._timings = timings
-        self._report_request = request_ended
-        self._events = ForwardEvents(forward.name, journal, self._time)
+        self.health = Health(forward.probe, self.askable_route, self.changed, self._events.time)
         self._supervisor = Supervisor(self.changed, forward=forward.name)
-        self.routes = RouteSet(self._make_route, self._supervisor)
+        self.routes = RouteSet(self._route_maker(files), self._supervisor)
         self._serving_route: Route | None = None
         self._news = Wakeup()
         self._is_stopped = False
@@ -125,12 +122,15 @@ class Forward:
                 self.routes.use(self.config)
             self.changed()
 
-    def _make_route(
-        self, wanted: model.ClusterRoute | model.UrlRoute, forward: ForwardConfig
-    ) -> Route:
-        if isinstance(wanted, model.UrlRoute):
-            return UrlRoute(wanted, self)
-        return KubernetesRoute(wanted, self, self._has_demand, self._files, forward.tunnel_limit)
+    def _route_maker(
+        self, files: WatchedFiles
+    ) -> Callable[[ClusterRoute | model.UrlRoute, ForwardConfig], Route]:
+        def make(wanted: ClusterRoute | model.UrlRoute, forward: ForwardConfig) -> Route:
+            if isinstance(wanted, model.UrlRoute):
+                return UrlRoute(wanted, self)
+            return KubernetesRoute(wanted, self, self._has_demand, files, forward.tunnel_limit)
+
+        return make
 
     # What a person asks.
 
@@ -321,15 +321,6 @@ class Forward:
         waits = [route.retry_at - now for route in self.routes if route.retry_at is not None]
         return max(1, math.ceil(min(waits, default=5.0)))
 
-    def _request_ended(self, record: RequestRecord) -> None:
-        if record["first_byte_s"] is not None:
-            self._time(Timing.FIRST_BYTE, record["first_byte_s"])
-        self._time(Timing.REQUEST, record["total_s"])
-        self._report_request(record)
-
-    def _time(self, timing: Timing, seconds: float) -> None:
-        self._timings.note(timing, self.name, seconds)
-
     def _flush(self, kind: EventKind, cause: LlmgwError | None, count: int) -> None:
         self._events.connections(kind, cause, count, self.conditions.worst())
 
@@ -338,7 +329,7 @@ class Forward:
     def record(self, event: RouteEvent) -> None:
         match event:
             case TunnelDialled(took_s):
-                self._time(Timing.DIAL, took_s)
+                self._events.time(Timing.DIAL, took_s)
             case RouteLost(route):
                 # The loss of one that was replaced means nothing: its clients go elsewhere.
                 if route in self.routes:
