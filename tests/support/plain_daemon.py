@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from llmgwctl.wire import Event, EventKind, ForwardStatus, ModelsStatus, State, Status
+from llmgwctl.wire import DaySpend, Event, EventKind, ForwardStatus, ModelsStatus, State, Status
 from llmgwd.config.model import Config
 from llmgwd.control.api import ControlServer
 from llmgwd.control.socket import bind_control_socket
 from llmgwd.control.table import TABLE
 from llmgwd.errors import Blocked, ConfigError, UnknownForward
 from llmgwd.gateway.key import Key
+from llmgwd.relay.records import RequestRecords
 from llmgwd.telemetry.timings import Timings
 from support import sample
 
@@ -35,6 +36,7 @@ class PlainDaemon:
         self.timings = Timings()
         self.config = Config("/nowhere/config.toml", is_present=False, forwards=())
         self.past: list[Event] = []
+        self.records = [RequestRecords("litellm")]
         self.is_config_wrong = False
         self.is_broken = False
         self._watchers: set[Any] = set()
@@ -86,6 +88,14 @@ class PlainDaemon:
     async def key(self, name: str) -> Key:
         self.forward_status(name)
         return Key("sk-plain", "the test")
+
+    def requests(self, name: str | None) -> list[RequestRecords]:
+        if name is not None:
+            self.forward_status(name)
+        return self.records
+
+    def spend(self) -> list[DaySpend]:
+        return []
 
     def models(self, name: str) -> ModelsStatus:
         self.forward_status(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ class ApiError(LlmgwError):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A query parameter; `kind` is str, bool, int or float."""
+    """A query parameter; `kind` is str, bool, int or float, `pattern` one that a str must match."""
 
     name: str
     kind: type
@@ -34,6 +35,7 @@ class Parameter:
     is_required: bool = False
     minimum: float | None = None
     maximum: float | None = None
+    pattern: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,8 @@ def _convert(parameter: Parameter, text: str) -> Any:
             return text == "true"
         raise _bad(f"{parameter.name}={text!r}", "allowed: true, false")
     if parameter.kind is str:
+        if parameter.pattern is not None and not re.fullmatch(parameter.pattern, text):
+            raise _bad(f"{parameter.name}={text!r}", parameter.summary)
         return text
     try:
         number = parameter.kind(text)

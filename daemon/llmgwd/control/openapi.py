@@ -107,6 +107,8 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
         schema["minimum"] = parameter.minimum
     if parameter.maximum is not None:
         schema["maximum"] = parameter.maximum
+    if parameter.pattern is not None:
+        schema["pattern"] = f"^{parameter.pattern}$"
     return {
         "name": parameter.name,
         "in": "query",

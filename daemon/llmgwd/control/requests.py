@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from llmgwctl.rules.timestamps import seconds_of
 from llmgwctl.wire import ApiPath, RequestRecord, Spend
-from llmgwd.control.endpoint import JSON_LINES, ApiError, Call, Endpoint, Lines, Parameter, Reply
+from llmgwd.control.endpoint import JSON_LINES, Call, Endpoint, Lines, Parameter, Reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -19,12 +18,14 @@ if TYPE_CHECKING:
 
 # A follower of several forwards that does not read is cut by their records, not here.
 _MERGED_RECORDS = 1000
+_UTC = (
+    r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?Z"
+)
 
 
 async def _requests(daemon: Daemon, call: Call) -> Lines:
     since = call.query.get("since")
-    if since is not None and seconds_of(since) is None:
-        raise ApiError(400, "bad-request", f"since={since!r} is no time", "RFC 3339, in UTC")
     records = daemon.requests(call.query.get("forward"))
     return Lines(_records(records, since, is_followed=call.query.get("follow", False)))
 
@@ -75,7 +76,12 @@ ENDPOINTS = (
         _requests,
         parameters=(
             Parameter("forward", str, "only this one"),
-            Parameter("since", str, "only those that came at or after this time (RFC 3339)"),
+            Parameter(
+                "since",
+                str,
+                "only those that came at or after this time (RFC 3339, in UTC)",
+                pattern=_UTC,
+            ),
             Parameter("follow", bool, "true: go on with those that end from now on"),
         ),
         media=JSON_LINES,

@@ -60,7 +60,10 @@ class RequestRecords:
 
     def since(self, time: str | None) -> list[RequestRecord]:
         """Give those that came at or after an instant (RFC 3339), the oldest first."""
-        return [record for record in self._ring if time is None or record["time"] >= time]
+        if time is None:
+            return list(self._ring)
+        since = timestamps.order(time)
+        return [record for record in self._ring if timestamps.order(record["time"]) >= since]
 
     @contextlib.asynccontextmanager
     async def follow(self) -> AsyncIterator[AsyncIterator[RequestRecord]]:

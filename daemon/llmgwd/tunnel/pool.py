@@ -153,12 +153,12 @@ class TunnelPool:
         now = self._clock()
         if owner.is_demand:
             self._demand.last_at = now
-        seen = selection.survey(self._tunnels, self._ejected, now)
+        seen = selection.survey(self._tunnels, self._ejected, now, owner)
         has_room = self._demand.has_room(seen, is_probe=not owner.is_demand)
         if self._demand and not has_room:
             # A crowd: those in line for a tunnel of their own would not get one either.
             self._serve_line(may_share=True)
-            seen = selection.survey(self._tunnels, self._ejected, now)
+            seen = selection.survey(self._tunnels, self._ejected, now, owner)
         tunnel = seen.unused or (None if has_room else seen.shared)
         if tunnel is not None and not self._demand:
             tunnel.streams.open(owner)

@@ -6,9 +6,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from llmgwd.cluster.pods import Endpoint
+    from llmgwd.relay.route import StreamOwner
     from llmgwd.tunnel.dials import Dials
     from llmgwd.tunnel.tunnel import Tunnel
 
@@ -17,7 +18,7 @@ class Survey(NamedTuple):
     """One look at all tunnels: made for each stream, so it is one loop and no more."""
 
     unused: Tunnel | None
-    """One that carries nothing anyone waits for, at the pod with the fewest streams."""
+    """The best one that carries nothing anyone waits for: see `_rank`."""
     shared: Tunnel | None
     """The least loaded one that takes another stream."""
     ready: int
@@ -34,7 +35,13 @@ class Survey(NamedTuple):
     """Does any tunnel carry several?"""
 
 
-def survey(tunnels: Iterable[Tunnel], ejected: Collection[Endpoint], now: float) -> Survey:
+def survey(
+    tunnels: Iterable[Tunnel],
+    ejected: Collection[Endpoint],
+    now: float,
+    owner: StreamOwner | None = None,
+) -> Survey:
+    """Look at all tunnels, for this owner's stream if there is one."""
     load_of_pod: dict[str, int] = {}
     unused: list[Tunnel] = []
     shared: Tunnel | None = None
@@ -57,8 +64,21 @@ def survey(tunnels: Iterable[Tunnel], ejected: Collection[Endpoint], now: float)
             shared = tunnel
     best = unused[0] if unused else None
     if len(unused) > 1:
-        best = min(unused, key=lambda t: (not t.streams.is_idle, load_of_pod[t.endpoint.pod]))
+        best = min(unused, key=lambda each: _rank(each, load_of_pod, owner))
     return Survey(best, shared, len(unused), able, load, is_shared)
+
+
+def _rank(
+    tunnel: Tunnel, load_of_pod: Mapping[str, int], owner: StreamOwner | None
+) -> tuple[bool, bool, int, bool]:
+    """Any other pod before the one that has just failed this request; then an idle tunnel, at the
+    pod with the fewest streams. Among equals the pod that served this client last: sessions
+    (MCP's, say) and caches live in a pod's memory.
+    """
+    pod = tunnel.endpoint.pod
+    avoided = owner.avoided_pod if owner is not None else None
+    preferred = owner.preferred_pod if owner is not None else None
+    return pod == avoided, not tunnel.streams.is_idle, load_of_pod[pod], pod != preferred
 
 
 def _burden(tunnel: Tunnel) -> tuple[bool, int]:
