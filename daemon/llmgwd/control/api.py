@@ -300,14 +300,14 @@ def _response(reply: Reply, media: str) -> web.Response:
 
 
 def _error_response(error: Exception) -> web.Response:
-    status, code, message, remedy = _told(error)
+    status, code, message, remedy = _answer_to(error)
     headers = {"Content-Type": "application/json"}
     if status == 405:
         headers["Allow"] = remedy.removeprefix("allowed: ")
     return web.Response(status=status, body=_error_body(code, message, remedy), headers=headers)
 
 
-def _told(error: Exception) -> tuple[int, str, str, str]:
+def _answer_to(error: Exception) -> tuple[int, str, str, str]:
     """Choose status, code, sentence and remedy; only our own bugs are logged."""
     match error:
         case ApiError():

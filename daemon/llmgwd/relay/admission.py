@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from llmgwctl.wire import EventKind
 from llmgwd.relay.hold import HoldQueue
-from llmgwd.telemetry.event_batch import EventBatch, Flush
+from llmgwd.telemetry.event_batch import EventBatch, Report
 from llmgwd.telemetry.timings import Timing
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class AdmissionQueue:
         self,
         route: Callable[[], Route | None],
         counters: ForwardCounters,
-        flush: Flush,
+        flush: Report,
         time: Callable[[Timing, float], None],
         hold_s: float,
         hold_limit: int,
@@ -99,7 +99,7 @@ class AdmissionQueue:
 
     def flush_events(self) -> None:
         """Let no count wait for its event."""
-        self._batch.tell()
+        self._batch.flush()
 
     # Inside.
 

@@ -55,8 +55,8 @@ class Inherited:
     def unwanted(self, wanted: Iterable[ListenAddress]) -> tuple[tuple[str, int], ...]:
         """Give the addresses that the manager listens on though no forward wants them.
 
-        Who connects there is accepted by the kernel and served by nobody: the unit is older than
-        the configuration, and `llmgwctl service install` writes it anew.
+        Clients that connect there are accepted by the kernel and served by no one: the unit is
+        older than the configuration, and `llmgwctl service install` writes it anew.
         """
         served = {(address.host, address.port) for address in wanted}
         return tuple(address for address in self._sockets if address not in served)

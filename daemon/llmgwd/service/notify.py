@@ -1,6 +1,6 @@
-"""What the service manager is told: ready, how things are, that the loop turns, that it ends.
+"""What is reported to the service manager: ready, how things are, that the loop turns, the end.
 
-The sd_notify(3) datagrams, written by hand. Where nobody listens (launchd, a terminal) every
+The sd_notify(3) datagrams, written by hand. Where no one listens (launchd, a terminal) every
 method does nothing, so that callers never ask who started them.
 """
 
@@ -98,7 +98,7 @@ class Notifier:
     ) -> None:
         """Keep the sentence of `systemctl status` true: at each event, and now and then.
 
-        Returns at once where nobody listens.
+        Returns at once where no one listens.
         """
         if not self.is_listened_to:
             return

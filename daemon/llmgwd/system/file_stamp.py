@@ -1,4 +1,4 @@
-"""By what a file is told to have changed, without reading it."""
+"""Says whether a file has changed without reading it."""
 
 from __future__ import annotations
 

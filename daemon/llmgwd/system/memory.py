@@ -1,8 +1,8 @@
 """Gives back the memory of what is gone, now and then, before it adds up.
 
-The byte path leaves no rings behind; the libraries above it leave some, which the collector by
-itself looks for only when a quarter more objects exist, some hundred megabytes later. And glibc
-keeps what a storm of connections once needed.
+The byte path leaves no reference cycles behind; the libraries above it leave some, which the
+collector by itself looks for only when a quarter more objects exist, some hundred megabytes later.
+And glibc keeps what a storm of connections once needed.
 """
 
 from __future__ import annotations

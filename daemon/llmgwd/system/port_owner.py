@@ -27,7 +27,7 @@ class PortOwner:
 
 
 def port_owner(port: int) -> PortOwner | None:
-    """Find who listens; None where it is another user's and the system does not tell."""
+    """Find who listens; None where it is another user's and the system does not say."""
     return _by_lsof(port) if sys.platform == "darwin" else _by_proc(port)
 
 

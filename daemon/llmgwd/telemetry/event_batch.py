@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 # A lost tunnel or pod is noticed by all its connections within this.
 TOGETHER_S: Final = 0.25
 
-Flush = Callable[["EventKind", "LlmgwError | None", int], None]
+Report = Callable[["EventKind", "LlmgwError | None", int], None]
 
 
 class EventBatch:
-    """`flush` is called with a kind, a cause and how many connections met it."""
+    """`report` is called with a kind, a cause and how many connections met it."""
 
-    def __init__(self, flush: Flush) -> None:
-        self._flush = flush
+    def __init__(self, report: Report) -> None:
+        self._report = report
         self._counts: Counter[tuple[EventKind, str]] = Counter()
         self._causes: dict[tuple[EventKind, str], LlmgwError | None] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -31,14 +31,14 @@ class EventBatch:
         self._counts[key] += 1
         self._causes[key] = cause
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(TOGETHER_S, self.tell)
+            self._timer = asyncio.get_running_loop().call_later(TOGETHER_S, self.flush)
 
-    def tell(self) -> None:
-        """Flush now what was added so far."""
+    def flush(self) -> None:
+        """Report now what was added so far."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         counts, self._counts = self._counts, Counter()
         causes, self._causes = self._causes, {}
         for key, count in counts.items():
-            self._flush(key[0], causes[key], count)
+            self._report(key[0], causes[key], count)
