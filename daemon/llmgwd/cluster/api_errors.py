@@ -77,7 +77,7 @@ def parse_action(method: str, path: str, query: Mapping[str, str]) -> Action:
 
 
 def read_status(body: bytes) -> Mapping[str, Any] | None:
-    """The Status object in a body, or None: then somebody else than an API server wrote it."""
+    """The Status object in a body, or None: it was not written by an API server."""
     try:
         status = json.loads(body)
     except ValueError:

@@ -1,8 +1,9 @@
 """Kubeconfig entries as typed values: what a context, its cluster and its user say. Pure but for
 the reading of the certificate files that they name.
 
-Every mistake is one line that names the file, the key, what was found and what is allowed; no
-value of a key that may hold a secret is ever in it.
+Ours, not the Kubernetes library's: its loader (36.1) checks no value's type, and writes keys and
+certificates into files of their own. Here every mistake is one line that names the file, the key,
+what was found and what is allowed; no value of a key that may hold a secret is ever in it.
 """
 
 from __future__ import annotations
@@ -155,14 +156,14 @@ def choose(
     if user_name and user_name not in sections["users"]:
         known = _listed(user_name, sections["users"])
         raise context.mistake("user", f'is "{user_name}"; users are {known}')
-    nobody = Entry(f"{context.file}: no user", context.file, {})
+    no_user = Entry(f"{context.file}: no user", context.file, {})
     return Kubeconfig(
         files=tuple(files),
         context=name,
         namespace=context.text("namespace") or "default",
         cluster_name=cluster_name,
         cluster=sections["clusters"][cluster_name],
-        user=sections["users"].get(user_name, nobody),
+        user=sections["users"].get(user_name, no_user),
     )
 
 

@@ -1,7 +1,7 @@
 """The logs of all pods behind a target, read through the API server and merged by time.
 
 A pod's log is read by one request that goes on; one that breaks is taken up again after its last
-line. Pods that join are added, those that end are told.
+line. Pods that join are added, those that end are reported.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ class PodLogs(AsyncIterator[LogLine]):
             self._note(source, f"no log: {error.message}")
         finally:
             source.is_ended = True
-            self._tell()
+            self._wake()
 
     async def _read_once(self, source: _Source) -> bool:
         """Make one request and read it to its end; say whether another may bring more."""
@@ -211,9 +211,9 @@ class PodLogs(AsyncIterator[LogLine]):
         source.lines.append(
             LogLine(pod=source.pod, container=source.container, time=time, line=line, note=note)
         )
-        self._tell()
+        self._wake()
 
-    def _tell(self) -> None:
+    def _wake(self) -> None:
         self._wakeup.set()
 
     async def _merge(self) -> None:

@@ -58,11 +58,11 @@ class TargetView:
     is_last_resort: bool
     problem: LlmgwError | None = None
 
-    def tells_the_same_as(self, other: TargetView | None) -> bool:
-        """Compare what is told; two errors that read the same are the same."""
-        return other is not None and self._told() == other._told()
+    def is_same_as(self, other: TargetView | None) -> bool:
+        """Compare what is reported; two errors that read the same are the same."""
+        return other is not None and self._compared() == other._compared()
 
-    def _told(self) -> tuple[object, ...]:
+    def _compared(self) -> tuple[object, ...]:
         problem = self.problem and (self.problem.code, self.problem.message)
         return self.endpoints, self.pods, self.is_last_resort, problem
 

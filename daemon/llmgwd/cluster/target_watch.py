@@ -1,7 +1,7 @@
-"""Follows a target: which pods it leads to, from now on, told at each change.
+"""Follows a target: reports which pods it leads to, at first and at each change.
 
 The decisions are in resolve.py; this is the loop that reads the target, lists its pods, watches
-them, and falls back to asking again and again where a role does not grant `watch` or `list`.
+them, and polls where a role does not grant `watch` or `list`.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _REREAD_S = 15.0
 _POLL_S = 2.0
 _RELIST_S = 0.05
 _MISSING_RETRY_S = 3.0
-# Targets that name pods themselves: there is no object to read first.
-# As many as fit a sentence.
+# As many near names as fit a sentence.
 _OFFERED = 5
+# Targets that name pods themselves: there is no object to read first.
 _POD_KINDS = (TargetKind.POD, TargetKind.SELECTOR)
 _CORE_KINDS = (TargetKind.SERVICE, TargetKind.POD)
 # How the Kubernetes library spells them in the names of its operations.
@@ -54,14 +54,14 @@ _LIBRARY_NAMES = {
 
 
 class TargetWatch:
-    """One target of one namespace. `run` it once; `refresh` it on news from elsewhere."""
+    """One target of one namespace. `run` it once; `refresh` it where a change is suspected."""
 
     def __init__(self, access: ClusterAccess, namespace: str, target: Target, port: str) -> None:
         self._access = access
         self._namespace = namespace
         self._target = target
         self._port = port
-        self._told: TargetView | None = None
+        self._reported: TargetView | None = None
         self._changed: Callable[[TargetView], None] = lambda _: None
         self._round: anyio.CancelScope | None = None
         self._suspicion = Wakeup()
@@ -69,18 +69,18 @@ class TargetWatch:
     async def run(self, changed: Callable[[TargetView], None]) -> NoReturn:
         """Call `changed` with the first view and with each that differs from the one before.
 
-        What is missing (namespace, target, port, pods) is told in the view and waited for.
+        What is missing (namespace, target, port, pods) is reported in the view and waited for.
 
         Raises:
             Blocked: login, permission, TLS. Transient: the API server does not answer.
         """
-        self._changed, self._told = changed, None
+        self._changed, self._reported = changed, None
         while True:
             with anyio.CancelScope() as self._round:
                 try:
                     await self._observe()
                 except NotFound as missing:
-                    self._tell(TargetView((), (), False, missing))
+                    self._report(TargetView((), (), False, missing))
                     await anyio.sleep(_MISSING_RETRY_S)
 
     def refresh(self) -> None:
@@ -93,7 +93,7 @@ class TargetWatch:
         """Read the target and follow its pods until the target changes."""
         selection = await self._read_target()
         if isinstance(selection, Blocked):
-            self._tell(TargetView((), (), False, selection))
+            self._report(TargetView((), (), False, selection))
             await anyio.sleep(_MISSING_RETRY_S)
             return
         try:
@@ -129,7 +129,7 @@ class TargetWatch:
                 if await self._read_target() != selection:
                     return
             except LlmgwError:
-                # The pods' own watch is the one to tell of a lost login or network.
+                # The watch of the pods reports a lost login or network.
                 continue
             finally:
                 await anyio.sleep(_MIN_WATCH_S)
@@ -223,7 +223,7 @@ class TargetWatch:
         return str(item["metadata"].get("resourceVersion", ""))
 
     async def _poll_one(self, selection: resolve.Selection) -> NoReturn:
-        """Ask for one pod again and again: all that a role with only `get` allows."""
+        """Poll one pod: a role with only `get` allows no more."""
         read_pod = self._access.core.read_namespaced_pod
         while True:
             try:
@@ -238,11 +238,11 @@ class TargetWatch:
         view = resolve.view(self._target, selection, self._namespace, pods.values())
         if not view.endpoints:
             self._suspicion.set()
-        self._tell(view)
+        self._report(view)
 
-    def _tell(self, view: TargetView) -> None:
-        if not view.tells_the_same_as(self._told):
-            self._told = view
+    def _report(self, view: TargetView) -> None:
+        if not view.is_same_as(self._reported):
+            self._reported = view
             self._changed(view)
 
     async def _missing(self) -> Blocked:

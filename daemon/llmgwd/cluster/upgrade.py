@@ -1,7 +1,11 @@
 """Upgrades to `pods/portforward`: three ways in, dialled by hand over asyncio transports.
 
-A warm tunnel's transport is handed over paused, with what came after the head; nothing of HTTP is
-left in it. What is asked and answered follows client-go and KEP-4006.
+Ours, not the Kubernetes library's: its WebSocket client (36.1) passes neither proxy-url nor
+tls-server-name on, does not see which subprotocol the server chose, and knows no raw SPDY, the one
+way in that most roles grant.
+
+A tunnel's transport is handed over paused, with what came after the head; nothing of HTTP is left
+in it. What is asked and answered follows client-go and KEP-4006.
 """
 
 from __future__ import annotations

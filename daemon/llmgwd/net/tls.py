@@ -37,7 +37,7 @@ class ClientCertificate:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Whom to believe: these authorities (PEM), or the system's when None, or anybody."""
+    """Which servers to trust: those of these authorities (PEM), the system's where None, or any."""
 
     authorities: bytes | None
     origin: str
@@ -114,7 +114,7 @@ def _load_authorities(context: ssl.SSLContext, trust: Trust) -> None:
 
 
 def _load_certificate(context: ssl.SSLContext, certificate: ClientCertificate) -> None:
-    # The folder is made 0700, so that nobody else can look even for that moment.
+    # The folder is made 0700, so that no other user can read it even for that moment.
     with tempfile.TemporaryDirectory(prefix="llmgwd-") as folder:
         chain, key = Path(folder, "chain"), Path(folder, "key")
         _write_private(chain, certificate.chain)

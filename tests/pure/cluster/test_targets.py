@@ -222,9 +222,9 @@ def test_two_views_that_say_the_same_are_the_same() -> None:
     first, second = view(SERVICE, SELECTION, "x", []), view(SERVICE, SELECTION, "x", [])
 
     assert first.problem is not second.problem
-    assert first.tells_the_same_as(second)
-    assert not first.tells_the_same_as(view(SERVICE, SELECTION, "x", [pod("a")]))
-    assert not first.tells_the_same_as(None)
+    assert first.is_same_as(second)
+    assert not first.is_same_as(view(SERVICE, SELECTION, "x", [pod("a")]))
+    assert not first.is_same_as(None)
 
 
 def test_a_pod_is_read_from_what_the_api_server_writes() -> None:

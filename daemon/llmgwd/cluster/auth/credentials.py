@@ -1,7 +1,7 @@
-"""Who we are to a cluster: the kinds of login a kubeconfig knows, but for plugins.
+"""Who we are to a cluster: the credential that a login gives, and the logins that never expire.
 
-A login hands out a `Credential`; whoever sees it refused says so once by `reject`. Credentials
-have no text form that shows them.
+A login hands out a `Credential`; a caller whose credential is refused calls `reject` once.
+Credentials have no text form that shows them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Login(Protocol):
 
     @property
     def remedy(self) -> str:
-        """What a person does when the cluster does not accept it any more."""
+        """What a person does when the cluster no longer accepts it."""
 
     async def current(self) -> Credential:
         """Raises Blocked or Transient: there is none to be had."""
@@ -53,14 +53,14 @@ class Login(Protocol):
         """The cluster refused this one; return whether asking again may give another."""
 
     def forget(self) -> None:
-        """A file changed: earlier failures count no more."""
+        """A file changed: earlier failures no longer count."""
 
     async def close(self) -> None:
         """End what still runs."""
 
 
 class FixedLogin:
-    """A token, a name and password, a client certificate, or nobody at all."""
+    """A token, a name and password, a client certificate, or no login at all."""
 
     def __init__(self, headers: Mapping[str, str], remedy: str) -> None:
         self._credential = Credential(headers)
@@ -84,7 +84,11 @@ class FixedLogin:
 
 
 class TokenFileLogin:
-    """A token in a file that somebody else replaces before it expires."""
+    """A token in a file that another program replaces before it expires.
+
+    Ours, not the Kubernetes library's: that (36.1) reads such a file once, and goes on with a token
+    that was replaced long ago.
+    """
 
     def __init__(self, path: str, origin: str) -> None:
         self._path, self._origin = path, origin
@@ -94,7 +98,7 @@ class TokenFileLogin:
         self.remedy = f"renew the token in {path}"
 
     async def current(self) -> Credential:
-        """The file is looked at each time and read when it changed."""
+        """Look at the file each time; read it when it changed."""
         try:
             self._look()
         except (OSError, UnicodeDecodeError) as error:

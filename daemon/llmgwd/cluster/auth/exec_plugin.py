@@ -113,7 +113,7 @@ async def renew(plugin: Plugin) -> Renewed:
         raise Unattended(
             ConditionKind.LOGIN_EXPIRED,
             f"the login plugin {plugin.command} did not end within {PLUGIN_S:.0f} s",
-            f"it may be waiting for somebody: {plugin.remedy}",
+            f"it may be waiting for a person: {plugin.remedy}",
         ) from error
     except OSError as error:
         raise_if_exhausted(error)

@@ -45,7 +45,7 @@ KNOWN: Mapping[str, KnownPlugin] = {
 
 
 def recognise(command: str, arguments: Sequence[str]) -> KnownPlugin | None:
-    """Tell a plugin by its program, or by kubectl's own plugin that it calls."""
+    """Recognise a plugin by its program, or by kubectl's own plugin that it calls."""
     name = os.path.basename(command)
     if name == "kubectl" and arguments:
         name = arguments[0]

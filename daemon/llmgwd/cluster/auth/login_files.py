@@ -1,7 +1,8 @@
-"""The files and folders that change when somebody logs in, so that nobody has to tell us of it.
+"""The files and folders that change at a login: by them the daemon notices it by itself.
 
-Those of the plugins that most clusters use are known. Of any other the folders that programs of
-its name keep are taken; of each the files it is given and, if it is a script, those it names.
+Those of the plugins that most clusters use are known. For any other plugin, the folders that a
+program of its name keeps are taken; for each, the files that it is given and, if it is a script,
+those that it names.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def paths_in(script: str, program: str) -> tuple[str, ...]:
 
 
 def _fit(named: Iterable[str]) -> Iterator[str]:
-    """Without folders, except a program's own in the home: any other may be everybody's."""
+    """Without folders, except a program's own in the home: many programs may share any other."""
     home = os.path.expanduser("~")
     shared = {home, *(os.path.dirname(os.path.expanduser(kept)) for kept in _KEPT_IN)}
     paths = [

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 def login_for(chosen: Kubeconfig) -> Login:
     """Choose in kubectl's order: a token file, a token or password, a plugin, a provider, else
-    what is left (a client certificate, or nobody).
+    what is left (a client certificate, or no login).
 
     Raises:
-        Blocked: a mistake in the user's entry, or a provider that is no more.
+        Blocked: a mistake in the user's entry, or a provider that Kubernetes no longer has.
     """
     user = chosen.user
     if path := user.path("tokenFile"):

@@ -33,12 +33,12 @@ RETRY_OFFLINE_S = 5.0
 _MAX_FORCED, _FORCED_WITHIN_S = 3, 30.0
 # Enough for a plugin that takes its time; a short-lived credential is renewed in its last fifth.
 _AHEAD_S, _AHEAD_SHARE = 60.0, 0.2
-# Nor must a watched file that somebody keeps writing to.
+# Nor must a watched file that a program keeps writing to.
 _MAX_NEWS, _NEWS_WITHIN_S = 5, 30.0
 
 
 class Unattended(Blocked):
-    """The login waited for somebody, and nobody was there."""
+    """The login waited for a person, and no one was there."""
 
 
 _RETRY_WAIT = RetryWait(
@@ -117,7 +117,7 @@ class RenewingLogin:
         renews it at once.
         """
         if self._held is None or self._held.credential is not refused:
-            return True  # somebody said so before; there is, or will be, another
+            return True  # it was reported before; there is, or will be, another
         self._held = None
         if self._accepted is refused and self._forced.allows():
             self._accepted = None
@@ -132,7 +132,7 @@ class RenewingLogin:
         return False
 
     def forget(self) -> None:
-        """A watched file changed. What a failing login itself wrote is not news."""
+        """A watched file changed. What a failing login itself wrote does not count."""
         is_idle = self._failure is not None and self._running is None
         if is_idle and self._look() != self._seen and self._news.allows():
             self._failure, self._next_at = None, self._clock()
