@@ -47,7 +47,11 @@ class UnixAdapter(requests.adapters.HTTPAdapter):
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
     """Have a watch end, and half of the names be those of forwards that are there."""
-    goes_on = {Route.EVENTS: (None, True, "true"), Route.LOGS: (True, "true")}
+    goes_on = {
+        Route.EVENTS: (None, True, "true"),
+        Route.LOGS: (True, "true"),
+        Route.REQUESTS: (True, "true"),
+    }
     if case.query.get("follow") in goes_on.get(case.path, ()):
         case.query["follow"] = "false"
     name = case.path_parameters.get("name", "") if case.path_parameters else ""
