@@ -75,6 +75,7 @@ class Counters(TypedDict):
     cut: int  # closed, because that could not be proved
     failed: int
     outages: int
+    refused: int  # connections and requests of others: other users, other sites' web pages
     sent_bytes: int  # from local clients to the gateway
     received_bytes: int
 

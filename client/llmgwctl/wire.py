@@ -75,6 +75,8 @@ class ConditionKind(StrEnum):
     PORT_TAKEN = "port-taken"
     PORT_FORBIDDEN = "port-forbidden"
     ADDRESS_MISSING = "address-missing"
+    EXPOSED = "exposed"
+    CLIENTS_UNCHECKED = "clients-unchecked"
     DESCRIPTORS_EXHAUSTED = "descriptors-exhausted"
     KUBECONFIG_MISSING = "kubeconfig-missing"
     KUBECONFIG_INVALID = "kubeconfig-invalid"
@@ -130,6 +132,7 @@ class EventKind(StrEnum):
     CONNECTION_REDIALED = "connection-redialed"
     CONNECTION_CUT = "connection-cut"
     HOLD_EXPIRED = "hold-expired"
+    CLIENTS_REFUSED = "clients-refused"
     WOKE_UP = "woke-up"
 
 

@@ -111,7 +111,7 @@ class Daemon:
                     tasks.start_soon(keep, "the service manager's feed", self._feed)
                     tasks.start_soon(keep, "reloading", self._reload_on_hangup)
                     if self._config.metrics is not None:
-                        offer = partial(offer_metrics, self.manager, self._config.metrics.listen)
+                        offer = partial(offer_metrics, self.manager, self._config.metrics)
                         tasks.start_soon(keep, "the metrics port", offer)
                     if self._beside is not None:
                         tasks.start_soon(self._beside, self.manager)

@@ -117,6 +117,7 @@ def forward(name: str = "litellm", state: str = "ready", **changes: Any) -> Forw
             "cut": 0,
             "failed": 0,
             "outages": 1,
+            "refused": 0,
             "sent_bytes": 12_300_000,
             "received_bytes": 451_000_000,
         },

@@ -48,6 +48,8 @@ RULES = {
     ConditionKind.PORT_TAKEN: Rule("port taken by another program", Layer.PORT),
     ConditionKind.PORT_FORBIDDEN: Rule("port not allowed for this user", Layer.PORT),
     ConditionKind.ADDRESS_MISSING: Rule("local address missing", Layer.PORT),
+    ConditionKind.EXPOSED: Rule("exposed to the network", Layer.PORT, Severity.WARNING),
+    ConditionKind.CLIENTS_UNCHECKED: Rule("clients not checked", Layer.PORT, Severity.INFO),
     ConditionKind.DESCRIPTORS_EXHAUSTED: Rule("file descriptors exhausted", Layer.PORT),
     ConditionKind.KUBECONFIG_MISSING: Rule(
         "kubeconfig missing", Layer.LOGIN, follows=ConditionKind.DESCRIPTORS_EXHAUSTED

@@ -31,6 +31,7 @@ _COUNTERS = (
     ("cut", "Connections closed, because that could not be proved"),
     ("failed", "Connections that no route could carry"),
     ("outages", "Times without a route"),
+    ("refused", "Connections and requests of other users, and of other sites' web pages"),
     ("sent_bytes", "Bytes from local clients to the gateway"),
     ("received_bytes", "Bytes from the gateway to local clients"),
 )
@@ -38,6 +39,8 @@ _TIMINGS = {
     Timing.PROBE: "Asking the gateway whether it is well",
     Timing.DIAL: "Making a tunnel: connect, TLS, upgrade",
     Timing.HOLD: "Connections' waits for a route",
+    Timing.FIRST_BYTE: "Requests, until the first byte of the answer",
+    Timing.REQUEST: "Requests, until the end of the answer",
     Timing.OUTAGE: "Times without a route",
 }
 _Samples = Sequence[tuple[Sequence[str], float]]

@@ -1,6 +1,6 @@
 """Metrics on a TCP port of this machine, for a Prometheus that cannot read a Unix socket.
 
-Open to every user of this machine: it holds numbers and names, and nothing to act on.
+Open to those whom the configuration allows, and to no web page: the same rules as for a forward.
 """
 
 from __future__ import annotations
@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import anyio
 import structlog
+from aiohttp import web
 
 from llmgwd.config.address import family
 from llmgwd.control.api import ControlServer
 from llmgwd.control.metrics import ENDPOINTS
+from llmgwd.listening.allowed_users import Verdict, allowed_users, whose
+from llmgwd.net.http1_heads import Head, RequestLine
+from llmgwd.relay.web_guard import guard_of
 
 if TYPE_CHECKING:
-    from llmgwd.config.model import ListenAddress
+    from llmgwd.config.model import ListenAddress, MetricsConfig
     from llmgwd.control.daemon import Daemon
 
 # Another program's port may come free, and nothing reports that.
@@ -26,9 +30,10 @@ AGAIN_S: Final = 10.0
 _log = structlog.get_logger()
 
 
-async def offer_metrics(daemon: Daemon, address: ListenAddress) -> NoReturn:
+async def offer_metrics(daemon: Daemon, config: MetricsConfig) -> NoReturn:
     """Serve until cancelled; a port that cannot be had is tried again, and reported once."""
-    server = _MetricsServer(daemon, ENDPOINTS)
+    address = config.listen
+    server = _MetricsServer(daemon, config)
     has_failed = False
     while True:
         try:
@@ -47,6 +52,11 @@ def _listen(address: ListenAddress) -> socket.socket:
 
 
 class _MetricsServer(ControlServer):
+    def __init__(self, daemon: Daemon, config: MetricsConfig) -> None:
+        super().__init__(daemon, ENDPOINTS)
+        self._allowed = allowed_users(config.allow)
+        self._guard = guard_of((), (), (config.listen,))
+
     async def run_on(self, listener: socket.socket) -> NoReturn:
         loop = asyncio.get_running_loop()
         server = await loop.create_server(self, sock=listener)
@@ -58,4 +68,16 @@ class _MetricsServer(ControlServer):
         raise AssertionError("unreachable")
 
     def refusal_of(self, connection: socket.socket) -> bytes | None:
+        """Judge who connected: None for those who may ask; nothing is said to others."""
+        verdict, peer = self._allowed.judge_connection(connection)
+        if verdict is Verdict.FOREIGN:
+            _log.warning("metrics connection refused", client=whose(peer))
+            return b""
         return self.no_room()
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        line = RequestLine(request.method.encode(), request.raw_path.encode(), b"1")
+        trouble = self._guard.refusal(Head(b"", tuple(request.raw_headers)), line)
+        if trouble is not None:
+            raise web.HTTPForbidden(text=f"{trouble.sentence}\n")
+        return await super()._answer(request)

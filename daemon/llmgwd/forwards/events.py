@@ -143,6 +143,12 @@ class ForwardEvents:
         why = f" ({cause.message.rstrip('.')})" if cause else ""
         self._record(kind, f"{_count(count)} {were}{why}.", cause=code, streams=count)
 
+    def refused(self, count: int, reasons: list[str]) -> None:
+        message = (
+            f"{_count(count)} {'was' if count == 1 else 'were'} refused: {', '.join(reasons)}."
+        )
+        self._record(EventKind.CLIENTS_REFUSED, message, streams=count)
+
     def _record(self, kind: EventKind, message: str, **fields: object) -> None:
         self._journal.record(kind, message, forward=self._forward, **fields)
 

@@ -22,6 +22,8 @@ class Facts:
     is_answer_open: bool = False  # the first question through the route is not answered yet
     fallback: str | None = None
     is_on_last_resort: bool = False
+    is_peer_unknown: bool = False  # the system does not tell whose a connection is
+    exposures: tuple[str, ...] = ()  # what the configuration lets others see, in sentences
 
     @property
     def is_serving(self) -> bool:
@@ -43,6 +45,18 @@ class Facts:
             yield LlmgwError(
                 ConditionKind.UNREADY_POD_USED,
                 "No pod is ready; one that runs all the same is used",
+            )
+        if self.is_peer_unknown:
+            yield LlmgwError(
+                ConditionKind.CLIENTS_UNCHECKED,
+                "This system does not tell whose a connection is: every user of this machine can"
+                " use the port",
+            )
+        if self.exposures:
+            yield LlmgwError(
+                ConditionKind.EXPOSED,
+                " ".join(self.exposures),
+                "Listen on localhost and use https, unless this is meant so.",
             )
         if self.is_route_up and self.health_problem is not None:
             yield self.health_problem

@@ -17,12 +17,14 @@ from llmgwd.config import model
 from llmgwd.forwards import state
 from llmgwd.forwards.conditions import Conditions
 from llmgwd.forwards.events import ForwardEvents
+from llmgwd.forwards.exposure import exposures
 from llmgwd.forwards.facts import Facts
 from llmgwd.forwards.health import Health
 from llmgwd.forwards.route_set import RouteSet
 from llmgwd.gateway.unavailable import Trouble
 from llmgwd.listening.listener import BACKLOG
 from llmgwd.listening.listeners import Listeners, Sockets
+from llmgwd.listening.refused_clients import RefusedClients
 from llmgwd.relay.admission import AdmissionQueue
 from llmgwd.relay.context import RelayContext
 from llmgwd.relay.counters import ForwardCounters
@@ -96,7 +98,11 @@ class Forward:
             budget=budget,
         )
         self.relay.reconfigure(forward)
-        self.listeners = Listeners(forward.listen, sockets, self.relay, self.changed)
+        refused = RefusedClients(self._refused)
+        self.relay.note_refusal = refused.add
+        self.listeners = Listeners(
+            forward.listen, sockets, self.relay, forward.allow, refused.add, self.changed
+        )
         self.health = Health(forward.probe, self.askable_route, self.changed, self._events.time)
         self._supervisor = Supervisor(self.changed, forward=forward.name)
         self.routes = RouteSet(self._route_maker(files), self._supervisor)
@@ -137,7 +143,7 @@ class Forward:
     async def reconfigure(self, forward: ForwardConfig) -> None:
         """Become what the configuration says now; what stays the same is not touched."""
         self.config = forward
-        self.listeners.want(forward.listen)
+        self.listeners.reconfigure(forward.listen, forward.allow)
         self.admission.reconfigure(forward.hold_s, self._hold_limit(forward))
         self.relay.reconfigure(forward)
         if not self._is_stopped:
@@ -270,6 +276,8 @@ class Forward:
             is_answer_open=self.health.is_open,
             fallback=active.name if self.routes.is_on_fallback else None,
             is_on_last_resort=active.is_on_last_resort,
+            is_peer_unknown=self.listeners.is_peer_unknown,
+            exposures=tuple(exposures(self.config)),
         )
 
     def _become(self, after: State) -> None:
@@ -323,6 +331,10 @@ class Forward:
 
     def _flush(self, kind: EventKind, cause: LlmgwError | None, count: int) -> None:
         self._events.connections(kind, cause, count, self.conditions.worst())
+
+    def _refused(self, count: int, reasons: list[str]) -> None:
+        self.relay.counters.refused += count
+        self._events.refused(count, reasons)
 
     # As the `RouteEvents` of its routes.
 

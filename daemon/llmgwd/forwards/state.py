@@ -28,7 +28,11 @@ def derive(facts: Facts, conditions: Conditions, was: State) -> State:
         return _without_route(facts, conditions, was)
     if facts.is_answer_open and was not in SERVING_STATES:
         return was
-    is_impaired = any(each.severity is not Severity.INFO for each in conditions)
+    # What is exposed is a warning to its owner; it serves no worse for that.
+    is_impaired = any(
+        each.severity is not Severity.INFO and each.kind is not ConditionKind.EXPOSED
+        for each in conditions
+    )
     return State.DEGRADED if is_impaired else State.READY
 
 

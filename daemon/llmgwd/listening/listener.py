@@ -10,12 +10,14 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from llmgwd.config.address import family
+from llmgwd.listening.allowed_users import Verdict, reset, whose
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from llmgwd.config.model import ListenAddress
+    from llmgwd.listening.allowed_users import AllowedUsers
     from llmgwd.relay.context import RelayContext
 
 # What the kernel may queue while the loop is busy; Linux caps it at net.core.somaxconn (4,096).
@@ -54,16 +56,24 @@ class Listener:
     of accepts, each of which reports and schedules a retry, and stops the loop for minutes.
     """
 
-    def __init__(self, context: RelayContext) -> None:
+    def __init__(
+        self,
+        context: RelayContext,
+        allowed: AllowedUsers | None = None,
+        note_refusal: Callable[[str], None] = lambda _reason: None,
+    ) -> None:
+        self.allowed = allowed  # None: anyone
+        self.is_peer_unknown = False  # the system did not tell whose a connection is
         self._context = context
+        self._note_refusal = note_refusal
         self._sockets: dict[socket.socket, asyncio.TimerHandle | None] = {}
         self._welcomes: set[asyncio.Task[None]] = set()
 
     async def serve(self, sock: socket.socket) -> None:
         """Start to accept on a bound socket, which belongs to the listener from here on."""
-        from llmgwd.relay import peer
+        from llmgwd.system import peer_socket
 
-        peer.prepare()
+        peer_socket.prepare()
         sock.setblocking(False)
         self._watch(sock)
 
@@ -105,12 +115,26 @@ class Listener:
                 self._unwatch(sock)
                 self._sockets[sock] = loop.call_later(ACCEPT_AGAIN_S, self._watch, sock)
                 return
+            if not self._admits(accepted):
+                continue
             accepted.setblocking(False)
             # No task group: accepting is a callback of the byte path, and a task group's child that
             # failed would end its neighbours. Each ends within its own bounds.
             welcome = loop.create_task(self._welcome(accepted))
             self._welcomes.add(welcome)
             welcome.add_done_callback(self._welcomes.discard)
+
+    def _admits(self, accepted: socket.socket) -> bool:
+        """Is it of someone who may connect? Others are reset before a byte of theirs is read."""
+        if self.allowed is None:
+            return True
+        verdict, peer = self.allowed.judge_connection(accepted)
+        if verdict is not Verdict.FOREIGN:
+            self.is_peer_unknown = verdict is Verdict.UNKNOWN
+            return True
+        self._note_refusal(whose(peer))
+        reset(accepted)
+        return False
 
     async def _welcome(self, accepted: socket.socket) -> None:
         import asyncio

@@ -12,6 +12,7 @@ import anyio.to_thread
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
+from llmgwd.listening.allowed_users import allowed_users
 from llmgwd.listening.listener import Listener
 from llmgwd.system.descriptors import exhausted, is_exhaustion
 from llmgwd.system.port_owner import port_owner
@@ -20,7 +21,7 @@ from llmgwd.system.wakeup import Wakeup
 if TYPE_CHECKING:
     import socket
 
-    from llmgwd.config.model import ListenAddress
+    from llmgwd.config.model import Allow, ListenAddress
     from llmgwd.relay.context import RelayContext
 
 # A port that another program holds is taken over as soon as it is free, and nothing reports that.
@@ -51,12 +52,14 @@ class Listeners:
         wanted: Iterable[ListenAddress],
         sockets: Sockets,
         context: RelayContext,
+        allow: Allow,
+        note_refusal: Callable[[str], None],
         changed: Callable[[], None],
     ) -> None:
         self.tried = anyio.Event()  # everything was tried once
         self._wanted = tuple(wanted)
         self._sockets = sockets
-        self._listener = Listener(context)
+        self._listener = Listener(context, allowed_users(allow), note_refusal)
         self._changed = changed
         self._open: dict[ListenAddress, socket.socket] = {}
         self._problems: dict[ListenAddress, LlmgwError] = {}
@@ -76,8 +79,14 @@ class Listeners:
     def problems(self) -> tuple[LlmgwError, ...]:
         return tuple(self._problems.values())
 
-    def want(self, wanted: Iterable[ListenAddress]) -> None:
-        """Listen on these from now on; the sockets of those that stay are not touched."""
+    @property
+    def is_peer_unknown(self) -> bool:
+        """The system does not tell whose a connection is: anyone on this machine may connect."""
+        return self._listener.is_peer_unknown
+
+    def reconfigure(self, wanted: Iterable[ListenAddress], allow: Allow) -> None:
+        """Listen on these from now on, for these users; sockets of those that stay go on."""
+        self._listener.allowed = allowed_users(allow)
         self._wanted = tuple(wanted)
         for address in [each for each in self._open if each not in self._wanted]:
             self._close(address)

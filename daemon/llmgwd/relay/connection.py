@@ -14,7 +14,7 @@ import sys
 import termios
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
-from llmgwd.relay.peer import is_peer_gone
+from llmgwd.system.peer_socket import is_peer_gone
 
 if TYPE_CHECKING:
     from collections.abc import Callable

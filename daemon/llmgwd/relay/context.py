@@ -9,6 +9,7 @@ from llmgwd.config.model import ProbeKind, Protocol
 from llmgwd.relay.connections import Connections
 from llmgwd.relay.counters import ForwardCounters
 from llmgwd.relay.kept_request import ResendBudget
+from llmgwd.relay.web_guard import WebGuard, guard_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 @dataclass(slots=True)
 class RelayContext:
     """`trouble` words why nothing can carry a request now; `expects_http`: the forward's probe
-    speaks HTTP, so that a silent client is one that has not asked yet.
+    speaks HTTP, so that a silent client is one that has not asked yet. `note_refusal` is called
+    with a few words on each request that `guard` refused.
     """
 
     admission: Admission
@@ -31,10 +33,13 @@ class RelayContext:
     counters: ForwardCounters = field(default_factory=ForwardCounters)
     connections: Connections = field(default_factory=Connections)
     budget: ResendBudget = field(default_factory=ResendBudget)
+    guard: WebGuard = field(default_factory=WebGuard)
+    note_refusal: Callable[[str], None] = field(default=lambda _reason: None)
     protocol: Protocol = Protocol.AUTO
     expects_http: bool = True
 
     def reconfigure(self, forward: ForwardConfig) -> None:
         """Read connections that come from now on as the configuration says."""
+        self.guard = guard_of(forward.hosts, forward.origins, forward.listen)
         self.protocol = forward.protocol
         self.expects_http = forward.probe.kind in (ProbeKind.LITELLM, ProbeKind.HTTP)

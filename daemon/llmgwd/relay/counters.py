@@ -16,6 +16,7 @@ class ForwardCounters:
     cut: int = 0
     failed: int = 0
     outages: int = 0
+    refused: int = 0
     sent_bytes: int = 0
     received_bytes: int = 0
 

@@ -13,6 +13,9 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from llmgwd.config.model import Protocol
+from llmgwd.gateway.unavailable import error_answer
+from llmgwd.net.http1 import REQUEST_START, MessageReader
+from llmgwd.net.http1_heads import BadMessage, Head, request_line
 from llmgwd.relay.http_connection import HEAD_S, HttpConnection
 from llmgwd.relay.raw import RawConnection
 
@@ -76,7 +79,7 @@ class Detection:
     def client_sent(self, payload: bytes) -> None:
         self._sent += payload
         if self._context.protocol is Protocol.TCP:
-            self._become_raw()
+            self._become_raw_unless_a_web_page()
             return
         is_http_only = self._context.protocol is Protocol.HTTP
         speech = speech_of(self._sent, expects_http=self._may_be_silent)
@@ -126,6 +129,30 @@ class Detection:
             http.head_is_late()
         else:
             self._become_raw()
+
+    def _become_raw_unless_a_web_page(self) -> None:
+        """A browser's request is judged here, too: raw bytes may be HTTP all the same."""
+        if speech_of(self._sent, expects_http=True) is not Speech.HTTP:
+            self._become_raw()
+            return
+        try:
+            events = MessageReader(REQUEST_START, lambda _head: 0).feed(self._sent)
+            head = events[0] if events and isinstance(events[0], Head) else None
+            trouble = head and self._context.guard.refusal(head, request_line(head))
+        except BadMessage:
+            # Not for us to judge: its server will.
+            self._become_raw()
+            return
+        if head is None:
+            # A browser sends a head in one piece; what comes in several waits for the rest.
+            return
+        if trouble is None:
+            self._become_raw()
+        else:
+            self._context.note_refusal("by a web page or for a foreign name")
+            self._stop_timer()
+            self._client.write(error_answer(trouble, b"", head, is_head=False, closes=True))
+            self._client.write_eof()
 
     def _become_http(self) -> None:
         self._hand_over(HttpConnection(self._client, self._context))

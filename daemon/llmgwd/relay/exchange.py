@@ -85,6 +85,10 @@ class Exchange:
 
     # For the client's connection.
 
+    def refuse(self, trouble: Trouble) -> None:
+        """Answer it without asking for a route."""
+        self._answer_ourselves(trouble)
+
     def client_sent(self, payload: bytes) -> None:
         """A piece of the request's body, or of what follows an upgrade."""
         self.log.sent_bytes += len(payload)

@@ -158,9 +158,18 @@ class HttpConnection:
                 self._exchange.request.is_whole = True
         if fresh is not None:
             self._settle_reading()
-            self._context.admission.admit(fresh, None)
+            self._admit(fresh)
         elif self._exchange is None:
             self._await_head()
+
+    def _admit(self, exchange: Exchange) -> None:
+        request = exchange.request
+        trouble = self._context.guard.refusal(request.head, request.line)
+        if trouble is None:
+            self._context.admission.admit(exchange, None)
+        else:
+            self._context.note_refusal("by a web page or for a foreign name")
+            exchange.refuse(trouble)
 
     def _begin(self, head: Head) -> Exchange:
         self._stop_timer()

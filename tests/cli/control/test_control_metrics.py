@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from llmgwctl.api.transport import request
 from llmgwctl.wire import Counters, State
-from llmgwd.config.model import ListenAddress
+from llmgwd.config.model import ListenAddress, MetricsConfig
 from llmgwd.control.metrics_port import offer_metrics
 from llmgwd.telemetry.timings import BOUNDS_S, Timing
 from support import sample
@@ -90,7 +90,7 @@ def test_the_port_offers_metrics_alone_and_comes_back_when_it_was_taken(
         taken = socket.create_server(("127.0.0.1", 0))
         address = ListenAddress("127.0.0.1", taken.getsockname()[1])
         async with anyio.create_task_group() as tasks, aiohttp.ClientSession() as client:
-            tasks.start_soon(offer_metrics, PlainDaemon(sample.READY), address)
+            tasks.start_soon(offer_metrics, PlainDaemon(sample.READY), MetricsConfig(address))
             await anyio.lowlevel.checkpoint()
             taken.close()
             with anyio.fail_after(20):

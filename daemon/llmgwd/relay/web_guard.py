@@ -1,0 +1,122 @@
+"""Which HTTP requests may come from a browser, and which page's they may be. Pure.
+
+Any page can have a browser send requests to localhost, and a page whose name was rebound to
+127.0.0.1 can read the answers. A browser gives itself away by three fields that no page can forge:
+Host (the name it resolved), Origin (whose page asks) and Sec-Fetch-Site. Programs send only Host.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from llmgwd.config.address import bracketed
+from llmgwd.gateway.unavailable import Trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from llmgwd.config.model import ListenAddress
+    from llmgwd.net.http1_heads import Head, RequestLine
+
+# What this machine is called on itself and in its containers; no other machine can have a name of
+# these (RFC 6761, 6.3; "internal" is reserved by ICANN).
+_OWN_NAMES: Final = frozenset(
+    ("localhost", "host.docker.internal", "host.containers.internal", "ip6-localhost")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WebGuard:
+    """`hosts` are names allowed besides this machine's own, `origins` as browsers send them."""
+
+    hosts: frozenset[str] = frozenset()
+    origins: frozenset[str] = frozenset()
+
+    def refusal(self, head: Head, line: RequestLine) -> Trouble | None:
+        """Say why a request is not passed on; None if it is."""
+        for host in (*head.all(b"host"), *_authority_of(line.target)):
+            name = _text(host)
+            if not self._is_own(name):
+                return _forbidden(
+                    f"The request is for {_shown(name)}, which is no name of this machine",
+                    f'Allow it: hosts = ["{_shown(_hostname(name))}"] in the configuration.',
+                )
+        origin = head.first_of(b"origin")
+        if origin is not None:
+            return self._refusal_of_origin(_text(origin))
+        if head.tokens(b"sec-fetch-site") == [b"cross-site"] and not is_navigation(head, line):
+            return _forbidden("A web page of another site asks", "Programs are not concerned.")
+        return None
+
+    def _refusal_of_origin(self, origin: str) -> Trouble | None:
+        scheme, separator, authority = origin.partition("://")
+        is_page = scheme in ("http", "https") and bool(separator)
+        if origin.lower() in self.origins or (is_page and self._is_own(authority)):
+            return None
+        return _forbidden(
+            f"A web page of {_shown(origin)} asks",
+            f'Allow it: origins = ["{_shown(origin)}"] in the configuration.',
+        )
+
+    def _is_own(self, authority: str) -> bool:
+        name = _hostname(authority)
+        if name in _OWN_NAMES or name.endswith(".localhost") or name in self.hosts:
+            return True
+        try:
+            return ipaddress.ip_address(name).is_loopback
+        except ValueError:
+            return False
+
+
+def guard_of(
+    hosts: Iterable[str], origins: Iterable[str], listen: Iterable[ListenAddress]
+) -> WebGuard:
+    """Make the guard of a port: the names that it listens at are its own, too."""
+    names = {_hostname(bracketed(address.host)) for address in listen}
+    return WebGuard(frozenset(hosts) | names, frozenset(origins))
+
+
+def is_navigation(head: Head, line: RequestLine) -> bool:
+    """A person followed a link, or a single sign-on returns: the page is shown, not read."""
+    return (
+        line.method == b"GET"
+        and head.tokens(b"sec-fetch-mode") == [b"navigate"]
+        and head.tokens(b"sec-fetch-dest") == [b"document"]
+    )
+
+
+def is_from_another_site(head: Head) -> bool:
+    """A browser says that another site had it send this request."""
+    return head.tokens(b"sec-fetch-site") == [b"cross-site"]
+
+
+def _authority_of(target: bytes) -> tuple[bytes, ...]:
+    """The authority of a target in absolute form, which counts more than Host (RFC 9112, 3.2.2)."""
+    scheme, separator, rest = target.partition(b"://")
+    if not separator or scheme.lower() not in (b"http", b"https"):
+        return ()
+    return (rest.split(b"/", 1)[0].split(b"?", 1)[0],)
+
+
+def _hostname(authority: str) -> str:
+    """The host of an authority, in lower case, without its port and brackets."""
+    authority = authority.strip().lower()
+    if authority.startswith("["):
+        return authority[1:].partition("]")[0]
+    return authority.partition(":")[0].rstrip(".")
+
+
+def _text(value: bytes) -> str:
+    return value.decode("latin-1")
+
+
+def _shown(text: str) -> str:
+    """Foreign words, fit for a sentence."""
+    shown = "".join(letter for letter in text if letter.isascii() and letter.isprintable())
+    return shown.replace('"', "").replace("\\", "")[:100]
+
+
+def _forbidden(message: str, remedy: str) -> Trouble:
+    return Trouble(403, "forbidden", message, remedy, may_retry=False)
