@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from llmgwctl.rules.secrets import blank_out
+
 if TYPE_CHECKING:
     from anyio.abc import ByteReceiveStream, Process
 
@@ -28,8 +30,9 @@ MAX_OUTPUT_BYTES: Final = 1 << 20
 _DRAIN_S: Final = 1.0
 _LINE_CHARACTERS: Final = 300
 _ESCAPE: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-# Tokens have been seen in error texts; nothing a person needs to read is this long and unbroken.
-_SECRET_LIKE: Final = re.compile(r"[A-Za-z0-9+=._~-]{40,}")
+# Tokens of many kinds have been seen in error texts, more than the rule of secrets knows; nothing
+# that a person needs to read is this long and unbroken.
+_UNBROKEN: Final = re.compile(r"[A-Za-z0-9+=._~-]{40,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ def last_line(stderr: bytes | bytearray) -> str:
     lines = [" ".join(line.split()) for line in text.splitlines()]
     line = next((line for line in reversed(lines) if line), "")
     shown = "".join(letter if letter.isprintable() else " " for letter in line)
-    return _SECRET_LIKE.sub("…", shown)[:_LINE_CHARACTERS]
+    return _UNBROKEN.sub("…", blank_out(shown))[:_LINE_CHARACTERS]
 
 
 async def _drain(stream: ByteReceiveStream, into: bytearray, most_bytes: int) -> None:
