@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import shlex
@@ -160,6 +161,12 @@ def _become(program: str, words: Sequence[str], environ: dict[str, str]) -> NoRe
     # leave it writing to nobody.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        os.execve(program, list(words), environ)  # noqa: S606 - the program the person named
+        try:
+            os.execve(program, list(words), environ)  # noqa: S606 - the program the person named
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                raise
+            # A script without its first line: execvp and every shell give it to sh.
+            os.execve("/bin/sh", ["sh", program, *words[1:]], environ)  # noqa: S606
     except OSError as error:
         raise CannotRun(f"{program} cannot be run: {error.strerror}", _NOT_RUNNABLE) from error

@@ -118,6 +118,18 @@ def test_run_replaces_a_key_unless_it_is_told_otherwise(
     assert shown(ended)[1]["ANTHROPIC_AUTH_TOKEN"] == token
 
 
+def test_a_script_without_an_interpreter_line_is_run_as_a_shell_does(
+    daemon: RunningDaemon, tmp_path: Path
+) -> None:
+    script = tmp_path / "script"
+    script.write_text('echo "$ANTHROPIC_AUTH_TOKEN $1"\n')
+    script.chmod(0o755)
+
+    ended = call(daemon, "run", "--", str(script), "--x")
+
+    assert ended.stdout == f"{MASTER_KEY} --x\n"
+
+
 def test_env_for_a_program_takes_away_what_beats_it(daemon: RunningDaemon) -> None:
     ended = call(
         daemon, "env", "--for", "claude", "--shell", "bash", ANTHROPIC_API_KEY="sk-ant-mine"

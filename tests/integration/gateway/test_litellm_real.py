@@ -14,8 +14,6 @@ from typing import Any
 import anthropic
 import openai
 import pytest
-from fake_provider import WORDS, Provider, provider
-from litellm_process import MASTER_KEY, LiteLlm, litellm_process, run_in_pods
 
 from llmgwctl import wire
 from llmgwctl.api import transport
@@ -26,6 +24,8 @@ from llmgwd.gateway.probe import probe
 from llmgwsim.gateway.settings import GatewaySettings
 from llmgwsim.options import Options
 from llmgwsim.remote import RemoteCluster, cluster_in_thread
+from support.fake_provider import WORDS, Provider, provider
+from support.litellm_process import MASTER_KEY, LiteLlm, litellm_process, run_in_pods
 from support.running_daemon import DEFAULT, RunningDaemon, running
 
 pytestmark = pytest.mark.litellm

@@ -1,14 +1,18 @@
 """A model provider in small, for a real LiteLLM to call: OpenAI's and Anthropic's API, and a gate.
 
 A question that holds the word "hold" stops its streamed answer after two words until `release`.
+One that says "read the file PATH" is answered, to Anthropic's API, by a call of the tool Read, and
+the tool's result by that result.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -33,7 +37,7 @@ class Provider(ThreadingHTTPServer):
         self._gate.set()
 
     def pieces(self, body: dict[str, Any]) -> Iterator[str]:
-        is_held = "hold" in json.dumps(body["messages"])
+        is_held = "Please hold" in json.dumps(body.get("messages", body.get("input")))
         for number, word in enumerate(WORDS):
             if is_held and number == 2:
                 self.said_two.set()
@@ -48,14 +52,12 @@ class _Conversation(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.server.asked.append(self.path)
-        is_anthropic = self.path.startswith("/v1/messages")
+        dialect = next(each for each in DIALECTS if self.path.startswith(each.path))
         if not body.get("stream"):
-            whole = anthropic_message(body) if is_anthropic else openai_completion(body)
-            self._send("application/json", json.dumps(whole).encode())
+            self._send("application/json", json.dumps(dialect.whole(body)).encode())
             return
         self._send("text/event-stream", None)
-        events = anthropic_events if is_anthropic else openai_events
-        for event in events(body, self.server.pieces(body)):
+        for event in dialect.events(body, self.server.pieces(body)):
             self._chunk(event.encode())
         self._chunk(b"")
 
@@ -115,19 +117,106 @@ def anthropic_message(body: dict[str, Any]) -> dict[str, Any]:
 
 def anthropic_events(body: dict[str, Any], pieces: Iterator[str]) -> Iterator[str]:
     start = anthropic_message(body) | {"content": [], "stop_reason": None}
-    block = {"type": "text", "text": ""}
     yield _event("message_start", message=start)
-    yield _event("content_block_start", index=0, content_block=block)
-    for piece in pieces:
-        yield _event("content_block_delta", index=0, delta={"type": "text_delta", "text": piece})
-    yield _event("content_block_stop", index=0)
-    delta = {"stop_reason": "end_turn", "stop_sequence": None}
+    result, path = tool_result(body), wanted_file(body)
+    if result is None and path is not None:
+        call = {"type": "tool_use", "id": "toolu_1", "name": "Read", "input": {}}
+        written = {"type": "input_json_delta", "partial_json": json.dumps({"file_path": path})}
+        yield from _block(call, [written])
+        reason = "tool_use"
+    else:
+        said = pieces if result is None else iter([result])
+        words = ({"type": "text_delta", "text": piece} for piece in said)
+        yield from _block({"type": "text", "text": ""}, words)
+        reason = "end_turn"
+    delta = {"stop_reason": reason, "stop_sequence": None}
     yield _event("message_delta", delta=delta, usage={"output_tokens": 5})
     yield _event("message_stop")
 
 
+def _block(block: dict[str, Any], deltas: Iterable[dict[str, Any]]) -> Iterator[str]:
+    yield _event("content_block_start", index=0, content_block=block)
+    for delta in deltas:
+        yield _event("content_block_delta", index=0, delta=delta)
+    yield _event("content_block_stop", index=0)
+
+
+def wanted_file(body: dict[str, Any]) -> str | None:
+    found = re.search(r"Please read the file ([\w/.-]+)", json.dumps(body["messages"]))
+    return found[1] if found and any(t["name"] == "Read" for t in body.get("tools", ())) else None
+
+
+def tool_result(body: dict[str, Any]) -> str | None:
+    """Give the text that a tool brought back, if the newest message holds one."""
+    content = body["messages"][-1]["content"]
+    for part in content if isinstance(content, list) else ():
+        if part.get("type") == "tool_result":
+            return json.dumps(part["content"])
+    return None
+
+
+def response(body: dict[str, Any], state: str = "completed") -> dict[str, Any]:
+    """OpenAI's newer API, which Codex speaks."""
+    usage = {
+        "input_tokens": 3,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 5,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 8,
+    }
+    return {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 1,
+        "status": state,
+        "model": body["model"],
+        "output": [_response_message()] if state == "completed" else [],
+        "usage": usage if state == "completed" else None,
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "temperature": None,
+        "top_p": None,
+        "metadata": {},
+        "error": None,
+        "incomplete_details": None,
+        "instructions": None,
+    }
+
+
+def _response_message() -> dict[str, Any]:
+    text = {"type": "output_text", "text": "".join(WORDS), "annotations": []}
+    shared = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed"}
+    return {**shared, "content": [text]}
+
+
+def response_events(body: dict[str, Any], pieces: Iterator[str]) -> Iterator[str]:
+    place = {"output_index": 0, "item_id": "msg_1", "content_index": 0}
+    empty = _response_message() | {"content": [], "status": "in_progress"}
+    yield _event("response.created", response=response(body, "in_progress"))
+    yield _event("response.output_item.added", output_index=0, item=empty)
+    for piece in pieces:
+        yield _event("response.output_text.delta", delta=piece, **place)
+    yield _event("response.output_item.done", output_index=0, item=_response_message())
+    yield _event("response.completed", response=response(body))
+
+
 def _event(kind: str, **fields: object) -> str:
     return f"event: {kind}\ndata: {json.dumps({'type': kind, **fields})}\n\n"
+
+
+@dataclass(frozen=True)
+class Dialect:
+    path: str
+    whole: Callable[[dict[str, Any]], dict[str, Any]]
+    events: Callable[[dict[str, Any], Iterator[str]], Iterator[str]]
+
+
+DIALECTS = (
+    Dialect("/v1/messages", anthropic_message, anthropic_events),
+    Dialect("/v1/responses", response, response_events),
+    Dialect("/v1/chat/completions", openai_completion, openai_events),
+)
 
 
 @contextlib.contextmanager

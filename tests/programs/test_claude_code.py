@@ -1,0 +1,124 @@
+"""A real Claude Code reaches the gateway at the first try, and nothing goes elsewhere."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from npm import CLAUDE_CODE
+
+from conftest import OLD_KEY, Person
+from support.fake_provider import WORDS
+
+pytestmark = pytest.mark.programs
+
+SAID = "".join(WORDS)
+QUESTION = ("-p", "What is 2+2?")
+
+
+def test_run_answers_at_the_first_try_with_all_the_leftovers_set(person: Person) -> None:
+    ended = person.run(CLAUDE_CODE, *QUESTION)
+
+    assert ended.returncode == 0, ended
+    assert ended.stdout.strip() == SAID
+    assert "x-litellm-api-key is taken out of ANTHROPIC_CUSTOM_HEADERS" in ended.stderr
+    assert "ANTHROPIC_MODEL is claude-sonnet-4-5" in ended.stderr
+    assert person.sent_past_the_port() == []
+    assert OLD_KEY not in ended.stdout + ended.stderr
+
+
+def test_without_run_the_trap_catches_the_key(person: Person) -> None:
+    """The trap works: this is what a first user met."""
+    url = f"http://localhost:{person.world.daemon.port}"
+
+    ended = person.plainly(
+        CLAUDE_CODE,
+        *QUESTION,
+        ANTHROPIC_BASE_URL=url,
+        ANTHROPIC_AUTH_TOKEN=OLD_KEY,
+        CLAUDE_CODE_MAX_RETRIES="0",
+    )
+
+    assert ended.returncode != 0
+    assert any(OLD_KEY.encode() in each for each in person.trap.caught)
+
+
+def test_setup_leads_plain_claude_there(person: Person) -> None:
+    person.ctl("setup", "claude")
+
+    ended = person.plainly(CLAUDE_CODE, *QUESTION)
+
+    assert ended.returncode == 0, ended
+    assert ended.stdout.strip() == SAID
+    assert person.sent_past_the_port() == []
+    checked = person.ctl("doctor", "--json").stdout.splitlines()
+    shell = [line for line in map(json.loads, checked) if "Claude Code" in line["found"]]
+    assert [line["state"] for line in shell] == ["ok"]
+
+
+def test_run_beats_a_settings_file_that_leads_elsewhere(person: Person) -> None:
+    settings = person.home / ".claude" / "settings.json"
+    settings.parent.mkdir()
+    env = {
+        "ANTHROPIC_BASE_URL": person.trap.url,
+        "ANTHROPIC_AUTH_TOKEN": OLD_KEY,
+        "CLAUDE_CODE_USE_BEDROCK": "1",
+    }
+    settings.write_text(json.dumps({"env": env, "apiKeyHelper": f"echo {OLD_KEY}"}))
+
+    ended = person.run(CLAUDE_CODE, *QUESTION)
+
+    assert ended.returncode == 0, ended
+    assert ended.stdout.strip() == SAID
+    assert person.sent_past_the_port() == []
+
+
+def test_a_model_that_the_gateway_lacks_is_its_own_error(person: Person) -> None:
+    ended = person.run(CLAUDE_CODE, "--model", "no-such-model", *QUESTION)
+
+    assert ended.returncode != 0
+    assert "no-such-model" in ended.stdout
+    assert person.sent_past_the_port() == []
+
+
+def test_a_tool_is_called_and_its_result_comes_back(person: Person) -> None:
+    note = person.home / "note.txt"
+    note.write_text("The word is heron.\n")
+
+    ended = person.run(CLAUDE_CODE, "-p", f"Please read the file {note}")
+
+    assert ended.returncode == 0, ended
+    assert "heron" in ended.stdout
+    assert person.sent_past_the_port() == []
+
+
+def test_a_wrong_key_is_the_gateways_own_error(person: Person) -> None:
+    wrong = {"ANTHROPIC_AUTH_TOKEN": "sk-of-no-one", "ANTHROPIC_CUSTOM_HEADERS": ""}
+
+    ended = person.run(CLAUDE_CODE, *QUESTION, flags=("--keep-key",), **wrong)
+
+    assert ended.returncode != 0
+    assert "No connected db" in ended.stdout
+    assert person.sent_past_the_port() == []
+
+
+def test_a_question_waits_at_the_port_while_the_route_is_down(person: Person) -> None:
+    daemon, faults = person.world.daemon, person.world.cluster.faults
+    before = daemon.forward()["counters"]["held"]
+    try:
+        with person.asking(CLAUDE_CODE, *QUESTION) as asking:
+            # As the program starts, which takes longer: `run` has found the forward serving.
+            assert asking.stderr is not None
+            while "NO_PROXY" not in asking.stderr.readline():
+                pass
+            faults.api_down()
+            faults.cut()
+            daemon.wait_until(lambda: daemon.forward()["counters"]["held"] > before, "held", 30)
+            faults.api_up()
+            out, _ = asking.communicate(timeout=90)
+    finally:
+        faults.api_up()
+        daemon.wait_for("ready")
+
+    assert out.strip() == SAID
+    assert person.sent_past_the_port() == []

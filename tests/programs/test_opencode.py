@@ -1,0 +1,38 @@
+"""A real opencode reaches the gateway, by run and by setup, and nothing goes elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from npm import OPENCODE
+
+from support.fake_provider import WORDS
+from support.litellm_process import MASTER_KEY
+
+if TYPE_CHECKING:
+    from person import Person
+
+pytestmark = pytest.mark.programs
+
+SAID = "".join(WORDS)
+
+
+def test_run_leads_opencode_by_its_variable(person: Person) -> None:
+    ended = person.run(OPENCODE, "run", "What is 2+2?", flags=("--model", "gpt-mini"))
+
+    assert ended.returncode == 0, ended
+    assert SAID in ended.stdout
+    assert person.sent_past_the_port() == []
+
+
+def test_setup_leads_plain_opencode_there(person: Person) -> None:
+    made = person.ctl("setup", "opencode", "--model", "gpt-mini")
+    led = {"OPENAI_API_KEY": MASTER_KEY, "NO_PROXY": "localhost", "no_proxy": "localhost"}
+
+    ended = person.plainly(OPENCODE, "run", "What is 2+2?", **led)
+
+    assert made.returncode == 0, made
+    assert ended.returncode == 0, ended
+    assert SAID in ended.stdout
+    assert person.sent_past_the_port() == []
