@@ -109,7 +109,6 @@ class Answer:
                 raise BadMessage("interim answers without end")
             return head.raw() if self._passes_interim else b""
         self.head, self.status = head, status
-        self._follow_events(head)
         return self._render(head, self._reader.is_until_close)
 
     def _follow_events(self, head: Head) -> None:
@@ -120,4 +119,8 @@ class Answer:
             self._reader.content = self.events.feed
 
     def _length_of(self, head: Head) -> int | Length:
-        return response_length(head, self._method)
+        length = response_length(head, self._method)
+        if status_of(head) >= 200:
+            # Here, not when its head is passed on: the first events may come in the same bytes.
+            self._follow_events(head)
+        return length
