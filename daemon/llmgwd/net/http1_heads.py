@@ -114,14 +114,12 @@ def request_length(head: Head) -> int | Length:
             than chunked.
     """
     length = _content_length(head)
-    codings = head.tokens(b"transfer-encoding")
-    if codings:
-        if codings != [b"chunked"]:
-            raise BadMessage("a transfer coding other than chunked")
-        if length is not None:
-            raise BadMessage("a length and chunks together")
-        return Length.CHUNKED
-    return length or 0
+    if not _is_chunked(head, length):
+        return length or 0
+    if head.first.endswith(b"1.0"):
+        # Servers of that version know no chunks (RFC 9112, 6.1): for some this body has no end.
+        raise BadMessage("chunks in HTTP/1.0")
+    return Length.CHUNKED
 
 
 def response_length(head: Head, method: bytes) -> int | Length:
@@ -136,14 +134,9 @@ def response_length(head: Head, method: bytes) -> int | Length:
     if status < 200 or status in (204, 304) or method == b"HEAD":
         return 0
     length = _content_length(head)
-    codings = head.tokens(b"transfer-encoding")
-    if not codings:
-        return Length.UNTIL_CLOSE if length is None else length
-    if length is not None:
-        raise BadMessage("a length and chunks together")
-    if codings != [b"chunked"]:
-        raise BadMessage("a transfer coding other than chunked")
-    return Length.CHUNKED
+    if _is_chunked(head, length):
+        return Length.CHUNKED
+    return Length.UNTIL_CLOSE if length is None else length
 
 
 def status_of(head: Head) -> int:
@@ -156,6 +149,16 @@ def status_of(head: Head) -> int:
     if status is None:
         raise BadMessage("no status line")
     return int(status[1])
+
+
+def _is_chunked(head: Head, length: int | None) -> bool:
+    if not head.all(b"transfer-encoding"):
+        return False
+    if head.tokens(b"transfer-encoding") != [b"chunked"]:
+        raise BadMessage("a transfer coding other than chunked")
+    if length is not None:
+        raise BadMessage("a length and chunks together")
+    return True
 
 
 def _content_length(head: Head) -> int | None:
