@@ -156,7 +156,7 @@ class MessageReader:
             self._pending += data
         seen = self._pending or data
         self.first_line = bytes(seen[:_MAX_LINE_SHOWN].partition(b"\n")[0].rstrip(b"\r"))
-        if not self._start.fullmatch(seen[:32]):
+        if not self._start.fullmatch(seen[:33]):
             raise BadMessage("not HTTP/1")
         end = _HEAD_END.search(seen, searched)
         if end is not None and end.start() <= MAX_HEAD_BYTES:

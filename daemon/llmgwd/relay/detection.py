@@ -46,7 +46,7 @@ def speech_of(sent: bytes, *, expects_http: bool) -> Speech:
     sent = sent.lstrip(b"\r\n")
     if not sent:
         return Speech.UNKNOWN
-    if not _BEGINS_LIKE_A_METHOD.fullmatch(sent[:32]):
+    if not _BEGINS_LIKE_A_METHOD.fullmatch(sent[:33]):
         return Speech.OTHER
     end = sent.find(b"\n")
     if end < 0:
