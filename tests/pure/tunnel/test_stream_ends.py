@@ -70,6 +70,8 @@ class Owner:
     """Notes what becomes of its stream."""
 
     is_demand = True
+    preferred_pod = None
+    avoided_pod = None
 
     def __init__(self) -> None:
         self.fate = ""
