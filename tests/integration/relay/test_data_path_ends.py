@@ -7,9 +7,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from data_path import ALL_WAYS, SPDY_WAYS, THINKING, data_path, get, status, until
+from data_path import ALL_WAYS, SPDY_WAYS, THINKING, data_path, get, post, status, until
 
 from llmgwctl.wire import UpgradeKind
+from llmgwd.config.model import Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,10 +87,10 @@ async def test_the_pods_end_reaches_the_client_after_the_last_byte(
 
 
 @pytest.mark.parametrize("way", SPDY_WAYS)
-async def test_the_pods_reset_reaches_the_client_as_a_reset(
+async def test_the_pods_reset_reaches_a_raw_client_as_a_reset(
     tmp_path: Path, way: UpgradeKind
 ) -> None:
-    async with data_path(tmp_path, way) as path:
+    async with data_path(tmp_path, way, protocol=Protocol.TCP) as path:
         client = await path.client()
         await client.send(get("/drop?reset=1", "once"))
 
@@ -97,6 +98,40 @@ async def test_the_pods_reset_reaches_the_client_as_a_reset(
             await client.read()
         assert path.faults.seen() == {"once": 1}
         assert path.counters.cut == 1
+
+
+@pytest.mark.parametrize("way", SPDY_WAYS)
+@pytest.mark.parametrize("drop", ["/drop", "/drop?reset=1"])
+async def test_a_request_that_a_pod_drops_is_answered_in_words_and_never_repeated(
+    tmp_path: Path, way: UpgradeKind, drop: str
+) -> None:
+    async with data_path(tmp_path, way) as path:
+        client = await path.client()
+        await client.send(post(drop, b"{}", "once"))
+
+        answer = await client.answer()
+
+        assert status(answer) == 502
+        assert b"may have been received" in answer
+        assert path.faults.seen() == {"once": 1}
+        assert (path.counters.cut, path.counters.redialed) == (1, 0)
+
+
+@pytest.mark.parametrize("way", SPDY_WAYS)
+@pytest.mark.parametrize("drop", ["/drop", "/drop?reset=1"])
+async def test_a_safe_request_that_pods_drop_is_repeated_once_at_another(
+    tmp_path: Path, way: UpgradeKind, drop: str
+) -> None:
+    async with data_path(tmp_path, way) as path:
+        client = await path.client()
+        await client.send(get(drop, "twice"))
+
+        answer = await client.answer()
+
+        assert status(answer) == 502
+        assert path.faults.seen() == {"twice": 2}
+        assert sorted(path.faults.counts()["gateway_requests"].values()) == [2]
+        assert (path.counters.cut, path.counters.redialed) == (1, 1)
 
 
 @pytest.mark.parametrize("way", SPDY_WAYS)
@@ -108,9 +143,8 @@ async def test_a_reset_on_one_stream_touches_no_other_on_its_tunnel(
         await neighbour.send(get("/sse?n=40&ms=50"))
         await neighbour.read_until(b"data: 0")
         client = await path.client()
-        await client.send(get("/drop?reset=1"))
-        with pytest.raises(ConnectionResetError):
-            await client.read()
+        await client.send(post("/drop?reset=1", b"{}"))
+        assert status(await client.answer()) == 502
 
         answer = await neighbour.answer()
 
@@ -118,17 +152,16 @@ async def test_a_reset_on_one_stream_touches_no_other_on_its_tunnel(
         assert path.upgrades >= 1
 
 
-async def test_a_reset_on_a_shared_tunnel_makes_nobody_else_wait(tmp_path: Path) -> None:
+async def test_a_reset_on_a_shared_tunnel_makes_no_one_else_wait(tmp_path: Path) -> None:
     async with data_path(tmp_path, limit=1) as path:
         thinking = await path.client()
         await thinking.send(THINKING)
         await until(lambda: path.streams == 1)
         client = await path.client()
-        await client.send(get("/drop?reset=1"))
-        with pytest.raises(ConnectionResetError):
-            await client.read()
+        await client.send(post("/drop?reset=1", b"{}"))
+        assert status(await client.answer()) == 502
 
-        # The tunnel is in doubt and takes nobody new; its stream may take a minute yet.
+        # The tunnel is in doubt and takes no one new; its stream may take a minute yet.
         assert status(await path.ask("/whoami", timeout_s=10)) == 200
         assert path.streams >= 1
 
