@@ -77,6 +77,7 @@ class DataPath:
         way: UpgradeKind,
         limit: int,
         protocol: Protocol,
+        expects_http: bool,
     ) -> None:
         self.cluster = cluster
         self.faults = cluster.faults
@@ -98,6 +99,7 @@ class DataPath:
             RequestRecords("test"),
             self.counters,
             protocol=protocol,
+            expects_http=expects_http,
         )
         self.pool = TunnelPool(self._dial, self, self, RETRY_WAIT, self._has_demand, limit)
         self.listener = Listener(self.relay)
@@ -286,12 +288,13 @@ async def data_path(
     limit: int = 64,
     options: Options | None = None,
     protocol: Protocol = Protocol.AUTO,
+    expects_http: bool = True,
 ) -> AsyncIterator[DataPath]:
     """Serve a local port that leads to a fresh cluster's pods, by one way in."""
     async with SimulatedCluster(options) as cluster, contextlib.AsyncExitStack() as cleanup:
         access = await open_access(str(cluster.write_kubeconfig(folder / "kubeconfig")), None)
         cleanup.push_async_callback(access.close)
-        path = DataPath(cluster, access, way, limit, protocol)
+        path = DataPath(cluster, access, way, limit, protocol, expects_http)
         sock = bind(ListenAddress("127.0.0.1", 0))
         path.port = sock.getsockname()[1]
         async with anyio.create_task_group() as tasks:
