@@ -124,6 +124,22 @@ def test_completion_proposes_verbs_options_values_and_forwards(served: Served) -
     assert words("nonsense", "") == []
 
 
+def test_completion_proposes_programs_to_run_and_the_gateways_models(
+    served: Served, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "claude").touch(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+
+    def proposed(*typed: str) -> list[str]:
+        return [word for word, _ in completing.complete(typed, served.path)]
+
+    assert proposed("run", "--timeout", "1m", "--", "") == ["claude"]
+    assert proposed("run", "--", "claude", "-") == []
+    assert proposed("models", "--check", "claude-s") == ["claude-sonnet"]
+    assert proposed("run", "--model", "gpt") == ["gpt-mini"]
+    assert proposed("key", "--check", "") != ["claude-sonnet"]
+
+
 def test_completion_without_a_daemon_proposes_what_it_can(folder: Path) -> None:
     path = str(folder / "none.sock")
 

@@ -7,12 +7,16 @@ meaning. So every shell knows every verb and option, and the forwards that exist
 from __future__ import annotations
 
 import argparse
+import shutil
 from typing import TYPE_CHECKING
 
 from llmgwctl.api.client import Client
+from llmgwctl.api.forward_choice import choose_gateway
 from llmgwctl.cli.arguments import build, load
 from llmgwctl.cli.verbs import VERBS, find
 from llmgwctl.errors import ClientError
+from llmgwctl.gateway.leading import models_at_hand
+from llmgwctl.gateway.programs.table import PROGRAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -91,6 +95,9 @@ def _next(
     for n, word in enumerate(before):
         if pending is not None:
             pending = None
+        elif word == "--":
+            # What follows is another program's command line: its name, and then its own words.
+            return _programs(positionals) if n + 1 == len(before) else []
         elif word.startswith("-"):
             option = _option(parser, word)
             if option is not None and option.nargs != 0 and "=" not in word:
@@ -126,7 +133,26 @@ def _values(action: argparse.Action, socket: str | None) -> Proposals:
         return [(each.dest, each.help or "") for each in action._choices_actions]
     if action.choices is not None:
         return [(str(choice), "") for choice in action.choices]
-    return _forwards(socket) if action.dest == "forward" else []
+    if action.dest == "forward":
+        return _forwards(socket)
+    return _models(socket) if action.dest in ("check", "model") else []
+
+
+def _programs(positionals: Sequence[argparse.Action]) -> Proposals:
+    """Propose the programs that we know how to lead, of those that are installed."""
+    if not any(each.nargs == argparse.REMAINDER for each in positionals):
+        return []
+    known = [(command, each.title) for each in PROGRAMS.values() for command in each.commands]
+    return [pair for pair in known if shutil.which(pair[0])]
+
+
+def _models(socket: str | None) -> Proposals:
+    client = Client(socket, timeout_s=_ASK_S)
+    try:
+        forward = choose_gateway(client.status(), None)
+    except ClientError:
+        return []
+    return [(name, "") for name in models_at_hand(client.path, forward) or ()]
 
 
 def _forwards(socket: str | None) -> Proposals:

@@ -16,24 +16,32 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-DESCRIPTION = "Open the gateway's dashboard in the browser, through the forward."
+DESCRIPTION = """\
+Open the gateway's dashboard in the browser, through the forward. The name of another forward opens
+that one."""
 
 EXAMPLES = (
     ("llmgwctl open", "the dashboard"),
     ("llmgwctl open --print", "print its address"),
     ("llmgwctl open /redoc", "another page of the gateway"),
+    ("llmgwctl open dashboard", "the forward of that name"),
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("page", nargs="?", default="/ui/", help="path on the gateway (/ui/)")
+    parser.add_argument(
+        "page", nargs="?", default="/ui/", help="path on the gateway (/ui/), or a forward's name"
+    )
     parser.add_argument("--print", action="store_true", help="print the address instead")
     add_forward(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    forward = choose_gateway(Client(arguments.socket).status(), arguments.forward)
-    url = f"{url_of(forward)}/{arguments.page.lstrip('/')}"
+    status = Client(arguments.socket).status()
+    page, name = arguments.page, arguments.forward
+    if name is None and any(each["name"] == page for each in status["forwards"]):
+        page, name = "/", page
+    url = f"{url_of(choose_gateway(status, name))}/{page.lstrip('/')}"
     if arguments.print:
         print(url)
         return Exit.OK

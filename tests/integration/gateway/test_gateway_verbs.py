@@ -290,6 +290,12 @@ def test_open_prints_the_dashboards_address(daemon: RunningDaemon) -> None:
     assert ended.stdout == f"http://localhost:{daemon.port}/ui/\n"
 
 
+def test_open_takes_the_name_of_a_forward(daemon: RunningDaemon) -> None:
+    ended = call(daemon, "open", "litellm", "--print")
+
+    assert ended.stdout == f"http://localhost:{daemon.port}/\n"
+
+
 def test_open_calls_the_browser(daemon: RunningDaemon, tmp_path: Path) -> None:
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {tmp_path}/opened\n')
