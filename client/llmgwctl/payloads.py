@@ -181,7 +181,7 @@ class RequestRecord(TypedDict):
     """One line of `/v1/requests`, written when the request has ended.
 
     The query takes `forward` (else all), `since` (RFC 3339) and `follow`: first what is still
-    remembered, in the order of its ends, then, where it follows, what ends from now on.
+    remembered, in the order of `time`, then, where it follows, what ends from now on.
     """
 
     seq: int  # rises by one with each request that ends on this forward

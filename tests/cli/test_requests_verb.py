@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from support.plain_daemon import Served
+
 
 @pytest.fixture
 def daemon(folder: Path) -> Iterator[ScriptedDaemon]:
@@ -90,7 +92,8 @@ def test_it_follows_across_a_restart_and_shows_nothing_twice(daemon: ScriptedDae
         daemon.add(record(9))
         third = next(seqs)
         # The same daemon, which had cut a slow watcher.
-        daemon.cut([record(8), record(9), record(10)])
+        long = record(10, time="2026-03-01T11:00:00.000Z")
+        daemon.cut([long, record(7), record(8), record(9)])
         fourth = next(seqs)
         # Another daemon, which counts from the beginning.
         daemon.cut([record(1, time="2026-03-01T11:30:00.000Z")])
@@ -110,6 +113,15 @@ def test_ctrl_c_ends_a_watch_with_its_sum(daemon: ScriptedDaemon) -> None:
         assert following.wait(20) == Exit.INTERRUPTED
     assert "/v1/messages" in shown[1]
     assert rest.strip() == "1 request, 0 failed; first byte after 840 ms (p50), 840 ms (p95)"
+
+
+def test_the_daemons_own_record_is_shown(served: Served) -> None:
+    served.do(lambda: served.daemon.records[0].add(record(seq=0, time=now())))
+
+    done = run(served.path, "requests", "litellm", "--json")
+
+    assert [json.loads(line)["seq"] for line in done.stdout.splitlines()] == [1]
+    assert run(served.path, "requests", "--json", "--since", "0s").stdout == ""
 
 
 def test_an_older_daemon_is_said_to_be_older(daemon: ScriptedDaemon) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 from llmgwctl.api.client import Client
@@ -34,6 +35,9 @@ EXAMPLES = (
     ("llmgwctl requests litellm --since 10m", "of one forward"),
     ("llmgwctl requests --json | jq .first_byte_s", "one object a line, for scripts"),
 )
+
+# As many as the daemon remembers of a forward.
+_REMEMBERED = 1000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -106,14 +110,14 @@ def _show_coming(
 
 def _followed(client: Client, query: dict[str, object]) -> Iterator[RequestRecord]:
     """Yield without an end; what a new watch repeats of the past is left out."""
-    seen: dict[str, tuple[int, str]] = {}
+    seen: dict[str, deque[tuple[int, str]]] = {}
     for record in follow(lambda: client.lines(ApiPath.REQUESTS, query)):
-        seq, newest = seen.get(record["forward"], (-1, ""))
-        # A daemon that was restarted counts from the beginning, but its requests are younger.
-        if record["seq"] <= seq and record["time"] <= newest:
-            continue
-        seen[record["forward"]] = (record["seq"], max(newest, record["time"]))
-        yield record
+        marks = seen.setdefault(record["forward"], deque(maxlen=_REMEMBERED))
+        # With the time: a daemon that was restarted counts from the beginning.
+        mark = (record["seq"], record["time"])
+        if mark not in marks:
+            marks.append(mark)
+            yield record
 
 
 def _is_wanted(record: RequestRecord, arguments: argparse.Namespace) -> bool:
