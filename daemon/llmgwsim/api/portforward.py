@@ -60,21 +60,6 @@ class Upgrades:
         return len(upgrades)
 
 
-def refuse_by_proxy(request: Request, behaviour: Behaviour) -> bool:
-    """Answer as a proxy that does not pass this kind of upgrade; False: it passes."""
-    upgrade = request.headers.get("upgrade", "").lower()
-    status = None
-    if upgrade.startswith("spdy"):
-        status = behaviour.refuse_spdy
-    elif upgrade == "websocket":
-        status = behaviour.refuse_websocket
-    if status is None:
-        return False
-    page = f"<html><head><title>{status}</title></head><body><hr>proxy</body></html>\r\n"
-    request.respond(status, page.encode(), "text/html")
-    return True
-
-
 def verbs_needed(request: Request, behaviour: Behaviour) -> tuple[str, ...]:
     if request.method == "POST":
         return ("create",)

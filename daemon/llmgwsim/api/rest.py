@@ -11,10 +11,10 @@ from llmgwsim.api import answers
 from llmgwsim.api.backend import require_logs
 from llmgwsim.api.discovery import BY_PLURAL, Kind, discovery, table
 from llmgwsim.api.logs import serve_logs
-from llmgwsim.api.portal import answered_by_portal
-from llmgwsim.api.portforward import Upgrades, refuse_by_proxy, serve_portforward, verbs_needed
+from llmgwsim.api.portforward import Upgrades, serve_portforward, verbs_needed
 from llmgwsim.api.protobuf import CONTENT_TYPE as PROTOBUF
 from llmgwsim.api.protobuf import read_review
+from llmgwsim.api.proxies import answered_by_portal, refuse_by_proxy
 from llmgwsim.api.reviews import review
 from llmgwsim.api.selectors import matches
 from llmgwsim.api.watch import Watch

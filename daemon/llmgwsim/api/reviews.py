@@ -1,4 +1,4 @@
-"""Self subject (access, rules) reviews: what the user who asks may do"""
+"""Self subject (access, rules) reviews: what the user who asks may do."""
 
 from __future__ import annotations
 

@@ -10,14 +10,13 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from typing import Any, cast
 
+from llmgwsim.net.body import IncomingBody
 from llmgwsim.net.request import Request
 
 _MAX_HEAD_BYTES = 64 * 1024
-_BODY_HIGH_BYTES = 256 * 1024
 
 
 App = Callable[[Request], Awaitable[None]]
@@ -83,12 +82,6 @@ class HttpConnection(asyncio.Protocol):
         self._keep_alive_s = keep_alive_s
         self.common_headers = dict(common_headers or {})
         self._buffer = bytearray()
-        self._body: deque[bytes] = deque()
-        self._body_bytes = 0
-        self._body_left = 0
-        self._is_body_chunked = False
-        self._is_body_done = True
-        self._wakeup: asyncio.Future[None] | None = None
         self._can_write = asyncio.Event()
         self._can_write.set()
         self._task: asyncio.Task[None] | None = None
@@ -97,6 +90,7 @@ class HttpConnection(asyncio.Protocol):
         self._is_retiring = False
         self._is_taken = False
         self.transport: asyncio.Transport
+        self._body: IncomingBody
 
     @property
     def is_idle(self) -> bool:
@@ -104,13 +98,14 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
+        self._body = IncomingBody(self.transport, 0)
         self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_lost = True
         self._connections.discard(self)
         self._can_write.set()
-        self._wake()
+        self._body.lose()
         if self._idle:
             self._idle.cancel()
         if self._task:
@@ -120,15 +115,14 @@ class HttpConnection(asyncio.Protocol):
         if self._idle:
             self._idle.cancel()
             self._idle = None
-        if not self._buffer and not self._is_body_chunked and 0 < len(data) < self._body_left:
-            self._take_body(data)
-            self._wake()
+        if not self._buffer and self._body.takes_all(data):
+            self._body.take(data)
             return
         self._buffer += data
         if self._task is None:
             self._next_request()
-        else:
-            self._read_body()
+        elif not self._is_taken:
+            self._body.feed(self._buffer)
 
     def pause_writing(self) -> None:
         self._can_write.clear()
@@ -164,18 +158,7 @@ class HttpConnection(asyncio.Protocol):
         Raises:
             ConnectionError: the client is gone before the end.
         """
-        while not self._body:
-            if self._is_body_done:
-                return b""
-            if self._is_lost:
-                raise ConnectionResetError("the client is gone")
-            self._wakeup = asyncio.get_running_loop().create_future()
-            await self._wakeup
-        piece = self._body.popleft()
-        self._body_bytes -= len(piece)
-        if self._body_bytes <= _BODY_HIGH_BYTES and not self._is_lost:
-            self.transport.resume_reading()
-        return piece
+        return await self._body.next()
 
     def take_over(self, protocol: asyncio.Protocol) -> bytes:
         """Give the transport to another protocol; return what the client sent beyond the head.
@@ -203,7 +186,7 @@ class HttpConnection(asyncio.Protocol):
             self._refuse()
             return
         self._task = self._connections.run(self._serve(request))
-        self._read_body()
+        self._body.feed(self._buffer)
 
     def _parse(self, head: bytes) -> Request:
         first, *lines = head.decode("latin-1").split("\r\n")
@@ -219,10 +202,10 @@ class HttpConnection(asyncio.Protocol):
         request = Request(self, method, target, headers)
         if version == "HTTP/1.0" and headers.get("connection", "").lower() != "keep-alive":
             request.is_keep_alive = False
-        self._is_body_chunked = "chunked" in headers.get("transfer-encoding", "").lower()
-        self._body_left = 0 if self._is_body_chunked else int(headers.get("content-length", "0"))
-        self._is_body_done = not self._is_body_chunked and self._body_left == 0
-        if not self._is_body_done and headers.get("expect", "").lower() == "100-continue":
+        is_chunked = "chunked" in headers.get("transfer-encoding", "").lower()
+        length = None if is_chunked else int(headers.get("content-length", "0"))
+        self._body = IncomingBody(self.transport, length)
+        if not self._body.is_done and headers.get("expect", "").lower() == "100-continue":
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         return request
 
@@ -233,51 +216,6 @@ class HttpConnection(asyncio.Protocol):
             b"connection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
         )
         self.transport.close()
-
-    def _read_body(self) -> None:
-        while self._buffer and not self._is_body_done and not self._is_taken:
-            if self._is_body_chunked and self._body_left == 0:
-                if not self._next_chunk():
-                    return
-                continue
-            piece = bytes(self._buffer[: self._body_left])
-            del self._buffer[: len(piece)]
-            self._take_body(piece)
-            if self._body_left == 0 and not self._is_body_chunked:
-                self._is_body_done = True
-        self._wake()
-
-    def _take_body(self, piece: bytes) -> None:
-        self._body_left -= len(piece)
-        self._body.append(piece)
-        self._body_bytes += len(piece)
-        if self._body_bytes > _BODY_HIGH_BYTES:
-            self.transport.pause_reading()
-
-    def _next_chunk(self) -> bool:
-        """Read a chunk's head; False while it is not all there."""
-        # The line end of the chunk before is no data.
-        if self._buffer.startswith(b"\r\n"):
-            del self._buffer[:2]
-        end = self._buffer.find(b"\r\n")
-        if end < 0:
-            return False
-        size = int(bytes(self._buffer[:end]).split(b";")[0], 16)
-        if size == 0:
-            trailer_end = self._buffer.find(b"\r\n\r\n", end)
-            if trailer_end < 0:
-                return False
-            del self._buffer[: trailer_end + 4]
-            self._is_body_done = True
-            self._is_body_chunked = False
-            return True
-        del self._buffer[: end + 2]
-        self._body_left = size
-        return True
-
-    def _wake(self) -> None:
-        if self._wakeup and not self._wakeup.done():
-            self._wakeup.set_result(None)
 
     async def _serve(self, request: Request) -> None:
         with contextlib.suppress(ConnectionError):
@@ -293,12 +231,10 @@ class HttpConnection(asyncio.Protocol):
         if self._is_taken or self._is_lost:
             return
         # A body that was not read: what is left of it cannot be told apart from the next request.
-        if not request.is_keep_alive or self._is_retiring or not self._is_body_done:
+        if not request.is_keep_alive or self._is_retiring or not self._body.is_done:
             self.transport.close()
             return
         self._task = None
-        self._body.clear()
-        self._body_bytes = 0
         self.transport.resume_reading()
         if self._keep_alive_s is not None:
             loop = asyncio.get_running_loop()

@@ -1,26 +1,19 @@
-"""The node's SPDY server: stream pairs, five workers, and the stall they share.
-
-Frames are handled as moby/spdystream does it: by five workers (stream id mod 5), each with a queue
-of 50. A data frame whose stream's reader takes nothing blocks its worker; a full queue blocks the
-reading of the connection, and so every stream on it. There is no flow control to prevent that.
-"""
+"""The node's SPDY server: pairs of streams, and what becomes of their frames."""
 
 from __future__ import annotations
 
 import asyncio
 import struct
-from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from llmgwd.errors import ProtocolError
 from llmgwd.protocol import spdy
 from llmgwsim.portforward.forwarding import DialFailed, Forwarding
+from llmgwsim.portforward.workers import Workers
 
 if TYPE_CHECKING:
     from llmgwsim.portforward.target import Target
 
-WORKERS = 5
-QUEUE_FRAMES = 50
 # The server copies through a buffer of this size, so no frame is longer.
 MAX_FRAME_BYTES = 32 * 1024
 
@@ -70,16 +63,13 @@ class SpdySession:
         self._target = target
         self._decoder = spdy.Decoder()
         self._encoder = spdy.Encoder()
-        self._backlog: deque[spdy.Frame] = deque()
-        self._queues: list[deque[spdy.Frame]] = [deque() for _ in range(WORKERS)]
-        self._next_ping_worker = 0
+        self._workers = Workers(self._handle, self._pause_reading)
         self._streams: dict[int, Pair] = {}
         self._pairs: dict[str, Pair] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._last_id = 0
         self._is_reading_paused = False
         self._is_writing_paused = False
-        self._is_pumping = False
         self._is_lost = False
         self._is_node_lost = False
 
@@ -94,11 +84,22 @@ class SpdySession:
             self._carrier.close()
             return
         try:
-            self._backlog.extend(self._decoder.feed(data))
+            frames = self._decoder.feed(data)
         except ProtocolError:
             self._carrier.close()
             return
-        self._pump()
+        self._workers.put(frame for frame in frames if self._is_in_turn(frame))
+
+    def _is_in_turn(self, frame: spdy.Frame) -> bool:
+        """Refuse a stream whose id is even or does not rise; all other frames pass."""
+        if not isinstance(frame, spdy.SynStream):
+            return True
+        stream_id = frame.stream_id
+        if stream_id % 2 == 1 and stream_id > self._last_id:
+            self._last_id = stream_id
+            return True
+        self._write(self._encoder.rst_stream(stream_id, spdy.STATUS_PROTOCOL_ERROR))
+        return False
 
     def lost(self) -> None:
         """The connection is gone; the pods learn it as containerd lets them."""
@@ -136,47 +137,10 @@ class SpdySession:
         if self._streams:
             self._carrier.close()
 
-    # Workers
-
-    def _pump(self) -> None:
-        if self._is_pumping:
-            return
-        self._is_pumping = True
-        try:
-            self._distribute()
-        finally:
-            self._is_pumping = False
-
-    def _distribute(self) -> None:
-        while self._backlog:
-            frame = self._backlog[0]
-            if isinstance(frame, spdy.SynStream) and not self._is_in_turn(frame.stream_id):
-                self._backlog.popleft()
-                self._write(self._encoder.rst_stream(frame.stream_id, spdy.STATUS_PROTOCOL_ERROR))
-                continue
-            number = self._worker_of(frame)
-            queue = self._queues[number]
-            if len(queue) >= QUEUE_FRAMES:
-                self._pause_reading(True)
-                return
-            queue.append(self._backlog.popleft())
-            if isinstance(frame, spdy.SynStream):
-                self._last_id = frame.stream_id
-            self._work(number)
-        self._pause_reading(False)
-
-    def _is_in_turn(self, stream_id: int) -> bool:
-        # Looked at as frames are read: workers come to them in another order.
-        return stream_id % 2 == 1 and stream_id > self._last_id
-
-    def _worker_of(self, frame: spdy.Frame) -> int:
-        stream_id = getattr(frame, "stream_id", 0)
-        return stream_id % WORKERS if stream_id else self._next_ping_worker
-
-    def _work(self, number: int) -> None:
-        queue = self._queues[number]
-        while queue and self._handle(queue[0]):
-            queue.popleft()
+    def unblock(self, stream_id: int) -> None:
+        """A stream's reader takes bytes again."""
+        if not self._is_lost:
+            self._workers.unblock(stream_id)
 
     def _pause_reading(self, is_paused: bool) -> None:
         if is_paused == self._is_reading_paused or self._is_lost:
@@ -186,17 +150,6 @@ class SpdySession:
             self._carrier.pause_reading()
         else:
             self._carrier.resume_reading()
-
-    def unblock(self, stream_id: int) -> None:
-        """A stream's reader takes bytes again: let its worker go on."""
-        if self._is_pumping or self._is_lost:
-            return
-        self._is_pumping = True
-        try:
-            self._work(stream_id % WORKERS)
-            self._distribute()
-        finally:
-            self._is_pumping = False
 
     # Frames
 
@@ -213,8 +166,7 @@ class SpdySession:
                 if pair.forwarding is not None:
                     pair.forwarding.client_gone()
         elif isinstance(frame, spdy.Ping):
-            # Pings go round the workers, so a blocked worker keeps one in five for itself.
-            self._next_ping_worker = (self._next_ping_worker + 1) % WORKERS
+            self._workers.turn_ping()
             if frame.ping_id % 2:
                 self._write(self._encoder.ping(frame.ping_id))
         return True
@@ -246,7 +198,7 @@ class SpdySession:
         self._write(self._encoder.syn_reply(stream_id))
         self._add(request_id, kind, stream_id, int(port_text))
         if kind == "data" and frame.fin:
-            self._backlog.appendleft(spdy.Data(stream_id, b"", True))
+            self._workers.put_first(spdy.Data(stream_id, b"", True))
 
     def _add(self, request_id: str, kind: str, stream_id: int, port: int) -> None:
         pair = self._pairs.get(request_id)
