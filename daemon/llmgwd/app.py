@@ -18,8 +18,8 @@ import anyio
 import structlog
 
 from llmgwd.control.api import ControlServer
+from llmgwd.control.endpoints.table import TABLE
 from llmgwd.control.metrics_port import offer_metrics
-from llmgwd.control.table import TABLE
 from llmgwd.forwards.manager import DRAIN_S, ForwardManager
 from llmgwd.service.notify import Notifier
 from llmgwd.system.folders import state_folder

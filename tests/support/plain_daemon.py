@@ -12,8 +12,8 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from llmgwctl.wire import DaySpend, Event, EventKind, ForwardStatus, ModelsStatus, State, Status
 from llmgwd.config.model import Config
 from llmgwd.control.api import ControlServer
+from llmgwd.control.endpoints.table import TABLE
 from llmgwd.control.socket import bind_control_socket
-from llmgwd.control.table import TABLE
 from llmgwd.errors import Blocked, ConfigError, UnknownForward
 from llmgwd.gateway.key import Key
 from llmgwd.relay.records import RequestRecords

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from llmgwd.config.address import family
 from llmgwd.control.api import ControlServer
-from llmgwd.control.metrics import ENDPOINTS
+from llmgwd.control.endpoints.metrics import ENDPOINTS
 from llmgwd.listening.allowed_users import Verdict, allowed_users, whose
 from llmgwd.net.http1_heads import Head, RequestLine
 from llmgwd.relay.web_guard import guard_of

@@ -14,14 +14,13 @@ import anyio
 from llmgwctl.rules import timestamps
 from llmgwctl.wire import SERVING_STATES, EventKind, State
 from llmgwd.config import model
-from llmgwd.forwards import state
+from llmgwd.forwards import state, trouble
 from llmgwd.forwards.conditions import Conditions
 from llmgwd.forwards.events import ForwardEvents
 from llmgwd.forwards.exposure import exposures
 from llmgwd.forwards.facts import Facts
 from llmgwd.forwards.health import Health
 from llmgwd.forwards.route_set import RouteSet
-from llmgwd.gateway.unavailable import Trouble
 from llmgwd.listening.listener import BACKLOG
 from llmgwd.listening.listeners import Listeners, Sockets
 from llmgwd.listening.refused_clients import RefusedClients
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from llmgwctl.wire import RequestRecord
     from llmgwd.config.model import ClusterRoute, ForwardConfig
     from llmgwd.errors import LlmgwError
+    from llmgwd.gateway.unavailable import Trouble
     from llmgwd.relay.kept_request import ResendBudget
     from llmgwd.relay.route_events import RouteEvent
     from llmgwd.routes.route import Route
@@ -308,21 +308,12 @@ class Forward:
     def _trouble(self) -> Trouble:
         """Word why nothing carries a request now."""
         if self._is_stopped:
-            return _stopped(self.name)
-        worst = self.conditions.worst()
+            return trouble.stopped(self.name)
         if self.admission.is_draining:
-            return Trouble(503, "stopping", "llmgwd is being stopped.", retry_after_s=1)
-        if worst is None:
-            message = "The route to the gateway is not there yet."
-            return Trouble(503, "starting", message, "See: llmgwctl status", retry_after_s=2)
-        return Trouble(
-            503,
-            worst.kind.value,
-            worst.summary,
-            worst.remedy,
-            retry_after_s=self._retry_after_s(),
-            may_retry=self.state is not State.BLOCKED,
-        )
+            return trouble.stopping()
+        is_blocked = self.state is State.BLOCKED
+        worst = self.conditions.worst()
+        return trouble.without_route(worst, self._retry_after_s(), is_blocked=is_blocked)
 
     def _retry_after_s(self) -> int:
         now = anyio.current_time()
@@ -352,14 +343,3 @@ class Forward:
 
     def _has_demand(self) -> bool:
         return len(self.admission.hold) > 0
-
-
-def _stopped(name: str) -> Trouble:
-    return Trouble(
-        503,
-        "stopped",
-        f"The forward {name} was stopped.",
-        f"Start it: llmgwctl start {name}",
-        retry_after_s=30,
-        may_retry=False,
-    )

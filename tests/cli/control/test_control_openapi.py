@@ -16,8 +16,8 @@ from schemathesis.checks import not_a_server_error
 from llmgwctl.api.transport import request
 from llmgwctl.wire import ApiPath as Route
 from llmgwctl.wire import EventKind
+from llmgwd.control.endpoints.table import TABLE
 from llmgwd.control.openapi import document
-from llmgwd.control.table import TABLE
 from support import sample
 from support.plain_daemon import Served, serve
 from support.unix_requests import UnixAdapter

@@ -17,8 +17,8 @@ from schemathesis.checks import not_a_server_error
 
 from llmgwctl.wire import ApiPath as Route
 from llmgwctl.wire import Event, Exit, Status
+from llmgwd.control.endpoints.table import TABLE
 from llmgwd.control.openapi import document
-from llmgwd.control.table import TABLE
 from llmgwsim.remote import cluster_in_thread
 from support.running_daemon import RunningDaemon, running
 from support.unix_requests import UnixAdapter

@@ -1,12 +1,12 @@
-"""All routes of the control API, in the order of the document; the last one is the document."""
+"""All endpoints of the control API, in the order of the document; the last one is the document."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from llmgwctl.wire import ApiPath
-from llmgwd.control import doctor, key, logs, metrics, models, requests, routes
 from llmgwd.control.endpoint import Call, Endpoint, Reply
+from llmgwd.control.endpoints import doctor, forwards, key, logs, metrics, models, requests
 
 if TYPE_CHECKING:
     from llmgwd.control.daemon import Daemon
@@ -19,7 +19,7 @@ async def _document(daemon: Daemon, call: Call) -> Reply:
 
 
 TABLE: tuple[Endpoint, ...] = (
-    *routes.ENDPOINTS,
+    *forwards.ENDPOINTS,
     *requests.ENDPOINTS,
     *key.ENDPOINTS,
     *models.ENDPOINTS,

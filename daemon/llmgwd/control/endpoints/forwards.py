@@ -1,4 +1,4 @@
-"""The control API's own routes: what each answers, from plain data. No HTTP library here."""
+"""Status, health, events, and the acts on a forward: plain data, no HTTP library."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""What each path of the control API answers, one subject a file; `table` lists them all."""
