@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from llmgwctl.rules.conditions import RULES
 from llmgwctl.wire import EventKind, RouteKind, State
-from llmgwd.forwards.conditions import sentence
+from llmgwd.forwards.verdict.conditions import sentence
 from llmgwd.relay.route_events import ClusterChanged, DrainEnded, DrainStarted, PodAdded, PodLost
 from llmgwd.telemetry.timings import Timing
 
 if TYPE_CHECKING:
     from llmgwctl.wire import RequestRecord
     from llmgwd.errors import LlmgwError
-    from llmgwd.forwards.conditions import Condition, Conditions
+    from llmgwd.forwards.verdict.conditions import Condition, Conditions
     from llmgwd.relay import route as relay_route
     from llmgwd.relay.route_events import RouteEvent, RouteLost
     from llmgwd.routes.route import Route

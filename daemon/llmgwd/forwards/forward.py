@@ -14,13 +14,13 @@ import anyio
 from llmgwctl.rules import timestamps
 from llmgwctl.wire import SERVING_STATES, EventKind, State
 from llmgwd.config import model
-from llmgwd.forwards import state, trouble
-from llmgwd.forwards.conditions import Conditions
 from llmgwd.forwards.events import ForwardEvents
-from llmgwd.forwards.exposure import exposures
-from llmgwd.forwards.facts import Facts
 from llmgwd.forwards.health import Health
 from llmgwd.forwards.route_set import RouteSet
+from llmgwd.forwards.verdict import state, trouble
+from llmgwd.forwards.verdict.conditions import Conditions
+from llmgwd.forwards.verdict.exposure import exposures
+from llmgwd.forwards.verdict.facts import Facts
 from llmgwd.listening.listener import BACKLOG
 from llmgwd.listening.listeners import Listeners, Sockets
 from llmgwd.listening.refused_clients import RefusedClients

@@ -15,13 +15,13 @@ from llmgwctl import wire
 from llmgwctl.rules import timestamps
 from llmgwctl.wire import STATES_WORST_FIRST, EventKind, State
 from llmgwd.errors import LlmgwError, UnknownForward
-from llmgwd.forwards.conditions import Conditions
 from llmgwd.forwards.config_in_force import ConfigInForce
 from llmgwd.forwards.events import record_conditions
 from llmgwd.forwards.forward import Forward
 from llmgwd.forwards.keys import Keys
 from llmgwd.forwards.models import ModelLists
 from llmgwd.forwards.status import condition_statuses, forward_status
+from llmgwd.forwards.verdict.conditions import Conditions
 from llmgwd.relay.kept_request import ResendBudget
 from llmgwd.system import memory, suspend
 from llmgwd.system.descriptors import Descriptors, exhausted

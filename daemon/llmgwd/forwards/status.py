@@ -11,8 +11,8 @@ from llmgwctl.rules import timestamps
 
 if TYPE_CHECKING:
     from llmgwctl.wire import ConditionStatus, Counters, ForwardStatus, RouteStatus
-    from llmgwd.forwards.conditions import Conditions
     from llmgwd.forwards.forward import Forward
+    from llmgwd.forwards.verdict.conditions import Conditions
     from llmgwd.routes.route import Route
 
 

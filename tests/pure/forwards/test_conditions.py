@@ -7,8 +7,8 @@ import pytest
 from llmgwctl.rules.conditions import RULES, causes
 from llmgwctl.wire import ConditionKind, Severity
 from llmgwd.errors import Blocked, LlmgwError, Transient
-from llmgwd.forwards.conditions import Condition, Conditions, sentence, severity_of
-from llmgwd.forwards.facts import Facts
+from llmgwd.forwards.verdict.conditions import Condition, Conditions, sentence, severity_of
+from llmgwd.forwards.verdict.facts import Facts
 
 EXPIRED = Blocked(ConditionKind.LOGIN_EXPIRED, "the login expired", "log in")
 LOST = Transient(ConditionKind.TUNNEL_LOST, "The tunnel broke.")

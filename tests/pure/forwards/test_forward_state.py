@@ -8,9 +8,9 @@ import pytest
 
 from llmgwctl.wire import ConditionKind, State
 from llmgwd.errors import Blocked, LlmgwError, Transient
-from llmgwd.forwards.conditions import Conditions
-from llmgwd.forwards.facts import Facts
-from llmgwd.forwards.state import derive
+from llmgwd.forwards.verdict.conditions import Conditions
+from llmgwd.forwards.verdict.facts import Facts
+from llmgwd.forwards.verdict.state import derive
 
 EXPIRED = Blocked(ConditionKind.LOGIN_EXPIRED, "the login expired", "log in")
 LOST = Transient(ConditionKind.TUNNEL_LOST, "The tunnel broke.")

@@ -12,8 +12,8 @@ from llmgwctl.wire import SERVING_STATES, ConditionKind, Severity, State
 from llmgwd.errors import Blocked
 
 if TYPE_CHECKING:
-    from llmgwd.forwards.conditions import Conditions
-    from llmgwd.forwards.facts import Facts
+    from llmgwd.forwards.verdict.conditions import Conditions
+    from llmgwd.forwards.verdict.facts import Facts
 
 
 def derive(facts: Facts, conditions: Conditions, was: State) -> State:

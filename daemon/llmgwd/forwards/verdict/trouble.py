@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from llmgwd.gateway.unavailable import Trouble
 
 if TYPE_CHECKING:
-    from llmgwd.forwards.conditions import Condition
+    from llmgwd.forwards.verdict.conditions import Condition
 
 
 def stopped(forward: str) -> Trouble:
