@@ -18,6 +18,7 @@ class _Selector(selectors.SelectSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
+        self.wakeups = 0
 
     def select(self, timeout: float | None = None) -> list[Any]:
         ready = super().select(0)
@@ -25,6 +26,7 @@ class _Selector(selectors.SelectSelector):
             if timeout is None:
                 raise RuntimeError("everybody waits for somebody else: nothing will ever happen")
             self.now += max(timeout, 0.0)
+            self.wakeups += timeout > 0
         return ready
 
 
@@ -35,6 +37,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._clock.now
+
+    @property
+    def wakeups(self) -> int:
+        """How often the loop has slept and was woken."""
+        return self._clock.wakeups
 
 
 def run(main: Callable[[], Awaitable[Result]]) -> Result:

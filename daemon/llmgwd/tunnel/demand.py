@@ -61,8 +61,8 @@ class Demand:
         """Nothing happens to one that was served already."""
         self._places = deque(place for place in self._places if place[0] is not owner)
 
-    def serve(self) -> StreamOwner:
-        return self._places.popleft()[0]
+    def first(self) -> StreamOwner:
+        return self._places[0][0]
 
     def disband(self) -> list[StreamOwner]:
         """Return all, in order; they wait no more."""
@@ -89,8 +89,9 @@ class Demand:
 
     def has_room(self, seen: Survey, *, is_probe: bool) -> bool:
         """May one more stream have a tunnel of its own? Past the cap, streams share."""
-        cap = self.limit + RESERVED_FOR_PROBE if is_probe else self.limit
-        return seen.load + len(self._places) < cap
+        if is_probe:
+            return seen.able < self.limit + RESERVED_FOR_PROBE
+        return seen.load + len(self._places) < self.limit
 
     def is_short(self, seen: Survey, now: float) -> bool:
         """Will too few tunnels be ready once one of those seen is taken?"""

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 # A TLS record's worth does not wait: the cluster may work on it while more is gathered.
 RECORD_BYTES: Final = 16 * 1024
+# The end of a stream waits this long for the opening of the next one: a write of its own would cost
+# as much as carrying the request (a TLS record, a system call, and a wake-up of the peer).
+LATER_S: Final = 0.02
 
 
 class Framing(Protocol):
@@ -31,6 +34,9 @@ class Framing(Protocol):
 
     def write(self, *chunks: bytes | memoryview) -> None:
         """Send, at the end of this turn of the loop."""
+
+    def write_later(self, chunk: bytes) -> None:
+        """Send with the next write, or by itself within `LATER_S`."""
 
     def flush(self) -> None:
         """Send what was written, now."""
@@ -51,16 +57,19 @@ class Framing(Protocol):
 
 
 class _Gatherer:
-    """Collects the writes of one turn of the loop."""
+    """Collects the writes of one turn of the loop, and those that may wait for the next."""
 
     def __init__(self, transport: asyncio.WriteTransport) -> None:
         self._transport = transport
         self._chunks: list[bytes | memoryview] = []
         self._gathered_bytes = 0
         self._loop = asyncio.get_running_loop()
+        self._is_flush_near = False
+        self._later: asyncio.TimerHandle | None = None
 
     def write(self, *chunks: bytes | memoryview) -> None:
-        if not self._chunks:
+        if not self._is_flush_near:
+            self._is_flush_near = True
             self._loop.call_soon(self.flush)
         self._chunks += chunks
         for chunk in chunks:
@@ -68,7 +77,16 @@ class _Gatherer:
         if self._gathered_bytes >= RECORD_BYTES:
             self.flush()
 
+    def write_later(self, chunk: bytes) -> None:
+        if self._later is None and not self._is_flush_near:
+            self._later = self._loop.call_later(LATER_S, self.flush)
+        self._chunks.append(chunk)
+
     def flush(self) -> None:
+        self._is_flush_near = False
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
         chunks, self._chunks = self._chunks, []
         self._gathered_bytes = 0
         if chunks and not self._transport.is_closing():

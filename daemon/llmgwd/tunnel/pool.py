@@ -34,7 +34,6 @@ from llmgwd.tunnel import figures, selection, suspicion
 from llmgwd.tunnel.demand import SURPLUS_FOR_S, Demand
 from llmgwd.tunnel.dial_probe import Ejections
 from llmgwd.tunnel.dials import Dials
-from llmgwd.tunnel.liveness import LATE_REPLY_S
 from llmgwd.tunnel.standing import PoolOwner, Standing
 from llmgwd.tunnel.tunnel import Tunnel, silence
 
@@ -53,6 +52,8 @@ FORGIVEN_AFTER_S: Final = 10.0
 OVERSLEPT_S: Final = 5.0
 # News come by the thousand in a crowd; liveness is no more urgent for that.
 TEND_EVERY_S: Final = 0.1
+# Two instants that differ by a rounding error must not be waited for in a busy loop.
+SHORTEST_WAIT_S: Final = 0.001
 
 
 class TunnelPool:
@@ -117,8 +118,7 @@ class TunnelPool:
                 self._standing.start_drain(tunnel, self._tunnels)
         if not wanted:
             self._go_down(Transient(ConditionKind.NO_READY_POD, "No pod is ready."))
-            return
-        if len(self._ejected) == len(wanted):
+        elif len(self._ejected) == len(wanted):
             self._go_down(self._ejected.cause)
         self.retry_now()
 
@@ -159,15 +159,15 @@ class TunnelPool:
             # A crowd: those in line for a tunnel of their own would not get one either.
             self._serve_line(may_share=True)
             seen = selection.survey(self._tunnels, self._ejected, now, owner)
-        tunnel = seen.unused or (None if has_room else seen.shared)
+        tunnel = seen.best(owner, may_share=not has_room)
         if tunnel is not None and not self._demand:
             tunnel.streams.open(owner)
-            is_short = self._demand.is_short(seen, now)
+            # The peer's reply may be late before anything else is due.
+            is_news = self._demand.is_short(seen, now) or tunnel.next_at() < self._due_at
         else:
             self._demand.join(owner, now)
-            is_short = True
-        # The peer's reply may be late by then; later openings find that deadline set.
-        if is_short or now + LATE_REPLY_S < self._due_at:
+            is_news = True
+        if is_news:
             self._wakeup.set()
 
     def withdraw(self, owner: StreamOwner) -> None:
@@ -195,7 +195,7 @@ class TunnelPool:
         """Wait for news or the next deadline, for the latter no shorter than until `not_before`."""
         now = self._clock()
         self._due_at = min(max(self._next_at(now), not_before), self.dials.next_at())
-        await self._wakeup.wait(max(self._due_at - now, 0.0))
+        await self._wakeup.wait(max(self._due_at - now, SHORTEST_WAIT_S))
         if self._clock() > self._due_at + OVERSLEPT_S:
             suspicion.doubt_all(self._tunnels, self._clock())
 
@@ -246,8 +246,6 @@ class TunnelPool:
         able = sum(not tunnel.is_spent for tunnel in self._tunnels)
         for tunnel in self._idle()[: max(able - self._demand.limit, 0)]:
             tunnel.close()
-
-    # Dialling.
 
     def _start_dials(self, tasks: anyio.abc.TaskGroup) -> None:
         if not self._endpoints or not self.dials.is_due(bool(self._demand)):
@@ -342,9 +340,11 @@ class TunnelPool:
     def _serve_line(self, may_share: bool = False) -> None:
         while self._demand:
             now = self._clock()
-            seen = selection.survey(self._tunnels, self._ejected, now)
+            owner = self._demand.first()
+            seen = selection.survey(self._tunnels, self._ejected, now, owner)
             is_sharing = may_share or not self._demand.is_patient(now)
-            tunnel = seen.unused or (seen.shared if is_sharing else None)
+            tunnel = seen.best(owner, may_share=is_sharing)
             if tunnel is None:
                 return
-            tunnel.streams.open(self._demand.serve())
+            self._demand.leave(owner)
+            tunnel.streams.open(owner)

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from llmgwd.cluster.pods import Endpoint
     from llmgwd.relay.route import StreamOwner
@@ -18,7 +18,7 @@ class Survey(NamedTuple):
     """One look at all tunnels: made for each stream, so it is one loop and no more."""
 
     unused: Tunnel | None
-    """The best one that carries nothing anyone waits for: see `_rank`."""
+    """One that carries nothing anyone waits for."""
     shared: Tunnel | None
     """The least loaded one that takes another stream."""
     ready: int
@@ -34,6 +34,15 @@ class Survey(NamedTuple):
     is_shared: bool
     """Does any tunnel carry several?"""
 
+    def best(self, owner: StreamOwner, *, may_share: bool) -> Tunnel | None:
+        """Choose what carries the stream: an unused one, unless only the avoided pod has one."""
+        unused, shared = self.unused, self.shared
+        if unused is None:
+            return shared if may_share else None
+        if shared is not None and shared.endpoint.pod != owner.avoided_pod:
+            return shared if unused.endpoint.pod == owner.avoided_pod else unused
+        return unused
+
 
 def survey(
     tunnels: Iterable[Tunnel],
@@ -41,49 +50,51 @@ def survey(
     now: float,
     owner: StreamOwner | None = None,
 ) -> Survey:
-    """Look at all tunnels, for this owner's stream if there is one."""
+    """Look at all tunnels, for a stream of this owner, which may prefer a pod or avoid one.
+
+    The pod with the fewest streams comes first. Among equals the preferred one: what it keeps in
+    memory for this client (a session, a cache) is worth more than an even spread.
+    """
+    preferred_pod = None if owner is None else owner.preferred_pod
+    avoided_pod = None if owner is None else owner.avoided_pod
     load_of_pod: dict[str, int] = {}
     unused: list[Tunnel] = []
-    shared: Tunnel | None = None
+    shared: list[Tunnel] = []
     able = load = 0
     is_shared = False
     for tunnel in tunnels:
         count = tunnel.streams.load
-        pod = tunnel.endpoint.pod
-        load_of_pod[pod] = load_of_pod.get(pod, 0) + count
-        is_shared = is_shared or count > 1
+        if count:
+            pod = tunnel.endpoint.pod
+            load_of_pod[pod] = load_of_pod.get(pod, 0) + count
+            is_shared = is_shared or count > 1
         if tunnel.is_spent:
             continue
         able += 1
         load += count
         if tunnel.liveness.is_doubted(now) or (ejected and tunnel.endpoint in ejected):
             continue
-        if count == 0:
-            unused.append(tunnel)
-        elif shared is None or _burden(tunnel) < _burden(shared):
-            shared = tunnel
-    best = unused[0] if unused else None
-    if len(unused) > 1:
-        best = min(unused, key=lambda each: _rank(each, load_of_pod, owner))
-    return Survey(best, shared, len(unused), able, load, is_shared)
+        (shared if count else unused).append(tunnel)
 
+    def cost_unused(tunnel: Tunnel) -> tuple[bool, int, bool, bool]:
+        pod = tunnel.endpoint.pod
+        streams = load_of_pod.get(pod, 0)
+        return pod == avoided_pod, streams, pod != preferred_pod, not tunnel.is_idle
 
-def _rank(
-    tunnel: Tunnel, load_of_pod: Mapping[str, int], owner: StreamOwner | None
-) -> tuple[bool, bool, int, bool]:
-    """Any other pod before the one that has just failed this request; then an idle tunnel, at the
-    pod with the fewest streams. Among equals the pod that served this client last: sessions
-    (MCP's, say) and caches live in a pod's memory.
-    """
-    pod = tunnel.endpoint.pod
-    avoided = owner.avoided_pod if owner is not None else None
-    preferred = owner.preferred_pod if owner is not None else None
-    return pod == avoided, not tunnel.streams.is_idle, load_of_pod[pod], pod != preferred
+    def cost_shared(tunnel: Tunnel) -> tuple[bool, bool, int, bool]:
+        pod = tunnel.endpoint.pod
+        # One whose reading is stopped for a lagging reader comes last.
+        is_stopped = tunnel.is_read_paused
+        return pod == avoided_pod, is_stopped, tunnel.streams.load, pod != preferred_pod
 
-
-def _burden(tunnel: Tunnel) -> tuple[bool, int]:
-    """A tunnel whose reading is stopped for a lagging reader comes last."""
-    return tunnel.is_read_paused, tunnel.streams.load
+    return Survey(
+        min(unused, key=cost_unused, default=None),
+        min(shared, key=cost_shared, default=None) if not unused or avoided_pod else None,
+        len(unused),
+        able,
+        load,
+        is_shared,
+    )
 
 
 def can_carry(tunnel: Tunnel, ejected: Collection[Endpoint], now: float) -> bool:

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from llmgwctl.wire import ConditionKind, UpgradeKind
-from llmgwd.cluster.pods import Endpoint
-from llmgwd.cluster.upgrade import Upgraded
+from llmgwctl.wire import ConditionKind
 from llmgwd.protocol import spdy
+from llmgwd.tunnel.spdy.pressure import SHARED_GRACE_S
 from llmgwd.tunnel.spdy.streams import VERDICT_GRACE_S
 from llmgwd.tunnel.stream import failure_from_text
-from llmgwd.tunnel.tunnel import Tunnel
-
-if TYPE_CHECKING:
-    from llmgwd.errors import LlmgwError
-    from llmgwd.relay.route import Stream
+from support.tunnel_peer import Peer
 
 pytestmark = pytest.mark.anyio
 
@@ -35,110 +29,6 @@ BROKEN = (
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-class Wire(asyncio.Transport):
-    """A transport that keeps what is written to it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = b""
-        self.is_open = True
-
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None: ...
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
-
-    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
-        self.written += bytes(data)
-
-    def is_closing(self) -> bool:
-        return not self.is_open
-
-    def pause_reading(self) -> None: ...
-
-    def resume_reading(self) -> None: ...
-
-    def close(self) -> None:
-        self.is_open = False
-
-    def abort(self) -> None:
-        self.is_open = False
-
-
-class Owner:
-    """Notes what becomes of its stream."""
-
-    is_demand = True
-    preferred_pod = None
-    avoided_pod = None
-
-    def __init__(self) -> None:
-        self.fate = ""
-        self.is_over = asyncio.Event()
-        self.cause: LlmgwError | None = None
-        self.received = b""
-        self.stream: Stream | None = None
-
-    def unsent(self) -> bytes:
-        return b"GET / HTTP/1.1\r\n\r\n"
-
-    def stream_opened(self, stream: Stream) -> None:
-        self.stream = stream
-
-    def stream_data(self, payload: bytes) -> None:
-        self.received += payload
-
-    def stream_ended(self) -> None:
-        self.fate = "ended"
-        self.is_over.set()
-
-    def stream_failed(self, cause: LlmgwError, is_unreceived: bool) -> None:
-        self.fate = "unreceived" if is_unreceived else "failed"
-        self.cause = cause
-
-    def unread_bytes(self) -> int:
-        return 0
-
-    def pause_sending(self) -> None: ...
-
-    def resume_sending(self) -> None: ...
-
-
-class Peer:
-    """A tunnel, and the server's side of it in frames. The first stream's ids are 1 and 3."""
-
-    def __init__(self) -> None:
-        self.wire = Wire()
-        self.encoder = spdy.Encoder()
-        self.tunnel = Tunnel(Endpoint("litellm", "litellm-0", "u", 4000), UpgradeKind.SPDY, _ignore)
-        self.tunnel.adopt(Upgraded(self.wire, b"", UpgradeKind.SPDY))
-
-    def open(self) -> Owner:
-        owner = Owner()
-        self.tunnel.open(owner)
-        return owner
-
-    def say(self, *frames: bytes) -> None:
-        said = b"".join(frames)
-        self.tunnel.get_buffer(len(said))[: len(said)] = said
-        self.tunnel.buffer_updated(len(said))
-
-    def accept(self, first_id: int = 1) -> None:
-        self.say(self.encoder.syn_reply(first_id), self.encoder.syn_reply(first_id + 2))
-
-    def reset(self, first_id: int = 1) -> None:
-        cancel = spdy.STATUS_CANCEL
-        self.say(self.encoder.rst_stream(first_id + 2, cancel))
-        self.say(self.encoder.rst_stream(first_id, cancel))
-
-    async def heard(self) -> list[spdy.Frame]:
-        """What we said so far."""
-        await asyncio.sleep(0)
-        return spdy.Decoder().feed(self.wire.written)
-
-
-def _ignore(_: object) -> None: ...
 
 
 async def test_a_pair_of_streams_and_the_first_bytes_leave_together() -> None:
@@ -304,3 +194,32 @@ async def test_bytes_of_a_stream_that_is_gone_touch_nobody() -> None:
 def test_only_a_dial_error_before_the_first_byte_proves_anything(has_answered: bool) -> None:
     assert failure_from_text(REFUSED, has_answered)[1] is not has_answered
     assert failure_from_text(BROKEN, has_answered)[1] is False
+
+
+async def test_a_stalled_reader_is_not_cut_for_a_stream_that_no_one_waits_for() -> None:
+    peer = Peer()
+    ending, stalled = peer.open(), peer.open()
+    peer.accept()
+    peer.accept(5)
+    assert ending.stream is not None
+    assert stalled.stream is not None
+    ending.stream.discard()
+
+    stalled.stream.pause()
+    peer.say(spdy.data_frame(7, bytes(100_000)))
+    await asyncio.sleep(2 * SHARED_GRACE_S)
+
+    assert peer.tunnel.is_read_paused
+    assert stalled.fate == ""
+
+
+async def test_an_end_is_reported_once_even_if_the_tunnel_is_lost_right_after() -> None:
+    peer = Peer()
+    owner = peer.open()
+    peer.accept()
+
+    peer.say(spdy.data_frame(3, b"all", fin=True))
+    peer.tunnel.connection_lost(ConnectionResetError())
+
+    assert owner.received == b"all"
+    assert owner.fates == ["ended"]

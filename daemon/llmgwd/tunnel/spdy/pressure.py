@@ -86,7 +86,7 @@ class SharedReading:
 
     def settle(self) -> None:
         """Stop reading while a reader lags: at once if it is alone, past its backlog if not."""
-        is_shared = len(self._streams) > 1
+        is_shared = self._is_shared()
         laggards = self._laggards(is_shared) if self.lagging else []
         self._set_reading(not laggards)
         if self._grace is not None and not (laggards and is_shared):
@@ -98,6 +98,10 @@ class SharedReading:
         if self._grace is not None:
             self._grace.cancel()
             self._grace = None
+
+    def _is_shared(self) -> bool:
+        """Streams whose answer no one waits for are no neighbours: their ends may come late."""
+        return sum(stream.owner is not None for stream in self._streams.values()) > 1
 
     def _laggards(self, is_shared: bool) -> list[SpdyStream]:
         most = SHARED_BACKLOG_BYTES if is_shared else -1
@@ -113,8 +117,7 @@ class SharedReading:
         """Cut the laggards that stand still; those that read on get another while."""
         self._grace = None
         for stream in self._laggards(is_shared=True):
-            is_alone = len(self._streams) == 1
-            if not is_alone and stream.lag is not None:
+            if self._is_shared() and stream.lag is not None:
                 read_bytes = stream.lag.unread_bytes - _unread_bytes(stream)
                 if read_bytes < SHARED_PACE_BYTES:
                     self._cut(stream)

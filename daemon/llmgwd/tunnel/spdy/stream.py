@@ -5,10 +5,13 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
+from llmgwd.tunnel.spdy import stream_end
 from llmgwd.tunnel.spdy.stream_end import Data, Error
+from llmgwd.tunnel.stream import MAX_ERROR_TEXT_BYTES, failure_from_text
 
 if TYPE_CHECKING:
     from llmgwd.cluster.pods import Endpoint
+    from llmgwd.errors import LlmgwError
     from llmgwd.relay.route import StreamOwner
     from llmgwd.tunnel.spdy.pressure import Lag
     from llmgwd.tunnel.spdy.streams import SpdyStreams
@@ -51,6 +54,16 @@ class SpdyStream:
         self.end_due_at = inf
         self.discarded_bytes = 0
         self.lag: Lag | None = None
+
+    def add_words(self, payload: bytes) -> None:
+        """Words came on the error stream."""
+        self.error = stream_end.speak(self.error)
+        self.error_text = (self.error_text + payload)[:MAX_ERROR_TEXT_BYTES]
+
+    def failure(self) -> tuple[LlmgwError, bool]:
+        """Return what those words mean, and whether they prove that no one received a byte."""
+        text = self.error_text.decode(errors="replace").strip()
+        return failure_from_text(text, stream_end.has_answered(self.data))
 
     @property
     def error_id(self) -> int:

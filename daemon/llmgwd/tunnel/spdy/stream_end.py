@@ -21,11 +21,11 @@ that sends less again.
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import IntEnum, StrEnum
 from typing import Final
 
 
-class Data(Enum):
+class Data(StrEnum):
     """The peer's half of the data stream."""
 
     OPENING = "opening"  # no word of the peer yet
@@ -38,7 +38,7 @@ class Data(Enum):
     REFUSED = "refused"  # reset before it was accepted
 
 
-class Event(Enum):
+class Event(StrEnum):
     """What the peer says of the data stream."""
 
     REPLY = "reply"
@@ -47,7 +47,7 @@ class Event(Enum):
     RST = "rst"
 
 
-class Error(Enum):
+class Error(IntEnum):
     """The error stream."""
 
     SILENT = 0  # no word, and open
@@ -56,7 +56,7 @@ class Error(Enum):
     TOLD = 3  # words, and ended
 
 
-class Verdict(Enum):
+class Verdict(StrEnum):
     WAIT = "wait"
     GRACE = "wait, but not for long"
     ENDED = "ended"
@@ -118,7 +118,7 @@ _ENDED: Final = {Error.SILENT: Error.OVER, Error.SPEAKING: Error.TOLD}
 
 def judge(data: Data, error: Error, *, is_grace_over: bool = False) -> Verdict:
     """Say how the connection ended. After the grace, an open error stream counts as ended."""
-    return _VERDICTS[data][(end(error) if is_grace_over else error).value]
+    return _VERDICTS[data][end(error) if is_grace_over else error]
 
 
 def is_open(data: Data) -> bool:

@@ -20,7 +20,6 @@ from llmgwd.tunnel.spdy.opening import Openings, data_frames
 from llmgwd.tunnel.spdy.pressure import SharedReading
 from llmgwd.tunnel.spdy.stream import SpdyStream
 from llmgwd.tunnel.spdy.stream_end import Event, Verdict
-from llmgwd.tunnel.stream import MAX_ERROR_TEXT_BYTES, failure_from_text
 
 if TYPE_CHECKING:
     from llmgwd.relay.route import StreamOwner
@@ -104,7 +103,7 @@ class SpdyStreams:
         if self._tunnel.is_closed or stream.is_finished or stream.number not in self._streams:
             return
         stream.is_finished = True
-        self._framing.write(spdy.data_head(stream.data_id, 0, fin=True))
+        self._framing.write_later(spdy.data_head(stream.data_id, 0, fin=True))
         if not stream_end.is_open(stream.data):
             self._expect_end(stream)
         self._settle(stream)
@@ -129,8 +128,6 @@ class SpdyStreams:
         self._is_clean = False
         self._remove(stream)
 
-    # Frames.
-
     def feed(self, chunk: memoryview | bytes) -> bool:
         self._budget.refill(self._loop.time())
         self._take_frames(self._decoder.feed(self._framing.feed(chunk)))
@@ -143,36 +140,41 @@ class SpdyStreams:
         data_id, payloads = 0, list[bytes]()
         for frame in frames:
             if isinstance(frame, spdy.Data):
-                if frame.stream_id != data_id:
-                    self._take_data(data_id, payloads)
-                    data_id, payloads = frame.stream_id, []
-                payloads.append(frame.payload)
-                if frame.fin:
+                if payloads and frame.stream_id != data_id:
                     self._take_data(data_id, payloads)
                     payloads = []
-                    self._take_end(frame.stream_id, Event.FIN)
-            else:
+                data_id = frame.stream_id
+                if frame.payload:
+                    payloads.append(frame.payload)
+                if not frame.fin:
+                    continue
+            if payloads:
                 self._take_data(data_id, payloads)
                 payloads = []
+            if isinstance(frame, spdy.Data):
+                self._take_end(data_id, Event.FIN)
+            else:
                 self._take_control(frame)
-        self._take_data(data_id, payloads)
+        if payloads:
+            self._take_data(data_id, payloads)
 
     def _find(self, stream_id: int) -> SpdyStream | None:
         """Ours are odd; both streams of a pair lead to it."""
         return self._streams.get(stream_id >> 2) if stream_id & 1 else None
 
     def _take_data(self, stream_id: int, payloads: list[bytes]) -> None:
-        stream = self._find(stream_id) if payloads else None
-        payload = payloads[0] if len(payloads) == 1 else b"".join(payloads)
-        if stream is None or not payload:
+        stream = self._find(stream_id)
+        if stream is None:
             return
+        payload = payloads[0] if len(payloads) == 1 else b"".join(payloads)
         if stream_id == stream.error_id:
-            stream.error = stream_end.speak(stream.error)
-            stream.error_text = (stream.error_text + payload)[:MAX_ERROR_TEXT_BYTES]
+            stream.add_words(payload)
         elif not stream_end.is_open(stream.data):
             return
         elif stream.owner is None:
-            self._drop(stream, payload)
+            stream.discarded_bytes += len(payload)
+            if stream.discarded_bytes > DISCARD_LIMIT_BYTES:
+                self.reset(stream)
         else:
             if stream.data is not stream_end.Data.ANSWERING:
                 stream.data = stream_end.step(stream.data, Event.BYTES)
@@ -180,11 +182,6 @@ class SpdyStreams:
             if stream.lag is not None:
                 stream.lag.backlog_bytes += len(payload)
                 self.pressure.settle()
-
-    def _drop(self, stream: SpdyStream, payload: bytes) -> None:
-        stream.discarded_bytes += len(payload)
-        if stream.discarded_bytes > DISCARD_LIMIT_BYTES:
-            self.reset(stream)
 
     def _take_control(self, frame: spdy.Frame) -> None:
         if isinstance(frame, spdy.SynReply):
@@ -245,16 +242,24 @@ class SpdyStreams:
             return
         stream.is_judged = True
         if verdict is Verdict.ENDED:
-            if stream.owner is not None:
-                stream.owner.stream_ended()
-            self._settle(stream)
+            self._end_well(stream)
         elif verdict is Verdict.FAILED_IN_WORDS:
-            text = stream.error_text.decode(errors="replace").strip()
-            has_answered = stream_end.has_answered(stream.data)
-            self._end_badly(stream, *failure_from_text(text, has_answered))
+            self._end_badly(stream, *stream.failure())
         else:
             is_unreceived = verdict is Verdict.NEVER_ACCEPTED
             self._end_badly(stream, _lost("The pod's connection was reset."), is_unreceived)
+
+    def _end_well(self, stream: SpdyStream) -> None:
+        """The owner is let go first: no end of the tunnel may reach it after its own."""
+        owner = stream.owner
+        self._disown(stream)
+        self.pressure.resume(stream)
+        if owner is not None:
+            owner.stream_ended()
+        self.finish(stream)
+        self._settle(stream)
+        if stream.number in self._streams:
+            self._tunnel.changed()
 
     def _end_badly(self, stream: SpdyStream, cause: LlmgwError, is_unreceived: bool) -> None:
         owner = stream.owner
@@ -309,8 +314,6 @@ class SpdyStreams:
 
     def _owners(self) -> list[StreamOwner]:
         return [each.owner for each in self._streams.values() if each.owner is not None]
-
-    # As the streams of a tunnel.
 
     def ping(self) -> None:
         self._budget.grant(_PONG_UNITS)
