@@ -21,6 +21,7 @@ from llmgwd.control.api import ControlServer
 from llmgwd.control.endpoints.table import TABLE
 from llmgwd.control.metrics_port import offer_metrics
 from llmgwd.forwards.manager import DRAIN_S, ForwardManager
+from llmgwd.service import desktop
 from llmgwd.service.notify import Notifier
 from llmgwd.system.folders import state_folder
 from llmgwd.system.limits import forbid_dumps
@@ -113,6 +114,10 @@ class Daemon:
                     if self._config.metrics is not None:
                         offer = partial(offer_metrics, self.manager, self._config.metrics)
                         tasks.start_soon(keep, "the metrics port", offer)
+                    if desktop.is_available():
+                        sender = desktop.Desktop(lambda: self.manager.config.notify)
+                        told = desktop.Notifications(self.manager, sender.send)
+                        tasks.start_soon(keep, "desktop notifications", told.run)
                     if self._beside is not None:
                         tasks.start_soon(self._beside, self.manager)
                     await self._await_end(received)

@@ -69,6 +69,7 @@ def _build(file: schema.File, path: str) -> Config:
         gateway=_gateway(file.gateway, folder),
         metrics=_metrics(file.metrics),
         log_level=file.log.level,
+        notify=file.notify,
     )
 
 

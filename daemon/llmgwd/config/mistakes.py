@@ -39,6 +39,7 @@ ALLOWED: Final[Mapping[str, str]] = {
     "forward.allow": '"anyone", or a list of users such as ["caddy"]',
     "forward.hosts": 'a list of host names without ports, such as ["gateway.example.net"]',
     "forward.origins": 'a list of origins such as ["app://chat.example"] or ["https://example.net"]',
+    "notify": "true or false",
     "gateway": "a table that begins with [gateway]",
     "gateway.key": (
         'exactly one of env = "NAME", file = "PATH", command = ["PROGRAM", …] '

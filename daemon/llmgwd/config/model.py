@@ -123,6 +123,7 @@ class Config:
     gateway: GatewayConfig = field(default_factory=GatewayConfig)
     metrics: MetricsConfig | None = None
     log_level: str = "info"
+    notify: bool = True
 
 
 def localhost(port: int) -> tuple[ListenAddress, ...]:

@@ -63,6 +63,7 @@ class LogTable(_Strict):
 
 
 class File(_Strict):
+    notify: bool = True
     forward: list[ForwardTable] | None = None
     gateway: GatewayTable = msgspec.field(default_factory=GatewayTable)
     metrics: MetricsTable = msgspec.field(default_factory=MetricsTable)

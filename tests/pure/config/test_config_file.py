@@ -146,7 +146,7 @@ MISTAKES = {
     ),
     "forwrd = 1": (
         ':1: forwrd is not allowed; did you mean "forward"? '
-        "allowed here: forward, gateway, log, metrics"
+        "allowed here: forward, gateway, log, metrics, notify"
     ),
     "[[forward]]\nport = true": (
         ":2: forward[1].port is true; "

@@ -25,7 +25,7 @@ def test_its_defaults_are_those_that_hold_without_a_file() -> None:
 
 
 def _keys() -> list[str]:
-    return [f"{table.strip('[]')}.{key}" for table, key, _ in _rows()]
+    return [f"{table.strip('[]')}.{key}".removeprefix(".") for table, key, _ in _rows()]
 
 
 def _defaults() -> dict[str, dict[str, str]]:
