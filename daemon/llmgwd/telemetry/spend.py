@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -27,10 +28,22 @@ ROWS_A_DAY: Final = 200
 WRITE_EVERY_S: Final = 10.0
 MAX_FILE_BYTES: Final = 8 * 1024 * 1024
 UNNAMED: Final = "(unnamed)"
+# Paths of model calls, whatever they are mounted under. Of a streamed answer the gateway names
+# neither model nor cost, and yet it costs: it must count among those whose cost is not known.
+_CALLS: Final = re.compile(
+    r"/(chat/completions|completions|messages|responses|embeddings|rerank|images/\w+|audio/\w+)$"
+)
 
 _log = structlog.get_logger()
 
 _Key = tuple[str, str, str]  # day, forward, model
+
+
+def _is_model_call(record: RequestRecord) -> bool:
+    if record["cost"] is not None or record["model"] is not None:
+        return True
+    is_answered = record["status"] is not None and record["status"] < 300
+    return record["method"] == "POST" and is_answered and bool(_CALLS.search(record["path"]))
 
 
 class Spend:
@@ -44,8 +57,8 @@ class Spend:
             self._rows = {_key(row): row for row in _read(self._path)}
 
     def add(self, record: RequestRecord) -> None:
-        """Count a request that the gateway answered, where it named a model or a cost."""
-        if record["model"] is None and record["cost"] is None:
+        """Count a call of a model that the gateway answered, whether it named the cost or not."""
+        if not _is_model_call(record):
             return
         day = record["time"][:10]
         key = (day, record["forward"], record["model"] or UNNAMED)

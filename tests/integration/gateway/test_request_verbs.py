@@ -57,7 +57,7 @@ def test_a_call_leaves_a_record_that_is_shown_and_counted(daemon: RunningDaemon)
     assert messages["cost"] is None
     assert table.splitlines()[-1].startswith("2 requests, 0 failed, ")
     assert usage.returncode == 0, usage.stderr
-    assert ", known for 1 of " in usage.stdout
+    assert ", known for 1 of 2 requests" in usage.stdout
     assert MASTER not in table + usage.stdout + usage.stderr
     assert "hidden" not in table
 
