@@ -235,7 +235,9 @@ def _wait_until_served(process: subprocess.Popen[bytes], port: int) -> tuple[flo
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as one:
             bound_s = bound_s or time.monotonic() - start
             one.settimeout(5)
-            one.sendall(b"GET /health/liveliness HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n")
+            one.sendall(
+                b"GET /health/liveliness HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+            )
             if one.recv(100).startswith(b"HTTP/1.1 200"):
                 return bound_s, time.monotonic() - start
         if process.poll() is not None or time.monotonic() > start + START_S:
