@@ -39,7 +39,7 @@ class Client:
             self.path, "GET", with_query(ApiPath.HEALTH, {"forward": forward}), b"", self.timeout_s
         )
         if answer.status not in (200, 503):
-            raise refusal(answer)
+            raise error_of(answer)
         health: Health = _decode(answer.body)
         return health
 
@@ -98,8 +98,8 @@ class Client:
         """
         target = with_query(path, query or {})
         with transport.LineStream(self.path, target, self.timeout_s) as stream:
-            if stream.refusal is not None:
-                raise refusal(stream.refusal)
+            if stream.error_answer is not None:
+                raise error_of(stream.error_answer)
             for line in stream.lines(timeout_s, until):
                 if line:
                     yield _decode(line)
@@ -116,7 +116,7 @@ def with_query(path: str, query: Mapping[str, object]) -> str:
     return f"{path}?{'&'.join(pairs)}" if pairs else path
 
 
-def refusal(answer: transport.Answer) -> Refused | Unreachable:
+def error_of(answer: transport.Answer) -> Refused | Unreachable:
     """Make the exception for an answer other than 200."""
     try:
         error = json.loads(answer.body)["error"]
@@ -138,7 +138,7 @@ def refusal(answer: transport.Answer) -> Refused | Unreachable:
 
 def _payload(answer: transport.Answer) -> Any:
     if answer.status != 200:
-        raise refusal(answer)
+        raise error_of(answer)
     return _decode(answer.body)
 
 

@@ -66,15 +66,15 @@ class LineStream:
     """An answer without an end, line by line. Close it, or use it as a context."""
 
     def __init__(self, path: str, target: str, timeout_s: float | None = TIMEOUT_S) -> None:
-        """Ask, and read the head; of an error, `refusal` has the whole answer."""
+        """Ask, and read the head; of an error, `error_answer` has the whole answer."""
         self._connection = _connect(path, timeout_s)
         try:
             _send(self._connection, _head("GET", target, b""))
             self.status, self.headers, self._rest = _read_head(self._connection)
-            self.refusal: Answer | None = None
+            self.error_answer: Answer | None = None
             if self.status != 200:
                 body = _read_body(self._connection, self.headers, self._rest)
-                self.refusal = Answer(self.status, self.headers, body)
+                self.error_answer = Answer(self.status, self.headers, body)
         except TimeoutError as error:
             self._connection.close()
             raise _hangs(self._connection, timeout_s) from error

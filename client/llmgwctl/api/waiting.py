@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from llmgwctl.api.forward_choice import choose
 from llmgwctl.errors import ClientError, NeedsPerson, NotRunning
-from llmgwctl.rules.visible import visible
+from llmgwctl.rules.visible_conditions import visible
 from llmgwctl.wire import SERVING_STATES, EventKind, State
 
 if TYPE_CHECKING:

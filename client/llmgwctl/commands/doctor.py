@@ -11,7 +11,7 @@ from llmgwctl.api.forward_choice import choose, choose_gateway
 from llmgwctl.cli.arguments import prints_colour
 from llmgwctl.doctor.claude import models_asked_for
 from llmgwctl.doctor.machine import check_service
-from llmgwctl.doctor.report import exit_status, line, verdict
+from llmgwctl.doctor.report import exit_status, line, summary
 from llmgwctl.doctor.shell import check_shell
 from llmgwctl.doctor.standalone import examine
 from llmgwctl.doctor.surroundings import look
@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(line(check, terminal), flush=True)
         checks.append(check)
     if not arguments.json:
-        print(f"\n{verdict(checks)}")
+        print(f"\n{summary(checks)}")
     return exit_status(checks)
 
 

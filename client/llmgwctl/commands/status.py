@@ -55,10 +55,10 @@ def run(arguments: argparse.Namespace) -> int:
         _print_json(status, chosen)
     else:
         _print_text(status, chosen, arguments)
-    return verdict(status["forwards"] if chosen is None else chosen)
+    return exit_status(status["forwards"] if chosen is None else chosen)
 
 
-def verdict(forwards: list[ForwardStatus]) -> int:
+def exit_status(forwards: list[ForwardStatus]) -> int:
     """Give the exit status; a forward stopped by the user counts only where all are stopped."""
     wanted = [each for each in forwards if each["state"] != State.STOPPED]
     if any(each["state"] == State.BLOCKED for each in wanted):
@@ -100,4 +100,4 @@ def _print_short(client: Client, arguments: argparse.Namespace) -> int:
     if arguments.forward:
         forwards = [choose(status, arguments.forward)]
     print(short(forwards, terminal))
-    return verdict(forwards)
+    return exit_status(forwards)

@@ -50,7 +50,7 @@ def _details(check: CheckStatus, terminal: Terminal) -> list[str]:
     return [*found, f"    remedy  {terminal.paint(remedy, BOLD)}"] if remedy else found
 
 
-def verdict(checks: Iterable[CheckStatus]) -> str:
+def summary(checks: Iterable[CheckStatus]) -> str:
     """Sum up in one line."""
     counts = Counter(check["state"] for check in checks)
     failed = counts[CheckState.FAILED] + counts[CheckState.NEEDS_PERSON]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmgwctl.rules.conditions import RULES, Layer
-from llmgwctl.rules.visible import visible
+from llmgwctl.rules.visible_conditions import visible
 from llmgwctl.show.table import active, destination, local, problem, retry
 from llmgwctl.show.terminal import (
     BOLD,

@@ -13,7 +13,7 @@ import tty
 from collections import deque
 from typing import TYPE_CHECKING
 
-from llmgwctl.api.client import refusal, with_query
+from llmgwctl.api.client import error_of, with_query
 from llmgwctl.api.forward_choice import choose
 from llmgwctl.api.transport import LineStream
 from llmgwctl.errors import NotRunning, Unreachable, UsageError
@@ -92,8 +92,8 @@ class _View:
 
     def _connect(self) -> None:
         stream = LineStream(self._client.path, with_query(ApiPath.EVENTS, {"since_s": _PAST_S}))
-        if stream.refusal is not None:
-            raise refusal(stream.refusal)
+        if stream.error_answer is not None:
+            raise error_of(stream.error_answer)
         # The answer holds the past too, also after a restart of the daemon.
         self._events.clear()
         self._stream = stream

@@ -6,7 +6,7 @@ To fit the terminal, words are abbreviated, then cells cut, and at last whole co
 from __future__ import annotations
 
 from llmgwctl.rules.timestamps import seconds_of
-from llmgwctl.rules.visible import visible
+from llmgwctl.rules.visible_conditions import visible
 from llmgwctl.show.columns import Column, draw, total, widths
 from llmgwctl.show.terminal import (
     BOLD,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import anyio
 import structlog
 
-from llmgwctl.rules.visible import visible
+from llmgwctl.rules.visible_conditions import visible
 from llmgwctl.wire import SERVING_STATES, EventKind, State
 from llmgwd.system.wakeup import Wakeup
 

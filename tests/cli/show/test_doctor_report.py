@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llmgwctl.doctor.report import exit_status, line, verdict
+from llmgwctl.doctor.report import exit_status, line, summary
 from llmgwctl.show.terminal import Terminal
 from llmgwctl.wire import CheckState, CheckStatus
 from support import golden
@@ -54,7 +54,7 @@ CHECKS = [
 def test_the_doctors_lines_match_their_golden_file(style: str) -> None:
     chosen = Terminal(is_coloured=style == "colour", is_ascii=style == "ascii")
 
-    text = "\n".join(line(each, chosen) for each in CHECKS) + f"\n{verdict(CHECKS)}\n"
+    text = "\n".join(line(each, chosen) for each in CHECKS) + f"\n{summary(CHECKS)}\n"
 
     assert text == (golden.FOLDER / f"doctor-{style}.txt").read_text()
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmgwctl.commands.status import verdict
+from llmgwctl.commands.status import exit_status
 from llmgwctl.rules.timestamps import seconds_of
 from llmgwctl.service.state import ServiceState, explain, of_launchd, of_systemd
 from llmgwctl.show.forward import daemon_line, layers
@@ -159,7 +159,7 @@ def test_what_only_follows_from_another_condition_is_not_shown() -> None:
     ],
 )
 def test_the_exit_status_says_whether_a_person_must_act(name: str, expected: int) -> None:
-    assert verdict(VIEWS[name]["forwards"]) == expected
+    assert exit_status(VIEWS[name]["forwards"]) == expected
 
 
 def test_a_state_and_a_severity_newer_than_this_client_are_shown_as_they_are() -> None:
