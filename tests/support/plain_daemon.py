@@ -39,11 +39,15 @@ class PlainDaemon:
         self.records = [RequestRecords("litellm")]
         self.is_config_wrong = False
         self.is_broken = False
+        self.refreshed = 0
         self._watchers: set[Any] = set()
 
     @property
     def watchers(self) -> int:
         return len(self._watchers)
+
+    def refresh(self) -> None:
+        self.refreshed += 1
 
     def status(self) -> Status:
         if self.is_broken:

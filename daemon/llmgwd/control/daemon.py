@@ -26,6 +26,9 @@ class Daemon(Protocol):
     def config(self) -> Config:
         """What is in force: of the last reload that held no mistake."""
 
+    def refresh(self) -> None:
+        """Have asked again what is known for longer than a moment; waits for no answer."""
+
     def status(self) -> Status:
         """Give what is known right now; waits for nothing."""
 

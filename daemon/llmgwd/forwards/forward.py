@@ -103,7 +103,9 @@ class Forward:
         self.listeners = Listeners(
             forward.listen, sockets, self.relay, forward.allow, refused.add, self.changed
         )
-        self.health = Health(forward.probe, self.askable_route, self.changed, self._events.time)
+        self.health = Health(
+            forward.probe, self.askable_route, self.changed, self._events.time, counters.as_counters
+        )
         self._supervisor = Supervisor(self.changed, forward=forward.name)
         self.routes = RouteSet(self._route_maker(files), self._supervisor)
         self._serving_route: Route | None = None

@@ -27,10 +27,17 @@ AGAIN_S: Final = 0.5
 # A healthy gateway answers within milliseconds; after this long without a first answer it counts
 # as silent.
 FIRST_ANSWER_S: Final = 1.5
+# A forward that carried nothing for an hour is asked about rarely. Whoever reads its status then
+# has it asked again: what is shown is older than this, with its age, until the answer comes.
+UNUSED_AFTER_S: Final = 3600.0
+UNUSED_EVERY_S: Final = 120.0
+FRESH_S: Final = 10.0
 
 
 class Health:
-    """`route` gives the route to ask through, or None: nothing to ask now."""
+    """`route` gives the route to ask through, or None: nothing to ask now. `carried` gives what
+    has changed whenever the forward carried something since.
+    """
 
     def __init__(
         self,
@@ -38,12 +45,16 @@ class Health:
         route: Callable[[], Route | None],
         changed: Callable[[], None],
         time: Callable[[Timing, float], None],
+        carried: Callable[[], object],
     ) -> None:
         self.how = how
         self.result: ProbeResult = UNKNOWN
         self._route = route
         self._changed = changed
         self._time = time
+        self._carried = carried
+        self._carried_before: object = None
+        self._used_at = self._asked_at = anyio.current_time()
         self._wakeup = Wakeup()
         self._checked_at: str | None = None
         self._previous: ProbeResult | None = None
@@ -55,6 +66,11 @@ class Health:
             self.result, self._previous = UNKNOWN, None
             self._first_asked_at = anyio.current_time()
         self._wakeup.set()
+
+    def refresh(self) -> None:
+        """Ask again now if what is known is not fresh; waits for no answer."""
+        if anyio.current_time() - self._asked_at >= FRESH_S:
+            self.ask_now()
 
     def reconfigure(self, how: Probe) -> None:
         """Ask this way from now on; what the other way found says nothing about it."""
@@ -92,6 +108,7 @@ class Health:
     async def run(self) -> NoReturn:
         while True:
             await self._wakeup.wait(self._wait_s())
+            self._asked_at = anyio.current_time()
             route = self._route()
             if route is not None and self.how.kind is not ProbeKind.OFF:
                 await self._ask(route)
@@ -99,7 +116,15 @@ class Health:
     def _wait_s(self) -> float:
         if self._first_asked_at is not None and self.result.healthy is None:
             return AGAIN_S
-        return UNHEALTHY_EVERY_S if self.result.healthy is False else self.how.every_s
+        if self.result.healthy is False:
+            return UNHEALTHY_EVERY_S
+        return max(self.how.every_s, UNUSED_EVERY_S) if self._is_unused() else self.how.every_s
+
+    def _is_unused(self) -> bool:
+        carried, now = self._carried(), anyio.current_time()
+        if carried != self._carried_before:
+            self._carried_before, self._used_at = carried, now
+        return now - self._used_at >= UNUSED_AFTER_S
 
     async def _ask(self, route: Route) -> None:
         result = await probe(self.how, lambda: connect_through(route), previous=self._previous)

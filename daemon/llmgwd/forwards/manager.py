@@ -135,6 +135,10 @@ class ForwardManager:
 
     # What the control API asks.
 
+    def refresh(self) -> None:
+        for forward in self.forwards.values():
+            forward.health.refresh()
+
     def status(self) -> wire.Status:
         forwards = [forward_status(forward) for forward in self.forwards.values()]
         return {

@@ -42,10 +42,12 @@ def health_of(forwards: Sequence[ForwardStatus], state: str) -> Health:
 
 
 async def _status(daemon: Daemon, call: Call) -> Reply:
+    daemon.refresh()
     return Reply(daemon.status())
 
 
 async def _health(daemon: Daemon, call: Call) -> Reply:
+    daemon.refresh()
     name = call.query.get("forward")
     if name is None:
         status = daemon.status()
