@@ -63,7 +63,7 @@ class Owner:
     def fate(self) -> str:
         return self.fates[-1] if self.fates else ""
 
-    def unsent(self) -> bytes:
+    def unsent(self, pod: str | None) -> bytes:
         return b"GET / HTTP/1.1\r\n\r\n"
 
     def stream_opened(self, stream: Stream) -> None:

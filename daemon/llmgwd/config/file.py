@@ -6,7 +6,6 @@ A mistake says file and line, the key's path, what was found and what is allowed
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from llmgwd.config import key_source, schema, values
 from llmgwd.config.forward_table import forward
-from llmgwd.config.mistakes import ALLOWED, Mistake, Place, located
+from llmgwd.config.gateway_keys import read_key_source, with_keys
+from llmgwd.config.mistakes import Mistake, Place, located
 from llmgwd.config.model import (
     Config,
     ForwardConfig,
@@ -27,9 +27,6 @@ from llmgwd.errors import ConfigError
 
 if TYPE_CHECKING:
     from llmgwd.config.key_source import KeySource
-
-_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SECRET = re.compile(r"[a-z0-9][a-z0-9.-]*/[A-Za-z0-9._-]+")
 
 
 def read(path: str) -> Config:
@@ -62,11 +59,12 @@ def parse(text: str, path: str) -> Config:
 
 def _build(file: schema.File, path: str) -> Config:
     folder = os.path.dirname(os.path.abspath(path))
+    gateway = _gateway(file.gateway, folder)
     return Config(
         path=path,
         is_present=True,
-        forwards=_forwards(file.forward, folder),
-        gateway=_gateway(file.gateway, folder),
+        forwards=with_keys(_forwards(file.forward, folder), gateway, file),
+        gateway=gateway,
         metrics=_metrics(file.metrics),
         log_level=file.log.level,
         notify=file.notify,
@@ -84,27 +82,10 @@ def _forwards(tables: list[schema.ForwardTable] | None, folder: str) -> tuple[Fo
 
 
 def _gateway(table: schema.GatewayTable, folder: str) -> GatewayConfig:
-    if table.key is None:
-        return GatewayConfig()
-    return GatewayConfig(_key_source(table.key, Place("gateway.key"), folder))
-
-
-def _key_source(table: schema.KeyTable, place: Place, folder: str) -> KeySource:
-    given = [name for name in table.__struct_fields__ if getattr(table, name) is not None]
-    if len(given) != 1:
-        raise Mistake(place, given, ALLOWED["gateway.key"])
-    if table.env is not None:
-        values.check(place, "env", table.env, bool(_ENV_NAME.fullmatch(table.env)))
-        return key_source.Env(table.env)
-    if table.file is not None:
-        return key_source.File(values.file_path(table.file, folder))
-    if table.command is not None:
-        values.check(place, "command", table.command, bool(table.command))
-        return key_source.Command(tuple(table.command))
-    assert table.secret is not None
-    values.check(place, "secret", table.secret, bool(_SECRET.fullmatch(table.secret)))
-    name, _, entry = table.secret.partition("/")
-    return key_source.Secret(name, entry)
+    source: KeySource = key_source.DEFAULT
+    if table.key is not None:
+        source = read_key_source(table.key, Place("gateway.key"), folder)
+    return GatewayConfig(source, table.inject, tuple(table.forwards))
 
 
 def _metrics(table: schema.MetricsTable) -> MetricsConfig | None:

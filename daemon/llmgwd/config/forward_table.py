@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from llmgwd.config import values
+from llmgwd.config.gateway_keys import read_key_source
 from llmgwd.config.mistakes import ALLOWED, Mistake, Place
 from llmgwd.config.model import ClusterRoute, ForwardConfig, ListenAddress, Probe, ProbeKind
 from llmgwd.config.target import DEFAULT_TARGET, Target
@@ -40,6 +41,7 @@ def forward(table: ForwardTable, place: Place, folder: str) -> ForwardConfig:
         allow=values.allow(place, table.allow),
         hosts=values.hosts(place, table.hosts),
         origins=values.origins(place, table.origins),
+        key=None if table.key is None else read_key_source(table.key, place.under("key"), folder),
     )
 
 

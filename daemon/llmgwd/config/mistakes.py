@@ -13,6 +13,16 @@ _DURATION = 'a duration such as "30s", "500ms" or "2m"'
 _URL = 'an address such as "https://litellm.example.net"'
 
 # What is allowed at each key, for the end of the sentence "…; allowed: …".
+_KEY: Final = (
+    'exactly one of env = "NAME", file = "PATH", command = ["PROGRAM", …] '
+    'and secret = "NAME/KEY", in braces'
+)
+_KEY_SOURCES: Final = {
+    "env": "the name of an environment variable, in quotes",
+    "file": f"the path of a file, {_TEXT}",
+    "command": 'a list of words, such as ["pass", "litellm"]',
+    "secret": 'a Secret of the cluster and a key in it, such as "litellm-secrets/KEY"',
+}
 ALLOWED: Final[Mapping[str, str]] = {
     "forward": "tables that begin with [[forward]]",
     "forward.name": "1 to 63 letters, digits, dots, dashes or underscores, in quotes",
@@ -39,16 +49,15 @@ ALLOWED: Final[Mapping[str, str]] = {
     "forward.allow": '"anyone", or a list of users such as ["caddy"]',
     "forward.hosts": 'a list of host names without ports, such as ["gateway.example.net"]',
     "forward.origins": 'a list of origins such as ["app://chat.example"] or ["https://example.net"]',
+    "forward.key": _KEY,
+    **{f"forward.key.{name}": allowed for name, allowed in _KEY_SOURCES.items()},
+    "forward.inject": "true or false",
     "notify": "true or false",
     "gateway": "a table that begins with [gateway]",
-    "gateway.key": (
-        'exactly one of env = "NAME", file = "PATH", command = ["PROGRAM", …] '
-        'and secret = "NAME/KEY", in braces'
-    ),
-    "gateway.key.env": "the name of an environment variable, in quotes",
-    "gateway.key.file": f"the path of a file, {_TEXT}",
-    "gateway.key.command": 'a list of words, such as ["pass", "litellm"]',
-    "gateway.key.secret": 'a Secret of the cluster and a key in it, such as "litellm-secrets/KEY"',
+    "gateway.key": _KEY,
+    **{f"gateway.key.{name}": allowed for name, allowed in _KEY_SOURCES.items()},
+    "gateway.inject": "true or false",
+    "gateway.forwards": 'a list of names of forwards, such as ["dashboard"]',
     "metrics": "a table that begins with [metrics]",
     "metrics.listen": 'an address of this machine such as "127.0.0.1:9400"',
     "metrics.allow": '"anyone", or a list of users such as ["prometheus"]',
@@ -120,7 +129,7 @@ def located(mistake: Mistake, text: str, path: str) -> str:
     if mistake.found is None:
         return f"{where}: {mistake.place} is not allowed; {mistake.allowed}"
     # Somebody may have written the key itself there.
-    is_secret = mistake.place.pattern.startswith("gateway.key")
+    is_secret = mistake.place.pattern.startswith(("gateway.key", "forward.key"))
     shown = "not what it should be" if is_secret else _shown(mistake.found)
     return f"{where}: {mistake.place} is {shown}; allowed: {mistake.allowed}"
 

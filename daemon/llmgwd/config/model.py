@@ -85,6 +85,7 @@ class Allow:
 class ForwardConfig:
     """One forward. Its routes come in order of preference; there is at least one.
 
+    `key` is of the gateway that it leads to, None where none is configured for that one.
     `hosts` and `origins` are those of web requests that are taken besides this machine's own, in
     lower case and, for hosts, without ports.
     """
@@ -100,11 +101,17 @@ class ForwardConfig:
     allow: Allow = Allow()
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
+    key: key_source.KeySource | None = key_source.DEFAULT
+    injects_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayConfig:
+    """Of the gateway that the first forward leads to, and those named in `forwards`."""
+
     key: key_source.KeySource = key_source.DEFAULT
+    injects_key: bool = False
+    forwards: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

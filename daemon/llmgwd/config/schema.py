@@ -21,6 +21,13 @@ class _Strict(msgspec.Struct, forbid_unknown_fields=True):
     pass
 
 
+class KeyTable(_Strict):
+    env: str | None = None
+    file: str | None = None
+    command: list[str] | None = None
+    secret: str | None = None
+
+
 class ForwardTable(_Strict):
     name: str = "litellm"
     listen: str | int | list[str] = "localhost:4000"
@@ -40,17 +47,14 @@ class ForwardTable(_Strict):
     allow: str | list[str] = msgspec.field(default_factory=list[str])
     hosts: list[str] = msgspec.field(default_factory=list[str])
     origins: list[str] = msgspec.field(default_factory=list[str])
-
-
-class KeyTable(_Strict):
-    env: str | None = None
-    file: str | None = None
-    command: list[str] | None = None
-    secret: str | None = None
+    key: KeyTable | None = None
+    inject: bool | None = None
 
 
 class GatewayTable(_Strict):
     key: KeyTable | None = None
+    inject: bool = False
+    forwards: list[str] = msgspec.field(default_factory=list[str])
 
 
 class MetricsTable(_Strict):
@@ -73,6 +77,7 @@ class File(_Strict):
 _TABLES: Final[Mapping[str, type[_Strict]]] = {
     "": File,
     "forward": ForwardTable,
+    "forward.key": KeyTable,
     "gateway": GatewayTable,
     "gateway.key": KeyTable,
     "metrics": MetricsTable,

@@ -57,7 +57,7 @@ class Upstream(asyncio.Protocol):
     def take(self, owner: StreamOwner) -> None:
         """Carry what the owner has to send, and what comes back."""
         self._owner = owner
-        if payload := owner.unsent():
+        if payload := owner.unsent(None):
             self._transport.write(payload)
         owner.stream_opened(self)
 

@@ -61,7 +61,9 @@ async def diagnose(
 ) -> AsyncIterator[CheckStatus]:
     """Examine forwards one after another; `statuses` are those of a running daemon, or none."""
     for forward in _chosen(config.forwards, only):
-        context = CheckContext(forward, config.gateway.key, request, statuses.get(forward.name))
+        context = CheckContext(
+            forward, forward.key or config.gateway.key, request, statuses.get(forward.name)
+        )
         try:
             async for line in examine(checks_for(context), context, forward.name):
                 yield line

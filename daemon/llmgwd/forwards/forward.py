@@ -27,6 +27,7 @@ from llmgwd.listening.refused_clients import RefusedClients
 from llmgwd.relay.admission import AdmissionQueue
 from llmgwd.relay.context import RelayContext
 from llmgwd.relay.counters import ForwardCounters
+from llmgwd.relay.key_injection import KeyInjector
 from llmgwd.relay.records import RequestRecords
 from llmgwd.relay.route_events import RouteLost, TunnelDialled
 from llmgwd.routes.kubernetes import KubernetesRoute
@@ -36,7 +37,7 @@ from llmgwd.system.wakeup import Wakeup
 from llmgwd.telemetry.timings import Timing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from llmgwctl.wire import RequestRecord
     from llmgwd.config.model import ClusterRoute, ForwardConfig
@@ -75,6 +76,7 @@ class Forward:
         timings: Timings,
         budget: ResendBudget,
         request_ended: Callable[[RequestRecord], None],
+        read_key: Callable[[Forward, bool], Awaitable[str]],
     ) -> None:
         self.config = forward
         self.state = State.STARTING
@@ -97,7 +99,8 @@ class Forward:
             counters,
             budget=budget,
         )
-        self.relay.reconfigure(forward)
+        self._injector = KeyInjector(lambda afresh: read_key(self, afresh))
+        self._reconfigure_relay(forward)
         refused = RefusedClients(self._refused)
         self.relay.note_refusal = refused.add
         self.listeners = Listeners(
@@ -124,6 +127,7 @@ class Forward:
             keep = self._supervisor.keep
             tasks.start_soon(keep, "listening", self.listeners.run)
             tasks.start_soon(keep, "probing the gateway", self.health.run)
+            tasks.start_soon(keep, "reading the key to inject", self._injector.run)
             tasks.start_soon(keep, "settling", self._keep_settling)
             self.routes.begin(tasks)
             if not self._is_stopped:
@@ -147,12 +151,16 @@ class Forward:
         self.config = forward
         self.listeners.reconfigure(forward.listen, forward.allow)
         self.admission.reconfigure(forward.hold_s, self._hold_limit(forward))
-        self.relay.reconfigure(forward)
+        self._reconfigure_relay(forward)
         if not self._is_stopped:
             self.routes.use(forward)
             await self.listeners.open()
         self.health.reconfigure(forward.probe)
         self.changed()
+
+    def _reconfigure_relay(self, forward: ForwardConfig) -> None:
+        self.relay.reconfigure(forward)
+        self.relay.injector = self._injector if forward.injects_key else None
 
     def restart(self) -> None:
         """Begin anew with every route; connections that are carried go on in the old ones."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from llmgwctl.wire import ConditionKind
-from llmgwd.errors import Transient
+from llmgwd.errors import Blocked, Transient
 from llmgwd.gateway.key import Key, KeyRing, secrets_by
 from llmgwd.routes.kubernetes import KubernetesRoute
 from llmgwd.telemetry import redaction
@@ -22,14 +22,37 @@ class Keys:
     def __init__(self) -> None:
         self._rings: dict[str, tuple[object, KeyRing]] = {}
 
-    async def key(self, forward: Forward, source: KeySource) -> Key:
-        """Raises Blocked: there is none, or it may not be read. Transient: the cluster is away."""
+    async def key(self, forward: Forward, *, afresh: bool = False) -> Key:
+        """Give the key of the gateway behind a forward; `afresh`: ask its source, not the memory.
+
+        Raises:
+            Blocked: there is none, or it may not be read.
+            Transient: the cluster is away.
+        """
+        ring = self._ring(forward)
+        if afresh:
+            ring.forget()
+        return await ring.key()
+
+    def _ring(self, forward: Forward) -> KeyRing:
+        source = forward.config.key
+        if source is None:
+            raise _none_configured(forward.name)
         made_of = (source, forward.config.routes)
         known = self._rings.get(forward.name)
         if known is None or known[0] != made_of:
             known = made_of, _ring(forward, source)
             self._rings[forward.name] = known
-        return await known[1].key()
+        return known[1]
+
+
+def _none_configured(name: str) -> Blocked:
+    return Blocked(
+        ConditionKind.KEY_MISSING,
+        f"No key is configured for the forward {name}: the one of [gateway] is another gateway's.",
+        "Give it one (key = { … } in its [[forward]]), or name it under"
+        f' [gateway] forwards = ["{name}"].',
+    )
 
 
 def _ring(forward: Forward, source: KeySource) -> KeyRing:

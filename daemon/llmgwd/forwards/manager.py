@@ -64,9 +64,7 @@ class ForwardManager:
         self._spend = spend or Spend()
         self._budget = ResendBudget()
         self._keys = Keys()
-        self._models = ModelLists(
-            self._keys, lambda name: self.forwards.get(name), lambda: self.config.gateway.key
-        )
+        self._models = ModelLists(self._keys, lambda name: self.forwards.get(name))
         self._conditions = Conditions()
         self._started_at = timestamps.now()
         self._tasks: TaskGroup | None = None
@@ -108,10 +106,14 @@ class ForwardManager:
             self.timings,
             self._budget,
             self._spend.add,
+            self._read_key,
         )
         self.forwards[forward.name] = running
         scope = self._scopes[forward.name] = anyio.CancelScope()
         self._tasks.start_soon(self._run_forward, running, scope)
+
+    async def _read_key(self, forward: Forward, afresh: bool) -> str:
+        return (await self._keys.key(forward, afresh=afresh)).value
 
     async def wait_until_accepting(self) -> None:
         """Return when every port that could be had is served."""
@@ -183,7 +185,7 @@ class ForwardManager:
 
     async def key(self, name: str) -> Key:
         """Give the key of the gateway behind a forward; raises what its source is missing."""
-        return await self._keys.key(self._forward(name), self.config.gateway.key)
+        return await self._keys.key(self._forward(name))
 
     def models(self, name: str) -> wire.ModelsStatus:
         """Give the models known to be behind a forward."""

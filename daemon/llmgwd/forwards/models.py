@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from llmgwd.config.key_source import KeySource
     from llmgwd.forwards.forward import Forward
     from llmgwd.forwards.keys import Keys
     from llmgwd.telemetry.journal import Journal
@@ -26,18 +25,12 @@ if TYPE_CHECKING:
 class ModelLists:
     """One list a forward, made anew when its routes or the key's source change.
 
-    `forward` gives a forward by name, or None; `source` where the key comes from right now.
+    `forward` gives a forward by name, or None.
     """
 
-    def __init__(
-        self,
-        keys: Keys,
-        forward: Callable[[str], Forward | None],
-        source: Callable[[], KeySource],
-    ) -> None:
+    def __init__(self, keys: Keys, forward: Callable[[str], Forward | None]) -> None:
         self._keys = keys
         self._forward = forward
-        self._source = source
         self._lists: dict[str, tuple[object, ModelList]] = {}
         self._tasks: TaskGroup | None = None
 
@@ -57,10 +50,11 @@ class ModelLists:
 
     def _serves(self, name: str, state: str) -> None:
         # A command may ask a person for a password or a touch: never without being asked for.
-        if state in SERVING_STATES and not isinstance(self._source(), Command):
-            forward = self._forward(name)
-            if forward is not None:
-                self._renew(forward, self._of(forward))
+        forward = self._forward(name)
+        if forward is None or state not in SERVING_STATES:
+            return
+        if not isinstance(forward.config.key, Command):
+            self._renew(forward, self._of(forward))
 
     def status(self, forward: Forward) -> ModelsStatus:
         """Give what is known right now, and have it renewed where it is old."""
@@ -69,11 +63,10 @@ class ModelLists:
         return {"models": list(known.names), "age_s": known.age_s}
 
     def _of(self, forward: Forward) -> ModelList:
-        source = self._source()
-        made_of = (source, forward.config.routes)
+        made_of = (forward.config.key, forward.config.routes)
         known = self._lists.get(forward.name)
         if known is None or known[0] != made_of:
-            known = made_of, ModelList(lambda: self._keys.key(forward, source))
+            known = made_of, ModelList(lambda: self._keys.key(forward))
             self._lists[forward.name] = known
         return known[1]
 

@@ -16,10 +16,24 @@ from llmgwd.relay.event_stream import EventStream
 
 # 100, 102 and 103 are what exists; a server that sends more than this sends without end.
 MAX_INTERIM_ANSWERS: Final = 16
+# LiteLLM's errors are a few hundred bytes; a longer answer is none that is judged.
+WITHHELD_BYTES: Final = 64 * 1024
+
+
+class Withheld:
+    """An answer that is judged before the client sees it: what would be passed on, and its body."""
+
+    __slots__ = ("content", "passing")
+
+    def __init__(self) -> None:
+        self.passing = bytearray()
+        self.content = bytearray()
 
 
 class Answer:
-    """`render` gives the final head as bytes for the client; `passes_interim`: it takes 1xx."""
+    """`render` gives the final head as bytes for the client; `passes_interim`: it takes 1xx;
+    `withholds` says by its status whether an answer waits for a judgement.
+    """
 
     __slots__ = (
         "_dialect",
@@ -28,12 +42,14 @@ class Answer:
         "_passes_interim",
         "_reader",
         "_render",
+        "_withholds",
         "events",
         "has_begun",
         "head",
         "is_upgraded",
         "is_whole",
         "status",
+        "withheld",
     )
 
     def __init__(
@@ -43,6 +59,7 @@ class Answer:
         render: Callable[[Head, bool], bytes],
         *,
         passes_interim: bool,
+        withholds: Callable[[int], bool] = lambda _status: False,
     ) -> None:
         self.head: Head | None = None  # the final one
         self.status: int | None = None
@@ -50,6 +67,8 @@ class Answer:
         self.is_whole = False
         self.is_upgraded = False
         self.events: EventStream | None = None
+        self.withheld: Withheld | None = None
+        self._withholds = withholds
         self._method = method
         self._dialect = dialect
         self._render = render
@@ -77,7 +96,21 @@ class Answer:
                     self.is_whole = True
             if not events or not self._reader.rest:
                 break
-        return passing[0] if len(passing) == 1 else b"".join(passing)
+        joined = passing[0] if len(passing) == 1 else b"".join(passing)
+        if self.withheld is None:
+            return joined
+        self.withheld.passing += joined
+        return self.release() if len(self.withheld.passing) > WITHHELD_BYTES else b""
+
+    def release(self) -> bytes:
+        """Give what was withheld; from here on the answer passes as it comes."""
+        withheld, self.withheld = self.withheld, None
+        return b"" if withheld is None else bytes(withheld.passing)
+
+    @property
+    def has_passed(self) -> bool:
+        """The client has the final head, or is about to get it."""
+        return self.head is not None and self.withheld is None
 
     @property
     def may_end(self) -> bool:
@@ -123,4 +156,7 @@ class Answer:
         if status_of(head) >= 200:
             # Here, not when its head is passed on: the first events may come in the same bytes.
             self._follow_events(head)
+            if self._withholds(status_of(head)):
+                self.withheld = Withheld()
+                self._reader.content = self.withheld.content.extend
         return length

@@ -59,7 +59,7 @@ class ByteStream:
 
     # As the owner of a stream.
 
-    def unsent(self) -> bytes:
+    def unsent(self, pod: str | None) -> bytes:
         written = b"".join(self._written)
         return self._rewrite(written) if written else b""
 

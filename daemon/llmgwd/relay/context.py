@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from llmgwd.config.model import ForwardConfig
     from llmgwd.gateway.unavailable import Trouble
+    from llmgwd.relay.key_injection import KeyInjector
     from llmgwd.relay.records import RequestRecords
     from llmgwd.relay.route import Admission
 
@@ -33,6 +34,7 @@ class RelayContext:
     counters: ForwardCounters = field(default_factory=ForwardCounters)
     connections: Connections = field(default_factory=Connections)
     budget: ResendBudget = field(default_factory=ResendBudget)
+    injector: KeyInjector | None = None
     guard: WebGuard = field(default_factory=WebGuard)
     note_refusal: Callable[[str], None] = field(default=lambda _reason: None)
     protocol: Protocol = Protocol.AUTO

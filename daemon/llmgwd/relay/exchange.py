@@ -1,20 +1,4 @@
-"""One HTTP request and its answer: the unit that is admitted, held, carried and sent again.
-
-The proof that a request may be sent again, and what follows from its lack:
-
-- Nothing of it was received when no route gave a stream, or when the stream says so itself: the
-  pod refused the connection, the API server never accepted the stream, the connection to a URL
-  broke before its first byte was written. Then it goes out again, whatever its method: as often as
-  pods and routes are found, within its hold.
-- Otherwise it may have been received. A method that is safe is repeated once, at another pod if
-  there is one. Everything else is answered 502 in the client's dialect, which says that it may
-  have been received; the client decides.
-- Once the final head of an answer has been passed on, the answer is what the client has. It can
-  be completed in words (an error event, between two events), or not: then the client is reset,
-  because a clean end would make it take the part for the whole.
-
-A 1xx head is not an answer, but it proves that the request was received.
-"""
+"""One HTTP request and its answer: the unit that is admitted, held, carried and sent again."""
 
 from __future__ import annotations
 
@@ -23,11 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from llmgwctl.wire import ConditionKind, RequestOutcome, RouteKind
 from llmgwd.errors import LlmgwError, Transient
-from llmgwd.gateway.dialect import dialect_of, error_event
+from llmgwd.gateway.dialect import dialect_of
 from llmgwd.gateway.unavailable import Trouble, error_answer
 from llmgwd.net.http1_heads import BadMessage, Head, end_to_end_fields
 from llmgwd.relay.answer import Answer
+from llmgwd.relay.endings import client_head, error_event_of, last_chunks, lost
+from llmgwd.relay.key_injection import KeyedRequest, takes_key
 from llmgwd.relay.records import RequestLog
+from llmgwd.relay.resend import Next, after_loss
 
 if TYPE_CHECKING:
     from llmgwd.relay.context import RelayContext
@@ -60,6 +47,7 @@ class Exchange:
         self._stream: Stream | None = None
         self._tries = 0
         self._was_repeated = False
+        self._keyed: KeyedRequest | None = None
         self._dialect = dialect_of(request.line.target, request.head)
         self._answer = self._fresh_answer()
 
@@ -84,6 +72,25 @@ class Exchange:
         self._answer_ourselves(self._context.trouble())
 
     # For the client's connection.
+
+    def ask(self) -> None:
+        """Be carried or held; with a placeholder for the key, once the key is known."""
+        injector = self._context.injector
+        if injector is None or not takes_key(self.request.head):
+            self._context.admission.admit(self, None)
+        else:
+            self._keyed = KeyedRequest(injector)
+            self._answer = self._fresh_answer()
+            injector.prepare(self._key_is_known)
+
+    def _key_is_known(self, error: LlmgwError | None) -> None:
+        if self.log.is_closed:
+            return
+        if error is None:
+            self._context.admission.admit(self, None)
+        else:
+            trouble = Trouble(503, error.code, error.message, error.remedy, retry_after_s=5)
+            self._answer_ourselves(trouble)
 
     def refuse(self, trouble: Trouble) -> None:
         """Answer it without asking for a route."""
@@ -118,10 +125,10 @@ class Exchange:
             self._withdraw()
         else:
             stream.reset()
-        if self._answer.head is None:
-            self._answer_ourselves(trouble)
-        else:
+        if self._answer.has_passed:
             self._reset_client()
+        else:
+            self._answer_ourselves(trouble)
 
     def client_stalled(self) -> None:
         if self._stream is not None:
@@ -133,9 +140,12 @@ class Exchange:
 
     # As the owner of a stream.
 
-    def unsent(self) -> bytes:
+    def unsent(self, pod: str | None) -> bytes:
         assert self._route is not None
-        return self.request.bytes_for(self._route)
+        head = self.request.head
+        if self._keyed is not None:
+            head = self._keyed.head_for(head, pod)
+        return self.request.bytes_for(self._route, head)
 
     def stream_opened(self, stream: Stream) -> None:
         if self.log.is_closed:
@@ -160,13 +170,13 @@ class Exchange:
             self._end_stream(is_clean=False)
             self._failed_answer(f"its answer is not HTTP/1: {error}")
             return
-        if self._answer.head is not None:
+        if self._answer.has_passed:
             self.request.forget()
         if passing:
             self._client.write(passing)
         if self._answer.is_whole:
             self._end_stream(is_clean=True)
-            self._finish(RequestOutcome.ANSWERED)
+            self._answered()
 
     def stream_ended(self) -> None:
         if self._answer.is_upgraded:
@@ -174,7 +184,7 @@ class Exchange:
             self._finish(RequestOutcome.ANSWERED, persists=False)
         elif self._answer.may_end:
             self._end_stream(is_clean=True)
-            self._finish(RequestOutcome.ANSWERED)
+            self._answered()
         else:
             pod = self.log.pod
             self._end_stream(is_clean=True)
@@ -209,7 +219,11 @@ class Exchange:
             self._dialect,
             self._render,
             passes_interim=self.request.line.minor == b"1",
+            withholds=self._may_reject_key,
         )
+
+    def _may_reject_key(self, status: int) -> bool:
+        return self._keyed is not None and self.request.can_be_sent and status in (400, 401, 403)
 
     def _open(self, route: Route) -> None:
         self._route = route
@@ -217,20 +231,43 @@ class Exchange:
         self.log.url = route.name if route.kind is RouteKind.URL else None
         route.open(self)
 
+    def _answered(self) -> None:
+        """The answer is whole. One that rejects our key is the key's end, not the request's."""
+        status = self._answer.status
+        if self._keyed is None or status is None:
+            self._finish(RequestOutcome.ANSWERED)
+        else:
+            self._keyed.judge(status, self._answer.withheld, self.log.pod, self._key_is_judged)
+
+    def _key_is_judged(self, goes_again: bool) -> None:
+        """Rejected, the request was not executed: with another key it goes out again."""
+        if self.log.is_closed:
+            return
+        route = self._route
+        if goes_again and self.request.can_be_sent and route is not None and route.is_up:
+            self._answer = self._fresh_answer()
+            self.log.resent += 1
+            self._open(route)
+            return
+        if passing := self._answer.release():
+            self._client.write(passing)
+        self._finish(RequestOutcome.ANSWERED)
+
     def _lost(self, cause: LlmgwError, pod: str | None, *, is_unreceived: bool) -> None:
         """The stream is gone before the answer was whole: again, in words, or not at all."""
-        if self._answer.head is not None:
-            self._cut(cause)
-        elif not self.request.can_be_sent:
-            self._unknown(cause)
-        elif is_unreceived and not self._answer.has_begun:
-            self._again(cause)
-        elif self.request.is_safe and not self._was_repeated:
-            self._was_repeated = True
-            self.avoided_pod = pod
-            self._again(cause)
-        else:
-            self._unknown(cause)
+        match after_loss(
+            self.request, self._answer, is_unreceived=is_unreceived, was_repeated=self._was_repeated
+        ):
+            case Next.SEND_AGAIN:
+                self._again(cause)
+            case Next.REPEAT_ONCE:
+                self._was_repeated = True
+                self.avoided_pod = pod
+                self._again(cause)
+            case Next.TELL_CLIENT:
+                self._unknown(cause)
+            case Next.END_ANSWER:
+                self._cut(cause)
 
     def _again(self, cause: LlmgwError) -> None:
         self._answer = self._fresh_answer()
@@ -247,13 +284,11 @@ class Exchange:
     def _unknown(self, cause: LlmgwError) -> None:
         """Before an answer, and whether it was received is not known."""
         self._context.admission.cut(cause)
-        message = f"{_sentence(cause.message)} The request may have been received"
-        remedy = "It was not sent again; repeat it if that does no harm."
-        self._answer_ourselves(Trouble(502, cause.code, message, remedy))
+        self._answer_ourselves(lost(cause))
 
     def _failed_answer(self, how: str) -> None:
         cause = self._broken(how)
-        if self._answer.head is None:
+        if not self._answer.has_passed:
             self._unknown(cause)
         else:
             self._cut(cause)
@@ -262,16 +297,14 @@ class Exchange:
         """In the middle of the answer that the client has begun to read."""
         answer = self._answer
         if answer.is_complete_but_for_its_end:
-            self._client.write(b"0\r\n\r\n")
+            self._client.write(last_chunks(b""))
             self._finish(RequestOutcome.ANSWERED)
             return
         self._context.admission.cut(cause)
         if not answer.takes_error_event:
             self._reset_client()
             return
-        sentence = f"llmgw: {_sentence(cause.message)} The answer is not complete."
-        event = error_event(self._dialect, 502, cause.code, sentence)
-        self._client.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(event), event))
+        self._client.write(last_chunks(error_event_of(self._dialect, cause)))
         self._finish(RequestOutcome.CUT)
 
     def _answer_ourselves(self, trouble: Trouble) -> None:
@@ -291,16 +324,11 @@ class Exchange:
             return head.raw()
         # A client that is still sending when its answer ends could not tell where its next request
         # begins for us; so could we not.
-        persists = (
+        self._client.persists = (
             not is_until_close and self.request.is_whole and self._client.may_persist(self.request)
         )
-        self._client.persists = persists
         passed = self._route.response_head(Head(head.first, end_to_end_fields(head)))
-        if not persists:
-            passed = Head(passed.first, (*passed.fields, (b"Connection", b"close")))
-        elif self.request.line.minor == b"0":
-            passed = Head(passed.first, (*passed.fields, (b"Connection", b"keep-alive")))
-        return passed.raw()
+        return client_head(passed, self.request.line, persists=self._client.persists).raw()
 
     def _broken(self, how: str) -> Transient:
         where = f"pod {self.log.pod}" if self.log.pod else self.log.url or "the gateway"
@@ -339,7 +367,3 @@ class Exchange:
         answer = self._answer
         records.add(self.log.close(records.forward, outcome, status or answer.status, answer.head))
         self._context.admission.ended(self)
-
-
-def _sentence(text: str) -> str:
-    return text if text.endswith((".", "!", "?")) else f"{text}."

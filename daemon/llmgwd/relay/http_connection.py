@@ -166,7 +166,7 @@ class HttpConnection:
         request = exchange.request
         trouble = self._context.guard.refusal(request.head, request.line)
         if trouble is None:
-            self._context.admission.admit(exchange, None)
+            exchange.ask()
         else:
             self._context.note_refusal("by a web page or for a foreign name")
             exchange.refuse(trouble)

@@ -97,10 +97,10 @@ class KeptRequest:
         self._budget.give_back(self._kept_bytes)
         self._kept_bytes = 0
 
-    def bytes_for(self, route: Route) -> bytes:
-        """Give head and body, as far as it has come, as they go over this route."""
+    def bytes_for(self, route: Route, head: Head | None = None) -> bytes:
+        """Give it as far as it has come, as it goes over this route; `head` replaces its own."""
         assert self._body is not None
-        return b"".join([route.request_head(self.head, self.line).raw(), *self._body])
+        return b"".join([route.request_head(head or self.head, self.line).raw(), *self._body])
 
 
 def origin_form(target: bytes) -> bytes:

@@ -98,7 +98,7 @@ class RawConnection:
 
     # As the owner of a stream.
 
-    def unsent(self) -> bytes:
+    def unsent(self, pod: str | None) -> bytes:
         assert self._kept is not None
         return b"".join(self._kept)
 

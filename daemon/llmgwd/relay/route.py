@@ -49,8 +49,8 @@ class StreamOwner(Protocol):
     def avoided_pod(self) -> str | None:
         """The pod that has just failed this request; taken only where there is no other."""
 
-    def unsent(self) -> bytes:
-        """Give what is to be sent with the opening of the stream; may be empty."""
+    def unsent(self, pod: str | None, /) -> bytes:
+        """Give what is to be sent with the opening of a stream to this pod; may be empty."""
 
     def stream_opened(self, stream: Stream, /) -> None:
         """Take note of the stream that now carries `unsent()`; it may already be paused."""

@@ -83,7 +83,7 @@ class ChannelStreams:
         stream = ChannelStream(self, self.tunnel.endpoint)
         self._owner = owner
         self.load, self.is_idle = 1, False
-        payload = owner.unsent()
+        payload = owner.unsent(self.tunnel.endpoint.pod)
         owner.stream_opened(stream)
         if payload:
             self.send_data(payload)

@@ -24,7 +24,7 @@ class OwnStream:
     avoided_pod = None
     _stream: Stream | None = None
 
-    def unsent(self) -> bytes:
+    def unsent(self, pod: str | None) -> bytes:
         return b""
 
     def stream_opened(self, stream: Stream) -> None:

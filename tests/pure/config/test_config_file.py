@@ -112,6 +112,7 @@ def test_a_full_file_is_read_as_written() -> None:
             allow=Allow(("caddy", "www-data")),
             hosts=("gateway.example.net", "fd00::1"),
             origins=("app://chat.example", "http://b:3000", "file://"),
+            key=Command(("pass", "litellm")),
         ),
         ForwardConfig(
             "direct",
@@ -120,6 +121,8 @@ def test_a_full_file_is_read_as_written() -> None:
             0.5,
             probe=Probe(ProbeKind.TCP),
             allow=Allow(is_anyone=True),
+            # It leads where the other's fallback leads.
+            key=Command(("pass", "litellm")),
         ),
     )
     assert config.gateway.key == Command(("pass", "litellm"))
@@ -141,7 +144,7 @@ MISTAKES = {
     ),
     '[[forward]]\ntargte = "service/x"': (
         ':2: forward[1].targte is not allowed; did you mean "target"? allowed here: allow, '
-        "context, fallback, hold, hold_limit, hosts, kubeconfig, listen, name, namespace, "
+        "context, fallback, hold, hold_limit, hosts, inject, key, kubeconfig, listen, name, namespace, "
         "origins, port, probe, probe_every, protocol, target, tunnels, url"
     ),
     "forwrd = 1": (

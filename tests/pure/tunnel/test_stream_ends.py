@@ -39,7 +39,7 @@ async def test_a_pair_of_streams_and_the_first_bytes_leave_together() -> None:
     headers = {"port": "4000", "requestid": "1"}
     assert error == spdy.SynStream(1, headers | {"streamtype": "error"}, fin=True)
     assert data == spdy.SynStream(3, headers | {"streamtype": "data"}, fin=False)
-    assert first == spdy.Data(3, owner.unsent(), fin=False)
+    assert first == spdy.Data(3, owner.unsent(None), fin=False)
 
 
 async def test_a_reset_before_the_syn_reply_was_received_by_nobody() -> None:

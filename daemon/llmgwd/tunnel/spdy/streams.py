@@ -82,7 +82,7 @@ class SpdyStreams:
         self._next_number += 1
         self.load += 1
         self._budget.grant(_STREAM_UNITS)
-        payload = owner.unsent()
+        payload = owner.unsent(stream.endpoint.pod)
         tunnel.liveness.sent(len(payload))
         tunnel.liveness.opened(self._loop.time())
         self._framing.write(*self._openings.frames(stream, payload))

@@ -1,0 +1,45 @@
+"""The words and bytes in which an exchange ends, where the gateway's own do not. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmgwd.gateway.dialect import Dialect, error_event
+from llmgwd.gateway.unavailable import Trouble
+from llmgwd.net.http1_heads import Head
+
+if TYPE_CHECKING:
+    from llmgwd.errors import LlmgwError
+    from llmgwd.net.http1_heads import RequestLine
+
+
+def lost(cause: LlmgwError) -> Trouble:
+    """Word the end of a stream before its answer: the client decides whether to ask again."""
+    message = f"{_sentence(cause.message)} The request may have been received"
+    remedy = "It was not sent again; repeat it if that does no harm."
+    return Trouble(502, cause.code, message, remedy)
+
+
+def error_event_of(dialect: Dialect, cause: LlmgwError) -> bytes:
+    """Give the event that ends a stream of events whose rest is lost."""
+    sentence = f"llmgw: {_sentence(cause.message)} The answer is not complete."
+    return error_event(dialect, 502, cause.code, sentence)
+
+
+def last_chunks(content: bytes) -> bytes:
+    """Give the end of a chunked body, behind this content if there is any."""
+    chunk = b"%x\r\n%b\r\n" % (len(content), content) if content else b""
+    return chunk + b"0\r\n\r\n"
+
+
+def client_head(head: Head, line: RequestLine, *, persists: bool) -> Head:
+    """Add what the client must know of its connection; HTTP/1.1 takes silence for "it stays"."""
+    if not persists:
+        return Head(head.first, (*head.fields, (b"Connection", b"close")))
+    if line.minor == b"0":
+        return Head(head.first, (*head.fields, (b"Connection", b"keep-alive")))
+    return head
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
