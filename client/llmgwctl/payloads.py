@@ -153,7 +153,7 @@ class Event(TypedDict, total=False):
 class KeyStatus(TypedDict):
     """The answer of `/v1/key`. The one payload that holds a secret: never logged."""
 
-    key: str
+    key: str  # the placeholder where llmgwd puts the key in itself, unless it is asked for
     source: str  # where it came from, in words: "secret litellm-secrets/LITELLM_MASTER_KEY"
 
 

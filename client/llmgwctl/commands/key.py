@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Print the gateway's key alone on a line, for programs that take it from a command.
-The daemon gives it only over its socket, to the user who runs the daemon."""
+The daemon gives it only over its socket, to the user who runs the daemon. Where it puts the key
+into requests itself (inject = true), the placeholder for it is printed."""
 
 EXAMPLES = (
     ("llmgwctl key", "print the key"),
+    ("llmgwctl key --reveal", "print it even where programs only need the placeholder"),
     ("llmgwctl key --check", "ask the gateway whether it accepts the key; print none"),
 )
 
@@ -38,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_wait(parser)
     add_forward(parser)
     parser.add_argument(
+        "--reveal", action="store_true", help="the key itself, where the daemon injects it"
+    )
+    parser.add_argument(
         "--check",
         action="store_true",
         help="say whether the gateway accepts it: exit 0 yes, 4 no, 1 not now or not known",
@@ -48,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     client = Client(arguments.socket)
     forward = choose_gateway(client.status(), arguments.forward)
     if not arguments.check:
-        print(key_of(client, forward)["key"])
+        print(key_of(client, forward, reveal=arguments.reveal)["key"])
         return Exit.OK
     url = url_of(forward)
     serving(client, forward, arguments.wait)

@@ -38,9 +38,14 @@ def url_of(forward: ForwardStatus) -> str:
     raise ClientError("not-bound", f"{name} is bound to no address", "see: llmgwctl doctor")
 
 
-def key_of(client: Client, forward: ForwardStatus, within_s: float = KEY_S) -> KeyStatus:
-    patient = Client(client.path, within_s)
-    return cast("KeyStatus", patient.get(ApiPath.KEY, {"forward": forward["name"]}))
+def key_of(
+    client: Client, forward: ForwardStatus, within_s: float = KEY_S, *, reveal: bool = False
+) -> KeyStatus:
+    """Get the key; where the daemon injects it, the placeholder, unless `reveal` is set."""
+    query = {"forward": forward["name"]}
+    if reveal:
+        query["reveal"] = "true"
+    return cast("KeyStatus", Client(client.path, within_s).get(ApiPath.KEY, query))
 
 
 def gateway(arguments: argparse.Namespace) -> Gateway:

@@ -64,8 +64,8 @@ class Daemon(Protocol):
             ConfigError: it holds a mistake; nothing was changed.
         """
 
-    async def key(self, name: str) -> Key:
-        """Give the key of the gateway behind a forward.
+    async def key(self, name: str, *, reveal: bool) -> Key:
+        """Give the key of the gateway behind a forward, or what stands for it where it is injected.
 
         Raises:
             Blocked: its source has none, or may not be read. Transient: the cluster is away.

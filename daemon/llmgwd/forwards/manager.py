@@ -13,6 +13,7 @@ import anyio
 import llmgwctl
 from llmgwctl import wire
 from llmgwctl.rules import timestamps
+from llmgwctl.rules.placeholder import PLACEHOLDER
 from llmgwctl.wire import STATES_WORST_FIRST, EventKind, State
 from llmgwd.errors import LlmgwError, UnknownForward
 from llmgwd.forwards.config_in_force import ConfigInForce
@@ -22,6 +23,7 @@ from llmgwd.forwards.keys import Keys
 from llmgwd.forwards.models import ModelLists
 from llmgwd.forwards.status import condition_statuses, forward_status
 from llmgwd.forwards.verdict.conditions import Conditions
+from llmgwd.gateway.key import Key
 from llmgwd.relay.kept_request import ResendBudget
 from llmgwd.system import memory, suspend
 from llmgwd.system.descriptors import Descriptors, exhausted
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from llmgwd.config.model import Config, ForwardConfig
-    from llmgwd.gateway.key import Key
     from llmgwd.listening.listeners import Sockets
     from llmgwd.relay.records import RequestRecords
     from llmgwd.telemetry.journal import Journal
@@ -183,9 +184,12 @@ class ForwardManager:
     async def start(self, name: str) -> None:
         await self._forward(name).start()
 
-    async def key(self, name: str) -> Key:
+    async def key(self, name: str, *, reveal: bool) -> Key:
         """Give the key of the gateway behind a forward; raises what its source is missing."""
-        return await self._keys.key(self._forward(name))
+        forward = self._forward(name)
+        if forward.config.injects_key and not reveal:
+            return Key(PLACEHOLDER, "the placeholder that llmgwd replaces by the key")
+        return await self._keys.key(forward)
 
     def models(self, name: str) -> wire.ModelsStatus:
         """Give the models known to be behind a forward."""

@@ -144,8 +144,8 @@ MISTAKES = {
     ),
     '[[forward]]\ntargte = "service/x"': (
         ':2: forward[1].targte is not allowed; did you mean "target"? allowed here: allow, '
-        "context, fallback, hold, hold_limit, hosts, inject, key, kubeconfig, listen, name, namespace, "
-        "origins, port, probe, probe_every, protocol, target, tunnels, url"
+        "context, fallback, hold, hold_limit, hosts, inject, key, kubeconfig, listen, name, "
+        "namespace, origins, port, probe, probe_every, protocol, target, tunnels, url"
     ),
     "forwrd = 1": (
         ':1: forwrd is not allowed; did you mean "forward"? '

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 async def _key(daemon: Daemon, call: Call) -> Reply:
-    key = await daemon.key(call.query["forward"])
+    key = await daemon.key(call.query["forward"], reveal=call.query.get("reveal", False))
     return Reply(KeyStatus(key=key.value, source=key.source))
 
 
@@ -23,7 +23,10 @@ ENDPOINTS = (
         "The gateway's key, for the same user only",
         KeyStatus,
         _key,
-        parameters=(Parameter("forward", str, "as which forward's gateway", is_required=True),),
+        parameters=(
+            Parameter("forward", str, "as which forward's gateway", is_required=True),
+            Parameter("reveal", bool, "true: the key itself, not the placeholder for it"),
+        ),
         refusals=(404, 409),
     ),
 )
