@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 START_S = 30.0
 # What a process imports and tidies up in its first seconds is not the data path's.
 SETTLE_S = 6.0
+QUESTION = b"GET /health/liveliness HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 _SILENT: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 _KR8S = """

@@ -24,7 +24,7 @@ MB = 1_000_000
 
 
 def _request(path: str, method: str = "GET", extra: str = "") -> bytes:
-    head = f"{method} {path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n{extra}\r\n"
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{extra}\r\n"
     return head.encode()
 
 
