@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 # A TLS record's worth does not wait: the cluster may work on it while more is gathered.
 RECORD_BYTES: Final = 16 * 1024
 # The end of a stream waits this long for the opening of the next one: a write of its own would cost
-# as much as carrying the request (a TLS record, a system call, and a wake-up of the peer).
-LATER_S: Final = 0.02
+# as much as carrying the request (a TLS record, a system call, and a wake-up of the peer). The
+# runtime behind the peer takes a second over each end anyway.
+LATER_S: Final = 0.1
 
 
 class Framing(Protocol):

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from llmgwd.cluster.pods import Endpoint
     from llmgwd.relay.route import StreamOwner
@@ -55,8 +55,6 @@ def survey(
     The pod with the fewest streams comes first. Among equals the preferred one: what it keeps in
     memory for this client (a session, a cache) is worth more than an even spread.
     """
-    preferred_pod = None if owner is None else owner.preferred_pod
-    avoided_pod = None if owner is None else owner.avoided_pod
     load_of_pod: dict[str, int] = {}
     unused: list[Tunnel] = []
     shared: list[Tunnel] = []
@@ -75,26 +73,44 @@ def survey(
         if tunnel.liveness.is_doubted(now) or (ejected and tunnel.endpoint in ejected):
             continue
         (shared if count else unused).append(tunnel)
+    preferred = None if owner is None else owner.preferred_pod
+    avoided = None if owner is None else owner.avoided_pod
+    best = _best_unused(unused, load_of_pod, preferred, avoided)
+    least = _least_shared(shared, preferred, avoided) if best is None or avoided else None
+    return Survey(best, least, len(unused), able, load, is_shared)
 
-    def cost_unused(tunnel: Tunnel) -> tuple[bool, int, bool, bool]:
+
+def _best_unused(
+    unused: Iterable[Tunnel],
+    load_of_pod: Mapping[str, int],
+    preferred: str | None,
+    avoided: str | None,
+) -> Tunnel | None:
+    """Among equals, one without any stream comes before one whose streams are still ending."""
+    best: Tunnel | None = None
+    least = (True, 1 << 30, True, True)
+    # Most often the first that is looked at: no other can be better.
+    perfect = (False, 0, False, False)
+    for tunnel in unused:
         pod = tunnel.endpoint.pod
-        streams = load_of_pod.get(pod, 0)
-        return pod == avoided_pod, streams, pod != preferred_pod, not tunnel.is_idle
+        is_other = preferred is not None and pod != preferred
+        cost = (pod == avoided, load_of_pod.get(pod, 0), is_other, not tunnel.streams.is_idle)
+        if best is None or cost < least:
+            best, least = tunnel, cost
+            if cost == perfect:
+                break
+    return best
 
-    def cost_shared(tunnel: Tunnel) -> tuple[bool, bool, int, bool]:
+
+def _least_shared(
+    shared: Iterable[Tunnel], preferred: str | None, avoided: str | None
+) -> Tunnel | None:
+    def cost(tunnel: Tunnel) -> tuple[bool, bool, int, bool]:
         pod = tunnel.endpoint.pod
         # One whose reading is stopped for a lagging reader comes last.
-        is_stopped = tunnel.is_read_paused
-        return pod == avoided_pod, is_stopped, tunnel.streams.load, pod != preferred_pod
+        return pod == avoided, tunnel.is_read_paused, tunnel.streams.load, pod != preferred
 
-    return Survey(
-        min(unused, key=cost_unused, default=None),
-        min(shared, key=cost_shared, default=None) if not unused or avoided_pod else None,
-        len(unused),
-        able,
-        load,
-        is_shared,
-    )
+    return min(shared, key=cost, default=None)
 
 
 def can_carry(tunnel: Tunnel, ejected: Collection[Endpoint], now: float) -> bool:

@@ -43,7 +43,7 @@ class OwnStream:
     def resume_sending(self) -> None: ...
 
 
-# What the runtimes say when they could not reach the port, so that nobody received a byte:
+# What the runtimes say when they could not reach the port, so that no one received a byte:
 # containerd and CRI-O over a network namespace, dockershim and CRI-O over socat, the kubelet
 # itself. Anything else on the error stream may have come after the pod had read something.
 _DIAL_FAILURES = (
@@ -61,7 +61,7 @@ _DIAL_FAILURES = (
 
 
 def failure_from_text(text: str, has_answered: bool) -> tuple[LlmgwError, bool]:
-    """Judge the error stream's text: what went wrong, and is it proved that nobody received us?"""
+    """Judge the error stream: what went wrong, and is it proved that no one received a byte?"""
     lowered = text.lower()
     is_dial_failure = any(phrase in lowered for phrase in _DIAL_FAILURES)
     if is_dial_failure and not has_answered:

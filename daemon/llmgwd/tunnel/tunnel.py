@@ -152,9 +152,9 @@ class Tunnel(asyncio.BufferedProtocol):
     @property
     def is_spent(self) -> bool:
         """Cannot take another stream; does not count against the cap on tunnels."""
-        if self.phase is not Phase.OPEN or self.liveness.is_silent:
-            return True
-        return not (self.streams.is_idle or self.streams.can_share)
+        streams = self.streams
+        is_able = self.phase is Phase.OPEN and (streams.is_idle or streams.can_share)
+        return not is_able or self.liveness.is_silent
 
     @property
     def is_doubted(self) -> bool:
