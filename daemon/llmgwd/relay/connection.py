@@ -113,7 +113,12 @@ class LocalConnection(asyncio.Protocol):
         if self.has_finished or not self._transport.can_write_eof():
             self._transport.close()
             return
-        self._transport.write_eof()
+        try:
+            self._transport.write_eof()
+        except OSError:
+            # Its reset is not noticed while nothing is read.
+            self._transport.abort()
+            return
         # Closing at once would reset the client if it is still sending, and with it the answer.
         self._timer = self._loop.call_later(LINGER_S, self._transport.close)
         self.resume_reading()
