@@ -1,5 +1,5 @@
-"""A gateway behind a URL, in small: a real listener whose every byte the test decides, and the
-forward in front of it, reduced to "carry it".
+"""A gateway behind a URL, in small: a real listener whose every byte the test decides, and what
+stands before the route to it in a forward.
 """
 
 from __future__ import annotations
@@ -8,90 +8,81 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from llmgwd.direct.route import UrlRoute
-
-from llmgwd.config.model import ListenAddress
-from llmgwd.listening.listener import Listener, bind
-from llmgwd.relay.counters import ForwardCounters
+from llmgwd.config import model
+from llmgwd.relay.route_events import RouteLost
+from llmgwd.routes.url import UrlRoute
+from support.relay_front import RelayFront, relay_front
 
 if TYPE_CHECKING:
     from llmgwd.errors import LlmgwError
-    from llmgwd.relay.connection import LocalConnection
+    from llmgwd.relay.connections import Connections
+    from llmgwd.relay.route_events import RouteEvent
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-@dataclass
-class Front:
-    """The forward and its route. Checks (GET /health/liveliness) never reach `serve`."""
+class UrlFront:
+    """A route and its front. Checks (GET /health/liveliness) never reach `serve`."""
 
-    port: int
-    route: UrlRoute
-    given_back: list[tuple[bytes, LlmgwError, bool]] = field(default_factory=list)
-    cuts: list[LlmgwError] = field(default_factory=list)
-    downs: list[LlmgwError] = field(default_factory=list)
-    failed: list[LlmgwError] = field(default_factory=list)
-    news: asyncio.Event = field(default_factory=asyncio.Event)
+    def __init__(self, url: str) -> None:
+        self.route = UrlRoute(model.UrlRoute(url), self)
+        self.relay: RelayFront
+        self.downs: list[LlmgwError] = []
+        self._news = asyncio.Event()
 
-    def admit(self, connection: LocalConnection, cause: LlmgwError | None) -> None:
-        if cause is None:
-            self.route.carry(connection)
-        else:
-            self.given_back.append((connection.first_bytes, cause, self.route.is_up))
-            connection.answer(None)
+    @property
+    def port(self) -> int:
+        return self.relay.port
 
-    def closed(self, connection: LocalConnection) -> None:
-        pass
+    @property
+    def cuts(self) -> list[LlmgwError]:
+        return self.relay.cuts
 
-    def redialed(self, connection: LocalConnection, cause: LlmgwError) -> None:
-        raise AssertionError("nothing is ever sent again")
+    @property
+    def problems(self) -> list[LlmgwError]:
+        return self.route.problems()
 
-    def up(self) -> None:
-        self.news.set()
+    @property
+    def connections(self) -> Connections:
+        return self.relay.context.connections
 
-    def down(self, cause: LlmgwError) -> None:
-        self.downs.append(cause)
-        self.news.set()
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await self.relay.connect()
 
-    def dial_failed(self, error: LlmgwError, attempts: int, retry_in_s: float) -> None:
-        self.failed.append(error)
-        self.news.set()
-
-    def cut(self, connection: Any, cause: LlmgwError) -> None:
-        self.cuts.append(cause)
-
-    async def until(self, claim: Callable[[], bool]) -> None:
+    async def until(self, claim: Callable[[], object]) -> None:
         """Wait for news that makes the claim true."""
         async with asyncio.timeout(20):
             while not claim():
-                self.news.clear()
-                await self.news.wait()
+                self._news.clear()
+                await self._news.wait()
 
-    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        return await asyncio.open_connection("127.0.0.1", self.port)
+    # As the route's events.
+
+    def changed(self) -> None:
+        self._news.set()
+        if self.route.is_up:
+            self.relay.admission.release()
+
+    def record(self, event: RouteEvent) -> None:
+        if isinstance(event, RouteLost):
+            self.downs.append(event.cause)
 
 
 @contextlib.asynccontextmanager
-async def front_of(url: str, *, is_up: bool = True) -> AsyncIterator[Front]:
+async def front_of(url: str, *, is_up: bool = True) -> AsyncIterator[UrlFront]:
     """Run a route to the URL behind a local port; wait until it is up (or has failed once)."""
-    front = Front(0, None)  # type: ignore[arg-type]
-    front.route = UrlRoute(url, front)
-    listener = Listener(front, ForwardCounters())
-    sock = bind(ListenAddress("127.0.0.1", 0))
-    front.port = sock.getsockname()[1]
-    await listener.serve(sock)
-    running = asyncio.create_task(front.route.run())
-    try:
-        await front.until(lambda: front.route.is_up if is_up else bool(front.failed))
-        yield front
-    finally:
-        listener.close()
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
+    front = UrlFront(url)
+    async with relay_front(lambda: front.route if front.route.is_up else None) as front.relay:
+        running = asyncio.create_task(front.route.run())
+        try:
+            await front.until(lambda: front.route.is_up if is_up else front.problems)
+            yield front
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
 
 
 @contextlib.asynccontextmanager

@@ -58,16 +58,18 @@ async def test_a_client_that_leaves_in_mid_stream_ends_the_upstream_request(
         assert front.cuts == []
 
 
+LEAVE = pytest.mark.parametrize("leave", [reset, lambda writer: writer.close()])
+POST = b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
+
+
 @pytest.mark.parametrize(
     "start",
     [
-        b"",
-        b"HTTP/1.1 2",
         b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
     ],
 )
-@pytest.mark.parametrize("leave", [reset, lambda writer: writer.close()])
+@LEAVE
 @scenario
 async def test_a_cut_answer_never_ends_cleanly(
     start: bytes, leave: Callable[[asyncio.StreamWriter], None]
@@ -76,19 +78,76 @@ async def test_a_cut_answer_never_ends_cleanly(
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.append(head_of(reader))
+        await reader.readexactly(2)
         writer.write(start)
         await writer.drain()
         leave(writer)
 
     async with upstream(serve) as port, front_of(f"http://127.0.0.1:{port}") as front:
         reader, writer = await front.connect()
-        writer.write(b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+        writer.write(POST)
+        if leave is not reset:
+            assert await reader.readuntil(b"half")
 
         with pytest.raises(ConnectionResetError):
             await reader.read()
         assert len(asked) == 1
         assert [cut.code for cut in front.cuts] == ["url-unreachable"]
-        assert front.given_back == []
+        assert front.relay.admission.resends == []
+        writer.close()
+
+
+@pytest.mark.parametrize("start", [b"", b"HTTP/1.1 2", b"HTTP/1.1 100 Continue\r\n\r\n"])
+@LEAVE
+@scenario
+async def test_a_request_without_an_answer_is_answered_in_words_and_sent_once(
+    start: bytes, leave: Callable[[asyncio.StreamWriter], None]
+) -> None:
+    asked: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(head_of(reader))
+        await reader.readexactly(2)
+        writer.write(start)
+        await writer.drain()
+        leave(writer)
+
+    async with upstream(serve) as port, front_of(f"http://127.0.0.1:{port}") as front:
+        reader, writer = await front.connect()
+        writer.write(POST)
+        head, body = await answer_of(reader)
+        if head.startswith(b"HTTP/1.1 100"):
+            head, body = await answer_of(reader)
+
+        assert head.startswith(b"HTTP/1.1 502 Bad Gateway\r\n")
+        assert b"may have been received" in body
+        assert len(asked) == 1
+        assert [cut.code for cut in front.cuts] == ["url-unreachable"]
+        assert front.relay.admission.resends == []
+        writer.close()
+
+
+@LEAVE
+@scenario
+async def test_a_safe_request_without_an_answer_is_sent_once_more(
+    leave: Callable[[asyncio.StreamWriter], None],
+) -> None:
+    asked: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(head_of(reader))
+        if len(asked) > 1:
+            await ok(reader, writer)
+        leave(writer)
+
+    async with upstream(serve) as port, front_of(f"http://127.0.0.1:{port}") as front:
+        reader, writer = await front.connect()
+        writer.write(get())
+
+        assert (await answer_of(reader))[1] == b"ok"
+        assert len(asked) == 2
+        assert front.cuts == []
+        assert len(front.relay.admission.resends) == 1
         writer.close()
 
 

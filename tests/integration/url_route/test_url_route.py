@@ -5,29 +5,46 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from llmgwd.direct.route import WARM
 from url_scenario import get, ok, scenario
 
+from llmgwd.direct.pool import WARM
+from llmgwd.relay.byte_stream import connect_through
 from llmgwsim.net.tls import SERVER_NAME, Authority, server_context
 from support.ports import free_port
+from support.relay_front import until
 from support.url_upstream import answer_of, front_of, head_of, upstream
 
 
 @scenario
-async def test_a_request_that_nobody_took_is_given_back_whole_by_a_route_that_is_down() -> None:
-    server = await asyncio.start_server(lambda _r, w: answer_health(w), "127.0.0.1", 0)
+async def test_a_request_that_no_one_took_is_held_by_a_route_that_is_down_and_sent_whole() -> None:
+    heads: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        heads.append(head if b"liveliness" in head else head + await reader.readexactly(4))
+        answer_health(writer)
+
+    server = await asyncio.start_server(healthy, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with front_of(f"http://127.0.0.1:{port}") as front:
         server.close()
         reader, writer = await front.connect()
-        writer.write(get())
-        await reader.read()
+        writer.write(b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody")
+        await until(lambda: front.relay.admission.hold)
 
-        (sent, cause, was_up), *others = front.given_back
-        assert (sent, cause.code, was_up, others) == (get(), "url-unreachable", False, [])
-        assert "Connection refused" in cause.message
         assert [down.code for down in front.downs] == ["url-unreachable"]
+        assert "Connection refused" in front.problems[0].message
+        server = await asyncio.start_server(serve, "127.0.0.1", port)
+        front.route.retry_now()
+        head, _ = await answer_of(reader)
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert [head for head in heads if b"/v1/messages" in head] == [
+            b"POST /v1/messages HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 4\r\n"
+            b"Connection: close\r\n\r\nbody" % port
+        ]
+        assert front.cuts == []
         writer.close()
+        server.close()
 
 
 @scenario
@@ -61,18 +78,23 @@ async def test_a_client_finds_a_connection_made_ahead() -> None:
 
 @scenario
 async def test_the_daemons_own_questions_make_nothing_ahead() -> None:
+    accepted = 0
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal accepted
+        accepted += 1
         await ok(reader, writer)
 
     async with upstream(serve) as port, front_of(f"http://127.0.0.1:{port}") as front:
         for _ in range(3):
-            reader, writer = await front.connect()
-            writer.write(get("/v1/models", "User-Agent: llmgwd"))
-            await answer_of(reader)
+            reader, writer = await connect_through(front.route)
+            writer.write(b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await reader.read(65536)).startswith(b"HTTP/1.1 200 OK\r\n")
             writer.close()
 
-        assert front.route._warm == []
-        assert front.route._warming == 0
+        assert accepted == 3
+        assert front.route._pool._warm == []
+        assert front.route._pool._warming == 0
 
 
 @scenario
@@ -110,8 +132,8 @@ async def test_a_connection_made_ahead_that_the_server_closed_is_not_used() -> N
 @scenario
 async def test_a_name_that_nobody_knows_is_named() -> None:
     async with front_of("https://gateway.invalid", is_up=False) as front:
-        assert front.failed[0].code == "url-unreachable"
-        assert "https://gateway.invalid" in front.failed[0].message
+        assert front.problems[0].code == "url-unreachable"
+        assert "https://gateway.invalid" in front.problems[0].message
 
 
 @pytest.mark.parametrize(
@@ -124,18 +146,23 @@ async def test_an_ingress_without_a_gateway_is_not_a_way(status: int, is_up: boo
         front_of(f"http://127.0.0.1:{port}", is_up=is_up) as front,
     ):
         assert front.route.is_up is is_up
-        assert [str(status) in error.message for error in front.failed] == [True] * (not is_up)
+        assert [str(status) in error.message for error in front.problems] == [True] * (not is_up)
 
 
 @scenario
 async def test_a_route_comes_back_by_itself_and_at_once_on_news() -> None:
     port = free_port()
     async with front_of(f"http://127.0.0.1:{port}", is_up=False) as front:
-        server = await asyncio.start_server(lambda _r, w: answer_health(w), "127.0.0.1", port)
+        server = await asyncio.start_server(healthy, "127.0.0.1", port)
         front.route.retry_now()
 
         await front.until(lambda: front.route.is_up)
         server.close()
+
+
+async def healthy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    answer_health(writer)
 
 
 def answer_health(writer: asyncio.StreamWriter) -> None:
@@ -147,27 +174,26 @@ async def test_drained_clients_are_asked_for_a_new_connection() -> None:
     asked = asyncio.Queue[asyncio.StreamWriter]()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while True:
-            asked.put_nowait(writer)
-            await reader.readuntil(b"\r\n\r\n")
+        asked.put_nowait(writer)
+        await reader.read()
 
-    answer = b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok"
+    answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
     async with upstream(serve) as port, front_of(f"http://127.0.0.1:{port}") as front:
         reader, writer = await front.connect()
         writer.write(get())
         (await asked.get()).write(answer)
         head, _ = await answer_of(reader)
-        assert b"\r\nConnection: keep-alive\r\n" in head
+        assert b"onnection" not in head
         writer.write(get())
         server = await asked.get()
-        front.route.drain()
+        front.connections.is_draining = True
         server.write(answer)
         head, body = await answer_of(reader)
 
         # In flight when the drain began, answered whole, and told.
         assert (b"\r\nConnection: close\r\n" in head, body) == (True, b"ok")
         assert await reader.read() == b""
-        assert front.route.streams == 0
+        assert front.relay.admission.streams == 0
         writer.close()
 
 
@@ -189,14 +215,15 @@ async def test_at_the_end_who_waits_for_nothing_is_let_go_and_who_waits_is_answe
         waiting, waiter = await front.connect()
         waiter.write(get("/slow"))
         server = await asked.get()
-        front.route.drain()
-        front.route.close_idle()
+        front.connections.is_draining = True
+        front.route.retire()
+        front.connections.close_idle()
 
         assert await idle.read() == b""
         server.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         assert (await answer_of(waiting))[1] == b"ok"
         assert await waiting.read() == b""
-        assert front.route.streams == 0
+        assert front.relay.admission.streams == 0
         idler.close()
         waiter.close()
 
@@ -243,12 +270,27 @@ async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
         writer.close()
 
 
-@pytest.mark.parametrize("sent", [b"\x16\x03\x01\x02\x00\x01", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"])
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01", b""),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"HTTP/1.1 400 Bad Request\r\n"),
+        (b"CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n", b"HTTP/1.1 400 Bad Request\r\n"),
+    ],
+)
 @scenario
-async def test_what_is_not_http_1_is_refused_and_never_sent_on(sent: bytes) -> None:
-    async with upstream(ok) as port, front_of(f"http://127.0.0.1:{port}") as front:
+async def test_what_is_not_http_1_is_refused_and_never_sent_on(sent: bytes, answer: bytes) -> None:
+    served: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        served.append(head_of(reader))
+
+    async with upstream(serve) as port, front_of(f"http://127.0.0.1:{port}") as front:
         reader, writer = await front.connect()
         writer.write(sent)
 
-        assert (await reader.read()).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+        said = await reader.read()
+        assert said.startswith(answer)
+        assert bool(said) is bool(answer)
+        assert served == []
         writer.close()

@@ -6,6 +6,8 @@ import asyncio
 import functools
 from typing import TYPE_CHECKING, Any
 
+import anyio
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -19,7 +21,8 @@ def scenario(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
             async with asyncio.timeout(20):
                 await test(*args, **kwargs)
 
-        asyncio.run(bounded())
+        # By anyio, as the daemon runs: its task groups take tasks from callbacks of the loop.
+        anyio.run(bounded)
 
     return run
 
