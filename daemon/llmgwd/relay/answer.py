@@ -32,12 +32,14 @@ class Withheld:
 
 class Answer:
     """`render` gives the final head as bytes for the client; `passes_interim`: it takes 1xx;
-    `withholds` says by its status whether an answer waits for a judgement.
+    `may_upgrade`: it asked for another protocol; `withholds` says by its status whether an answer
+    waits for a judgement.
     """
 
     __slots__ = (
         "_dialect",
         "_interim",
+        "_may_upgrade",
         "_method",
         "_passes_interim",
         "_reader",
@@ -59,6 +61,7 @@ class Answer:
         render: Callable[[Head, bool], bytes],
         *,
         passes_interim: bool,
+        may_upgrade: bool,
         withholds: Callable[[int], bool] = lambda _status: False,
     ) -> None:
         self.head: Head | None = None  # the final one
@@ -73,6 +76,7 @@ class Answer:
         self._dialect = dialect
         self._render = render
         self._passes_interim = passes_interim
+        self._may_upgrade = may_upgrade
         self._interim = 0
         self._reader = MessageReader(RESPONSE_START, self._length_of)
 
@@ -135,6 +139,9 @@ class Answer:
     def _take_head(self, head: Head) -> bytes:
         status = status_of(head)
         if status == 101:
+            if not self._may_upgrade:
+                # Else the client's next request would go to this pod unread.
+                raise BadMessage("a change of protocol that no one asked for")
             self.is_upgraded = True
         elif status < 200:
             self._interim += 1

@@ -9,7 +9,7 @@ from llmgwctl.wire import ConditionKind, RequestOutcome, RouteKind
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.gateway.dialect import dialect_of
 from llmgwd.gateway.unavailable import Trouble, error_answer
-from llmgwd.net.http1_heads import BadMessage, Head, end_to_end_fields
+from llmgwd.net.http1_heads import BadMessage, Head, end_to_end_fields, requested_upgrade
 from llmgwd.relay.answer import Answer
 from llmgwd.relay.endings import client_head, error_event_of, last_chunks, lost
 from llmgwd.relay.key_injection import KeyedRequest, takes_key
@@ -174,6 +174,8 @@ class Exchange:
             self.request.forget()
         if passing:
             self._client.write(passing)
+        if self._answer.is_upgraded:
+            self._client.was_upgraded()
         if self._answer.is_whole:
             self._end_stream(is_clean=True)
             self._answered()
@@ -220,6 +222,7 @@ class Exchange:
             self._render,
             passes_interim=self.request.line.minor == b"1",
             withholds=self._may_reject_key,
+            may_upgrade=requested_upgrade(self.request.head) is not None,
         )
 
     def _may_reject_key(self, status: int) -> bool:

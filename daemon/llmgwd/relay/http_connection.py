@@ -101,6 +101,16 @@ class HttpConnection:
         self._unsent_bytes = 0
         self._settle_reading()
 
+    def was_upgraded(self) -> None:
+        """The connection is raw from here on; what came behind the request goes the same way."""
+        exchange = self._exchange
+        if exchange is None or not exchange.request.is_whole:
+            return
+        early, self._reader.rest = self._reader.rest, b""
+        if early:
+            exchange.client_sent(early)
+        self._settle_reading()
+
     def may_persist(self, request: KeptRequest) -> bool:
         """Would a next request be read after this one?"""
         if self._context.connections.is_draining or self._client.has_finished:
@@ -156,6 +166,8 @@ class HttpConnection:
                 self._take_body(event.payload)
             elif isinstance(event, End) and self._exchange is not None:
                 self._exchange.request.is_whole = True
+                if self._exchange.is_upgraded:
+                    self.was_upgraded()
         if fresh is not None:
             self._settle_reading()
             self._admit(fresh)

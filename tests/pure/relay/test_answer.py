@@ -20,8 +20,16 @@ def chunk(payload: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(payload), payload)
 
 
-def answer(method: bytes = b"POST", *, passes_interim: bool = True) -> Answer:
-    return Answer(method, Dialect.OPENAI, lambda head, _: head.raw(), passes_interim=passes_interim)
+def answer(
+    method: bytes = b"POST", *, passes_interim: bool = True, may_upgrade: bool = False
+) -> Answer:
+    return Answer(
+        method,
+        Dialect.OPENAI,
+        lambda head, _: head.raw(),
+        passes_interim=passes_interim,
+        may_upgrade=may_upgrade,
+    )
 
 
 def end_of(came: bytes) -> str:
@@ -124,7 +132,7 @@ def test_the_answer_to_head_has_no_body() -> None:
 
 
 def test_behind_an_upgrade_everything_passes_as_it_came() -> None:
-    following = answer(b"GET")
+    following = answer(b"GET", may_upgrade=True)
 
     passed = following.feed(b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\n\r\n\x81\x02hi")
 
@@ -140,7 +148,7 @@ def test_the_client_is_told_whether_the_end_is_the_connections() -> None:
         return b""
 
     for raw in (b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"):
-        Answer(b"GET", Dialect.OPENAI, render, passes_interim=True).feed(raw)
+        Answer(b"GET", Dialect.OPENAI, render, passes_interim=True, may_upgrade=False).feed(raw)
 
     assert told == [True, False]
 
@@ -153,6 +161,7 @@ def test_the_client_is_told_whether_the_end_is_the_connections() -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"HTTP/1.1 200 OK\r\n folded\r\n\r\n",
         b"HTTP/2 200\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
         EVENTS + b"5\r\nabcdeXX",
     ],
 )
