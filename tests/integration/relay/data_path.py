@@ -264,7 +264,7 @@ class Client:
 
 def get(path: str, name: str = "", *lines: str) -> bytes:
     named = [f"X-Request-Id: {name}"] if name else []
-    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: x", *named, *lines, "", ""]).encode()
+    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: localhost", *named, *lines, "", ""]).encode()
 
 
 # A model that thinks longer than any test lasts.
@@ -273,7 +273,7 @@ THINKING = get("/slow?ms=60000")
 
 def post(path: str, body: bytes, name: str = "", length: int | None = None) -> bytes:
     """A POST whose body may be shorter than it says."""
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nX-Request-Id: {name}\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: {name}\r\n"
     return f"{head}Content-Length: {length or len(body)}\r\n\r\n".encode() + body
 
 

@@ -59,7 +59,7 @@ async def test_a_client_that_leaves_in_mid_stream_ends_the_upstream_request(
 
 
 LEAVE = pytest.mark.parametrize("leave", [reset, lambda writer: writer.close()])
-POST = b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
+POST = b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,9 @@ async def test_an_upstream_that_does_not_read_stops_its_client() -> None:
 
     async with upstream(serve) as port, front_of(f"http://127.0.0.1:{port}") as front:
         _, writer = await front.connect()
-        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (1 << 30))
+        writer.write(
+            b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % (1 << 30)
+        )
         with pytest.raises(TimeoutError):
             await write_a_gib(writer)
         served.set()

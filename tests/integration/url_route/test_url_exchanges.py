@@ -109,7 +109,9 @@ async def test_an_upload_arrives_chunk_by_chunk_as_it_is_sent() -> None:
 
     async with upstream(serve) as port, front_of(f"http://127.0.0.1:{port}") as front:
         reader, writer = await front.connect()
-        writer.write(b"POST /v1/files HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        writer.write(
+            b"POST /v1/files HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
         for number in range(3):
             writer.write(b"3\r\n%d-!\r\n" % number)
             assert await came.get() == b"3\r\n%d-!\r\n" % number
@@ -134,7 +136,9 @@ async def test_large_bodies_pass_whole_both_ways(is_tls: bool, authority: Author
     scheme = "https" if is_tls else "http"
     async with upstream(serve, tls=tls) as port, front_of(f"{scheme}://localhost:{port}") as front:
         reader, writer = await front.connect()
-        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(payload))
+        writer.write(
+            b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(payload)
+        )
         writer.write(payload)
         _, echoed = await answer_of(reader)
 
@@ -152,9 +156,8 @@ async def test_a_client_that_asks_before_it_uploads_hears_the_upstreams_continue
 
     async with upstream(serve) as port, front_of(f"http://127.0.0.1:{port}") as front:
         reader, writer = await front.connect()
-        writer.write(
-            b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n"
-        )
+        writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\n")
+        writer.write(b"Expect: 100-continue\r\nContent-Length: 4\r\n\r\n")
         assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         writer.write(b"body")
 
@@ -178,7 +181,7 @@ async def test_answers_without_a_body_leave_the_connection_in_step() -> None:
     async with upstream(serve) as port, front_of(f"http://127.0.0.1:{port}") as front:
         reader, writer = await front.connect()
         for method, expected in answers.items():
-            writer.write(method + b" /v1/some/long/path HTTP/1.1\r\nHost: x\r\n\r\n")
+            writer.write(method + b" /v1/some/long/path HTTP/1.1\r\nHost: localhost\r\n\r\n")
 
             assert await reader.readexactly(len(expected)) == expected
         writer.close()

@@ -29,7 +29,9 @@ async def test_a_request_that_no_one_took_is_held_by_a_route_that_is_down_and_se
     async with front_of(f"http://127.0.0.1:{port}") as front:
         server.close()
         reader, writer = await front.connect()
-        writer.write(b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody")
+        writer.write(
+            b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbody"
+        )
         await until(lambda: front.relay.admission.hold)
 
         assert [down.code for down in front.downs] == ["url-unreachable"]
@@ -88,7 +90,7 @@ async def test_the_daemons_own_questions_make_nothing_ahead() -> None:
     async with upstream(serve) as port, front_of(f"http://127.0.0.1:{port}") as front:
         for _ in range(3):
             reader, writer = await connect_through(front.route)
-            writer.write(b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n")
+            writer.write(b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert (await reader.read(65536)).startswith(b"HTTP/1.1 200 OK\r\n")
             writer.close()
 
