@@ -124,7 +124,7 @@ class Detection:
         self._timer = None
         if self._may_be_silent:
             # A request line that began and does not end.
-            http = HttpConnection(self._client, self._context)
+            http = self._http_connection()
             self._hand_over(http)
             http.head_is_late()
         else:
@@ -155,7 +155,12 @@ class Detection:
             self._client.write_eof()
 
     def _become_http(self) -> None:
-        self._hand_over(HttpConnection(self._client, self._context))
+        self._hand_over(self._http_connection())
+
+    def _http_connection(self) -> HttpConnection:
+        # First, or both would count as idle for a moment, and another be closed for it.
+        self._context.connections.became_busy(self)
+        return HttpConnection(self._client, self._context)
 
     def _become_raw(self) -> None:
         may_turn_http = self._context.protocol is Protocol.AUTO and not self._sent
