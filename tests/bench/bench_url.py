@@ -74,7 +74,7 @@ async def fresh(connect: Connect, seconds: float) -> float:
     while time.perf_counter() < until:
         started = time.perf_counter()
         reader, writer = await connect()
-        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await answer_of(reader)
         taken.append(time.perf_counter() - started)
         writer.close()
@@ -89,7 +89,7 @@ async def kept(connect: Connect, seconds: float) -> float:
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:
         started = time.perf_counter()
-        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await answer_of(reader)
         taken.append(time.perf_counter() - started)
     writer.close()
@@ -100,7 +100,7 @@ async def down(connect: Connect, _seconds: float) -> float:
     """MB/s of one large answer."""
     reader, writer = await connect()
     started = time.perf_counter()
-    writer.write(b"GET /down HTTP/1.1\r\nHost: x\r\n\r\n")
+    writer.write(b"GET /down HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await reader.readuntil(b"\r\n\r\n")
     left = len(BLOCK) * BLOCKS
     while left:
@@ -114,7 +114,7 @@ async def up(connect: Connect, _seconds: float) -> float:
     reader, writer = await connect()
     started = time.perf_counter()
     size = len(BLOCK) * BLOCKS
-    writer.write(b"POST /up HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size)
+    writer.write(b"POST /up HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % size)
     for _ in range(BLOCKS):
         writer.write(BLOCK)
         await writer.drain()

@@ -84,7 +84,7 @@ def test_one_stalled_reader_stalls_everybody_on_its_upgrade(kubectl: Kubectl) ->
     with kubectl.port_forward("svc/litellm", ":4000") as (port, _), socket.socket() as stalled:
         stalled.settimeout(TIMEOUT_S)
         stalled.connect(("127.0.0.1", port))
-        stalled.sendall(b"GET /bytes/2000000000 HTTP/1.1\r\nHost: x\r\n\r\n")
+        stalled.sendall(b"GET /bytes/2000000000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
         stalled.recv(1)
         # The stall takes as long to come as the buffers on the way take to fill.
         with pytest.raises(OSError, match="timed out"):  # noqa: PT012

@@ -65,7 +65,7 @@ def recorded(cluster: RemoteCluster, folder: Path, program: Path) -> Iterator[Se
 
 def ask(port: int, number: int) -> None:
     with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as client:
-        head = f"GET /whoami HTTP/1.1\r\nHost: x\r\nX-Request-Id: {number}\r\n"
+        head = f"GET /whoami HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: {number}\r\n"
         client.sendall(f"{head}Connection: close\r\n\r\n".encode())
         answer = b""
         while piece := client.recv(65536):

@@ -161,7 +161,7 @@ def test_a_gateway_that_hangs_takes_requests_and_answers_none(
         kubectl.port_forward("svc/litellm", ":4000") as (port, _),
         socket.create_connection(("127.0.0.1", port), 5) as client,
     ):
-        client.sendall(b"GET /health/liveliness HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.sendall(b"GET /health/liveliness HTTP/1.1\r\nHost: localhost\r\n\r\n")
         client.settimeout(1)
         with pytest.raises(TimeoutError):
             client.recv(1)

@@ -70,7 +70,7 @@ def test_a_reload_keeps_the_streams_of_what_did_not_change(
     with running(tmp_path, simulated_cluster.kubeconfig, config) as daemon:
         daemon.wait_for("ready")
         with socket.create_connection(("127.0.0.1", daemon.port), timeout=10) as stream:
-            stream.sendall(b"GET /sse?n=100&ms=50 HTTP/1.1\r\nHost: x\r\n\r\n")
+            stream.sendall(b"GET /sse?n=100&ms=50 HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert stream.recv(4096)
             changed = config.replace(str(other), str(third)).replace(
                 'name = "litellm"', 'name = "litellm"\nhold = "5s"'

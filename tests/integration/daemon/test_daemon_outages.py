@@ -199,7 +199,7 @@ class _Streaming:
 
         self._socket = socket.create_connection(("127.0.0.1", daemon.port), timeout=20)
         self._socket.sendall(
-            f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+            f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
         )
         self._came = self._socket.recv(65536)
         while b"data:" not in self._came:
