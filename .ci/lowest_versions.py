@@ -9,6 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+_FOR_DEVELOPMENT = ("bench", "test")
 _LOWER_BOUND = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*>=\s*([0-9][0-9A-Za-z.]*)")
 
 
@@ -23,8 +24,11 @@ def lowest(requirement: str) -> str:
 def main() -> None:
     pyproject = Path(__file__).parent.parent / "pyproject.toml"
     project = tomllib.loads(pyproject.read_text())["project"]
-    extras = project["optional-dependencies"]
-    for requirement in project["dependencies"] + extras["demo"] + extras["uvloop"]:
+    requirements = project["dependencies"]
+    for extra, needed in project["optional-dependencies"].items():
+        if extra not in _FOR_DEVELOPMENT:
+            requirements += needed
+    for requirement in requirements:
         print(lowest(requirement))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import resource
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,8 +88,8 @@ def children(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 async def test_a_file_of_three_hundred_clusters_holds_no_request_up(
     large: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # The best of some: on a machine that is busy otherwise every program is late.
-    measured = [await read_and_measure(large) for _ in range(5)]
+    # The best of some: the first also pays for what is imported late.
+    measured = [await read_and_measure(large) for _ in range(3)]
 
     took_s = min(took_s for took_s, _ in measured)
     late_s = min(late_s for _, late_s in measured)
@@ -100,23 +101,31 @@ async def test_a_file_of_three_hundred_clusters_holds_no_request_up(
 
 
 async def read_and_measure(path: str) -> tuple[float, float]:
-    """How long a read took, and how late a task of the loop got its turn meanwhile."""
+    """How long a read took, and how late a task of the loop got its turn meanwhile.
+
+    Both in processor time, the child's included: on a busy machine every program is late.
+    """
     late_s = 0.0
 
     async def tick() -> None:
         nonlocal late_s
         while True:
-            began = time.perf_counter()
+            began = time.process_time()
             await anyio.sleep(0.001)
-            late_s = max(late_s, time.perf_counter() - began - 0.001)
+            late_s = max(late_s, time.process_time() - began)
 
-    began = time.perf_counter()
+    began = _processor_s()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(tick)
         chosen = await read_kubeconfig((path,), None)
         tasks.cancel_scope.cancel()
     assert chosen.server.host == "c7.example.net"
-    return time.perf_counter() - began, late_s
+    return _processor_s() - began, late_s
+
+
+def _processor_s() -> float:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 async def test_a_rewrite_that_ten_forwards_see_is_parsed_once(
