@@ -203,7 +203,9 @@ class _Streaming:
         )
         self._came = self._socket.recv(65536)
         while b"data:" not in self._came:
-            self._came += self._socket.recv(65536)
+            more = self._socket.recv(65536)
+            assert more, self._came
+            self._came += more
 
     def rest(self) -> bytes:
         while chunk := self._socket.recv(65536):
