@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from npm import Package, installed
+from installed import Package, installed
 
 from support.called import PROGRAM
 
@@ -58,13 +58,13 @@ class Person:
     ) -> subprocess.CompletedProcess[str]:
         """Run a program by `llmgwctl run`, with a time-out above what it may take."""
         command = [PROGRAM, "run", "--socket", self.world.daemon.socket, *flags, "--"]
-        return self._ended([*command, str(installed(package) / package.command), *words], more)
+        return self._ended([*command, str(installed(package)), *words], more)
 
     def plainly(
         self, package: Package, *words: str, **more: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a program as it is, led by its own files."""
-        return self._ended([str(installed(package) / package.command), *words], more)
+        return self._ended([str(installed(package)), *words], more)
 
     def ctl(self, verb: str, *words: str) -> subprocess.CompletedProcess[str]:
         return self._ended([PROGRAM, verb, *words, "--socket", self.world.daemon.socket], {})
@@ -73,7 +73,7 @@ class Person:
     def asking(self, package: Package, *words: str) -> Iterator[subprocess.Popen[str]]:
         """Run a program by `llmgwctl run`, and let it be watched meanwhile."""
         command = [PROGRAM, "run", "--socket", self.world.daemon.socket, "--"]
-        command += [str(installed(package) / package.command), *words]
+        command += [str(installed(package)), *words]
         with subprocess.Popen(
             command,
             env=self.environ,

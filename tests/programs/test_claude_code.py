@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from npm import CLAUDE_CODE
+from installed import CLAUDE_CODE
 
 from conftest import OLD_KEY, Person
 from support.fake_provider import WORDS
@@ -109,8 +109,7 @@ def test_a_question_waits_at_the_port_while_the_route_is_down(person: Person) ->
         with person.asking(CLAUDE_CODE, *QUESTION) as asking:
             # As the program starts, which takes longer: `run` has found the forward serving.
             assert asking.stderr is not None
-            while "NO_PROXY" not in asking.stderr.readline():
-                pass
+            assert any("NO_PROXY" in line for line in asking.stderr)
             faults.api_down()
             faults.cut()
             daemon.wait_until(lambda: daemon.forward()["counters"]["held"] > before, "held", 30)

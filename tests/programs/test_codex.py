@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from npm import CODEX
+from installed import CODEX
 
 from support.fake_provider import WORDS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from npm import OPENCODE
+from installed import OPENCODE
 
 from support.fake_provider import WORDS
 from support.litellm_process import MASTER_KEY

@@ -83,7 +83,7 @@ def _of_program(
             continue
         yield Change(name, None, f"{name} is taken away: {rival.effect}")
     for variable in program.more(endpoint, environ, wish.model):
-        yield _more(variable, environ)
+        yield _more(variable, environ, wish.model)
 
 
 def _has_key(program: Program, environ: Mapping[str, str]) -> bool:
@@ -127,12 +127,15 @@ def _headers(environ: Mapping[str, str], key: str | None) -> Iterator[Change]:
     yield Change(claude.HEADERS, value or None, sentence, is_secret=True)
 
 
-def _more(variable: Variable, environ: Mapping[str, str]) -> Change:
+def _more(variable: Variable, environ: Mapping[str, str], model: str) -> Change:
     was = environ.get(variable.name, "")
     sentence = ""
     if variable.name.endswith("_MODEL") and was != variable.value:
-        offer = f", and was {was}, which it does not offer" if was else ""
-        sentence = f"{variable.name} is {variable.value}, from the gateway's list{offer}"
+        is_asked_for = bool(model) and variable.value.endswith(model)
+        source = "as --model says" if is_asked_for else "from the gateway's list"
+        sentence = f"{variable.name} is {variable.value}, {source}"
+        if was:
+            sentence += f", and was {was}" + ("" if is_asked_for else ", which it does not offer")
     return Change(variable.name, variable.value, sentence, variable.is_secret)
 
 

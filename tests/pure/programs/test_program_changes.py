@@ -186,6 +186,21 @@ def test_an_address_that_was_elsewhere_is_named() -> None:
     assert sentences(found) == [f"ANTHROPIC_BASE_URL is {URL}, and was https://api.anthropic.com"]
 
 
+def test_a_model_is_reported_with_its_source() -> None:
+    endpoint = Endpoint(URL, "sk-gateway", ("claude-sonnet", "gpt-mini"))
+    environ = {"ANTHROPIC_MODEL": "claude-of-another", "AIDER_MODEL": "x"}
+
+    chosen_for = sentences(of("claude", environ, endpoint=endpoint))
+    asked_for = sentences(of("aider", environ, Wish(model="gpt-mini"), endpoint))
+
+    assert chosen_for == [
+        "ANTHROPIC_DEFAULT_SONNET_MODEL is claude-sonnet, from the gateway's list",
+        "ANTHROPIC_MODEL is claude-sonnet, from the gateway's list, and was claude-of-another, "
+        "which it does not offer",
+    ]
+    assert asked_for == ["AIDER_MODEL is openai/gpt-mini, as --model says, and was x"]
+
+
 @pytest.mark.parametrize(
     ("command", "name"),
     [

@@ -1,0 +1,67 @@
+"""Real aider and llm reach the gateway, by run and by setup, and nothing goes elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from installed import AIDER, LLM
+
+from support.fake_provider import WORDS
+from support.litellm_process import MASTER_KEY
+
+if TYPE_CHECKING:
+    from person import Person
+
+pytestmark = pytest.mark.programs
+
+SAID = "".join(WORDS)
+# aider's own: with these off, whatever reaches the proxy is a leak.
+QUIET = {"AIDER_ANALYTICS_DISABLE": "true", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+QUESTION = ("--no-git", "--yes-always", "--no-check-update", "--message", "What is 2+2?")
+
+# It looks for prices once a day, and remembers where it has them.
+PRICES = "model_prices_and_context_window.json"
+
+needs_aider = pytest.mark.skipif(sys.version_info >= (3, 13), reason="aider needs Python 3.12")
+
+
+@pytest.fixture(autouse=True)
+def prices(person: Person) -> None:
+    folder = person.home / ".aider" / "caches"
+    folder.mkdir(parents=True)
+    (folder / PRICES).write_text('{"none": {}}')
+
+
+@needs_aider
+def test_run_leads_aider_and_keeps_other_providers_keys_from_it(person: Person) -> None:
+    more = QUIET | {"ANTHROPIC_API_KEY": "sk-ant-of-a-person"}
+
+    ended = person.run(AIDER, *QUESTION, flags=("--model", "gpt-mini"), **more)
+
+    assert ended.returncode == 0, ended
+    assert SAID in ended.stdout
+    assert "ANTHROPIC_API_KEY is taken away" in ended.stderr
+    assert person.sent_past_the_port() == []
+
+
+@needs_aider
+def test_setup_leads_plain_aider_there(person: Person) -> None:
+    made = person.ctl("setup", "aider", "--model", "gpt-mini")
+    led = {"OPENAI_API_KEY": MASTER_KEY, "NO_PROXY": "localhost", "no_proxy": "localhost"}
+
+    ended = person.plainly(AIDER, *QUESTION, **QUIET, **led)
+
+    assert made.returncode == 0, made
+    assert ended.returncode == 0, ended
+    assert SAID in ended.stdout
+    assert person.sent_past_the_port() == []
+
+
+def test_run_leads_llm(person: Person) -> None:
+    ended = person.run(LLM, "-m", "gpt-4o-mini", "What is 2+2?")
+
+    assert ended.returncode == 0, ended
+    assert ended.stdout.strip() == SAID
+    assert person.sent_past_the_port() == []
