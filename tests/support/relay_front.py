@@ -16,7 +16,7 @@ from llmgwd.relay.admission import AdmissionQueue
 from llmgwd.relay.connections import IDLE_LIMIT, Connections
 from llmgwd.relay.context import RelayContext
 from llmgwd.relay.counters import ForwardCounters
-from llmgwd.relay.records import RequestRecords
+from llmgwd.relay.http.records import RequestRecords
 
 if TYPE_CHECKING:
     from llmgwctl.wire import RequestRecord

@@ -18,7 +18,7 @@ from llmgwd.control.api import ControlServer
 from llmgwd.control.endpoints.metrics import ENDPOINTS
 from llmgwd.listening.allowed_users import Verdict, allowed_users, whose
 from llmgwd.net.http1_heads import Head, RequestLine
-from llmgwd.relay.web_guard import guard_of
+from llmgwd.relay.http.web_guard import guard_of
 
 if TYPE_CHECKING:
     from llmgwd.config.model import ListenAddress, MetricsConfig

@@ -27,8 +27,8 @@ from llmgwd.listening.refused_clients import RefusedClients
 from llmgwd.relay.admission import AdmissionQueue
 from llmgwd.relay.context import RelayContext
 from llmgwd.relay.counters import ForwardCounters
-from llmgwd.relay.key_injection import KeyInjector
-from llmgwd.relay.records import RequestRecords
+from llmgwd.relay.http.key_injection import KeyInjector
+from llmgwd.relay.http.records import RequestRecords
 from llmgwd.relay.route_events import RouteLost, TunnelDialled
 from llmgwd.routes.kubernetes import KubernetesRoute
 from llmgwd.routes.url import UrlRoute
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from llmgwd.config.model import ClusterRoute, ForwardConfig
     from llmgwd.errors import LlmgwError
     from llmgwd.gateway.unavailable import Trouble
-    from llmgwd.relay.kept_request import ResendBudget
+    from llmgwd.relay.http.kept_request import ResendBudget
     from llmgwd.relay.route_events import RouteEvent
     from llmgwd.routes.route import Route
     from llmgwd.system.file_watch import WatchedFiles

@@ -24,7 +24,7 @@ from llmgwd.forwards.models import ModelLists
 from llmgwd.forwards.status import condition_statuses, forward_status
 from llmgwd.forwards.verdict.conditions import Conditions
 from llmgwd.gateway.key import Key
-from llmgwd.relay.kept_request import ResendBudget
+from llmgwd.relay.http.kept_request import ResendBudget
 from llmgwd.system import memory, suspend
 from llmgwd.system.descriptors import Descriptors, exhausted
 from llmgwd.system.file_watch import WatchedFiles
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from llmgwd.config.model import Config, ForwardConfig
     from llmgwd.listening.listeners import Sockets
-    from llmgwd.relay.records import RequestRecords
+    from llmgwd.relay.http.records import RequestRecords
     from llmgwd.telemetry.journal import Journal
 
 DRAIN_S: Final = 30.0

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 from llmgwd.config.model import ProbeKind, Protocol
 from llmgwd.relay.connections import Connections
 from llmgwd.relay.counters import ForwardCounters
-from llmgwd.relay.kept_request import ResendBudget
-from llmgwd.relay.web_guard import WebGuard, guard_of
+from llmgwd.relay.http.kept_request import ResendBudget
+from llmgwd.relay.http.web_guard import WebGuard, guard_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llmgwd.config.model import ForwardConfig
     from llmgwd.gateway.unavailable import Trouble
-    from llmgwd.relay.key_injection import KeyInjector
-    from llmgwd.relay.records import RequestRecords
+    from llmgwd.relay.http.key_injection import KeyInjector
+    from llmgwd.relay.http.records import RequestRecords
     from llmgwd.relay.route import Admission
 
 

@@ -16,7 +16,7 @@ from llmgwd.config.model import Protocol
 from llmgwd.gateway.unavailable import error_answer
 from llmgwd.net.http1 import REQUEST_START, MessageReader
 from llmgwd.net.http1_heads import BadMessage, Head, request_line
-from llmgwd.relay.http_connection import HEAD_S, HttpConnection
+from llmgwd.relay.http.http_connection import HEAD_S, HttpConnection
 from llmgwd.relay.raw import RawConnection
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from llmgwctl.wire import ConditionKind, PodStatus, RouteKind, RouteStatus
 from llmgwd.cluster.upgrade import UpgradeChooser
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.net.http1_heads import forwarded_request
-from llmgwd.relay.kept_request import origin_form
+from llmgwd.relay.http.kept_request import origin_form
 from llmgwd.relay.route_events import RouteLost, TunnelDialled
 from llmgwd.routes.followed_access import FollowedAccess
 from llmgwd.routes.target_follower import TargetFollower

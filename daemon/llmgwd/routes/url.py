@@ -16,7 +16,7 @@ from llmgwd.direct.pool import UpstreamPool
 from llmgwd.direct.rewrite import client_response, upstream_request
 from llmgwd.direct.upstream import UpstreamDialer
 from llmgwd.errors import LlmgwError
-from llmgwd.relay.kept_request import origin_form
+from llmgwd.relay.http.kept_request import origin_form
 from llmgwd.relay.route_events import RouteLost
 from llmgwd.system.backoff import RetryWait
 from llmgwd.system.wakeup import Wakeup

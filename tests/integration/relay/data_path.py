@@ -30,7 +30,7 @@ from llmgwd.net.http1_heads import Head, RequestLine, forwarded_request
 from llmgwd.relay.admission import AdmissionQueue
 from llmgwd.relay.context import RelayContext
 from llmgwd.relay.counters import ForwardCounters
-from llmgwd.relay.records import RequestRecords
+from llmgwd.relay.http.records import RequestRecords
 from llmgwd.system.backoff import BLOCKED_S, RetryWait
 from llmgwd.tunnel.pool import TunnelPool
 from llmgwsim.cluster import SimulatedCluster

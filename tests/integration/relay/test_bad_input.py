@@ -8,7 +8,8 @@ import json
 import pytest
 
 from llmgwd.net.http1 import MAX_HEAD_BYTES
-from llmgwd.relay import detection, http_connection
+from llmgwd.relay import detection
+from llmgwd.relay.http import http_connection
 from support.http_messages import OK, get, post, read_answer
 from support.relay_front import relay_front
 from support.scripted_route import ScriptedRoute, ServedStream

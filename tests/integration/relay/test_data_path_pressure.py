@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from data_path import ALL_WAYS, SPDY_WAYS, Client, DataPath, data_path, get, post, status, until
 
-from llmgwd.relay.kept_request import RESEND_BYTES
+from llmgwd.relay.http.kept_request import RESEND_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path

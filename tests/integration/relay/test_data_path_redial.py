@@ -11,8 +11,8 @@ from data_path import ALL_WAYS, SPDY_WAYS, DataPath, data_path, get, post, statu
 
 from llmgwctl.wire import UpgradeKind
 from llmgwd.config.model import Protocol
-from llmgwd.relay import kept_request
-from llmgwd.relay.kept_request import RESEND_BYTES
+from llmgwd.relay.http import kept_request
+from llmgwd.relay.http.kept_request import RESEND_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from llmgwd.direct.address import Address, parse_url
 from llmgwd.direct.rewrite import client_response, upstream_request
 from llmgwd.errors import ConfigError
 from llmgwd.net.http1_heads import BadMessage, judge_request, parse_head
-from llmgwd.relay.kept_request import origin_form
+from llmgwd.relay.http.kept_request import origin_form
 
 HOME = parse_url("https://gateway.example")
 PREFIXED = parse_url("http://gateway.example:8080/llm/")

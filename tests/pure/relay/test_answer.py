@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from llmgwd.gateway.dialect import Dialect
 from llmgwd.net.http1_heads import BadMessage, Head
-from llmgwd.relay.answer import MAX_INTERIM_ANSWERS, Answer
+from llmgwd.relay.http.answer import MAX_INTERIM_ANSWERS, Answer
 
 EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 DONE = b"data: [DONE]\n\n"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmgwd.relay.event_stream import EventStream
+from llmgwd.relay.http.event_stream import EventStream
 
 ANTHROPIC = (
     b'event: content_block_delta\ndata: {"delta":{"text":"event: message_stop"}}\n\n'

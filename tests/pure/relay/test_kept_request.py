@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from llmgwd.net.http1_heads import Head, RequestLine, forwarded_request, judge_request, parse_head
-from llmgwd.relay.kept_request import RESEND_BYTES, KeptRequest, ResendBudget, origin_form
+from llmgwd.relay.http.kept_request import RESEND_BYTES, KeptRequest, ResendBudget, origin_form
 
 if TYPE_CHECKING:
     from llmgwd.relay.route import Route

@@ -10,16 +10,16 @@ from llmgwd.errors import LlmgwError, Transient
 from llmgwd.gateway.dialect import dialect_of
 from llmgwd.gateway.unavailable import Trouble, error_answer
 from llmgwd.net.http1_heads import BadMessage, Head, end_to_end_fields, requested_upgrade
-from llmgwd.relay.answer import Answer
-from llmgwd.relay.endings import client_head, error_event_of, last_chunks, lost
-from llmgwd.relay.key_injection import KeyedRequest, takes_key
-from llmgwd.relay.records import RequestLog
-from llmgwd.relay.resend import Next, after_loss
+from llmgwd.relay.http.answer import Answer
+from llmgwd.relay.http.endings import client_head, error_event_of, last_chunks, lost
+from llmgwd.relay.http.key_injection import KeyedRequest, takes_key
+from llmgwd.relay.http.records import RequestLog
+from llmgwd.relay.http.resend import Next, after_loss
 
 if TYPE_CHECKING:
     from llmgwd.relay.context import RelayContext
-    from llmgwd.relay.http_connection import HttpConnection
-    from llmgwd.relay.kept_request import KeptRequest
+    from llmgwd.relay.http.http_connection import HttpConnection
+    from llmgwd.relay.http.kept_request import KeptRequest
     from llmgwd.relay.route import Route, Stream
 
 # Refusals in a row, over all pods, before the forward is asked again.

@@ -16,13 +16,13 @@ from llmgwctl.rules.litellm_answers import KeyVerdict, judge_key
 from llmgwctl.rules.placeholder import PLACEHOLDER
 from llmgwd.errors import LlmgwError
 from llmgwd.net.http1_heads import Head
-from llmgwd.relay.web_guard import is_from_another_site
+from llmgwd.relay.http.web_guard import is_from_another_site
 from llmgwd.system.wakeup import Wakeup
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from llmgwd.relay.answer import Withheld
+    from llmgwd.relay.http.answer import Withheld
 
 # The headers in which LiteLLM looks for a key; the first two may say "Bearer" before it.
 _KEY_HEADERS: Final = frozenset(

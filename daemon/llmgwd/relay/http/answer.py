@@ -12,7 +12,7 @@ from typing import Final
 from llmgwd.gateway.dialect import Dialect
 from llmgwd.net.http1 import RESPONSE_START, Body, MessageReader
 from llmgwd.net.http1_heads import BadMessage, Head, Length, response_length, status_of
-from llmgwd.relay.event_stream import EventStream
+from llmgwd.relay.http.event_stream import EventStream
 
 # 100, 102 and 103 are what exists; a server that sends more than this sends without end.
 MAX_INTERIM_ANSWERS: Final = 16

@@ -25,8 +25,8 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from llmgwd.relay.answer import Answer
-    from llmgwd.relay.kept_request import KeptRequest
+    from llmgwd.relay.http.answer import Answer
+    from llmgwd.relay.http.kept_request import KeptRequest
 
 
 class Next(Enum):

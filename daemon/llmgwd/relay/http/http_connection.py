@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from llmgwd.gateway.unavailable import Trouble, error_answer
 from llmgwd.net.http1 import REQUEST_START, Body, End, HeadTooLarge, MessageReader
 from llmgwd.net.http1_heads import BadMessage, Head, judge_request, request_length
-from llmgwd.relay.exchange import Exchange
-from llmgwd.relay.kept_request import KeptRequest
+from llmgwd.relay.http.exchange import Exchange
+from llmgwd.relay.http.kept_request import KeptRequest
 
 if TYPE_CHECKING:
     from llmgwd.relay.connection import LocalConnection
