@@ -8,7 +8,10 @@ import pytest
 from installed import CLAUDE_CODE
 
 from conftest import OLD_KEY, Person
+from llmgwctl.rules.placeholder import PLACEHOLDER
 from support.fake_provider import WORDS
+from support.litellm_process import MASTER_KEY
+from support.running_daemon import DEFAULT
 
 pytestmark = pytest.mark.programs
 
@@ -54,6 +57,26 @@ def test_setup_leads_plain_claude_there(person: Person) -> None:
     checked = person.ctl("doctor", "--json").stdout.splitlines()
     shell = [line for line in map(json.loads, checked) if "Claude Code" in line["found"]]
     assert [line["state"] for line in shell] == ["ok"]
+
+
+def test_where_the_daemon_injects_the_key_no_program_holds_it(person: Person) -> None:
+    daemon = person.world.daemon
+    daemon.write_config(f"{DEFAULT}[gateway]\ninject = true\n")
+    daemon.client.reload()
+    try:
+        made = person.ctl("setup", "claude")
+        ended = person.plainly(CLAUDE_CODE, *QUESTION)
+    finally:
+        daemon.write_config(DEFAULT)
+        daemon.client.reload()
+        daemon.wait_for("ready")
+
+    assert made.returncode == 0, made
+    assert ended.stdout.strip() == SAID, ended
+    held = json.loads((person.home / ".claude" / "settings.json").read_text())
+    assert held["env"]["ANTHROPIC_AUTH_TOKEN"] == PLACEHOLDER
+    assert MASTER_KEY not in json.dumps(held)
+    assert person.sent_past_the_port() == []
 
 
 def test_run_beats_a_settings_file_that_leads_elsewhere(person: Person) -> None:

@@ -15,6 +15,7 @@ from llmgwctl.gateway import leading
 from llmgwctl.gateway.destination import key_of, url_of
 from llmgwctl.gateway.programs import avante
 from llmgwctl.gateway.programs.program import Endpoint
+from llmgwctl.rules.placeholder import PLACEHOLDER
 from llmgwctl.setup import file, plan
 from llmgwctl.setup.document import UnfitFile
 from llmgwctl.setup.recipes import AVANTE, PROGRAMS, RECIPES, Recipe, Request
@@ -23,8 +24,6 @@ from llmgwctl.wire import Exit
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
-
-    from llmgwctl.setup.document import Edit
 
 DESCRIPTION = """\
 Write what leads a program to the gateway into the file that it reads, keep everything else there,
@@ -70,7 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _do(recipe: Recipe, path: str, arguments: argparse.Namespace) -> int:
     text = file.read(path)
-    edits = _edits(recipe, text or "", os.environ, arguments)
+    request = _request(recipe, text or "", os.environ, arguments)
+    edits = recipe.edits(request)
     texts = plan.done(text, recipe.format, edits)
     if not texts.is_changed:
         print(f"{path} leads there already")
@@ -81,13 +81,13 @@ def _do(recipe: Recipe, path: str, arguments: argparse.Namespace) -> int:
     file.write(path + file.RECORD, plan.recorded(edits, earlier))
     file.write(path, texts.after or "")
     sys.stdout.write(plan.difference(texts, path))
-    if recipe.note:
+    if recipe.note and not request.placeholder:
         print(recipe.note)
     return Exit.OK
 
 
 def _print(recipe: Recipe, arguments: argparse.Namespace) -> int:
-    edits = _edits(recipe, "", {}, arguments)
+    edits = recipe.edits(_request(recipe, "", {}, arguments))
     sys.stdout.write(plan.done(None, recipe.format, edits).after or "")
     return Exit.OK
 
@@ -111,34 +111,33 @@ def _undo(recipe: Recipe, path: str) -> int:
     return Exit.OK
 
 
-def _edits(
+def _request(
     recipe: Recipe, text: str, environ: Mapping[str, str], arguments: argparse.Namespace
-) -> list[Edit]:
-    request = Request(
-        _endpoint(arguments),
+) -> Request:
+    endpoint = _endpoint(arguments)
+    return Request(
+        endpoint,
         environ,
         plan.document(text, recipe.format).get(()),
         _key_command(arguments),
         arguments.model,
         arguments.status_line,
+        PLACEHOLDER if endpoint.key == PLACEHOLDER else "",
     )
-    return recipe.edits(request)
 
 
 def _endpoint(arguments: argparse.Namespace) -> Endpoint:
-    """Find where to lead, and the gateway's models."""
+    """Find where to lead, the gateway's models, and whether programs hold its key at all."""
     client = Client(arguments.socket)
     forward = choose_gateway(client.status(), arguments.forward)
-    endpoint = Endpoint(url_of(forward))
-    models = leading.models_at_hand(client.path, forward)
-    if models is None:
-        try:
-            keyed = replace(endpoint, key=key_of(client, forward)["key"])
-        except ClientError as error:
-            leading.say([f"the gateway's models are not known: {error.text()}"])
-        else:
-            models = leading.models_asked(keyed)
-    return replace(endpoint, models=models)
+    endpoint = Endpoint(url_of(forward), models=leading.models_at_hand(client.path, forward))
+    try:
+        endpoint = replace(endpoint, key=key_of(client, forward)["key"])
+    except ClientError as error:
+        leading.say([f"the key cannot be had now: {error.text()}"])
+    if endpoint.models is None:
+        endpoint = replace(endpoint, models=leading.models_asked(endpoint))
+    return endpoint
 
 
 def _key_command(arguments: argparse.Namespace) -> tuple[str, ...]:

@@ -26,7 +26,8 @@ JSON, TOML, YAML, DOTENV = "json", "toml", "yaml", "dotenv"
 class Request:
     """What is asked for: where to lead, what the shell has, what the file has now.
 
-    `key_command` prints the key.
+    `key_command` prints the key. `placeholder` stands for it where the daemon puts the key into
+    requests by itself, and is no secret.
     """
 
     endpoint: Endpoint
@@ -35,11 +36,14 @@ class Request:
     key_command: tuple[str, ...] = ("llmgwctl", "key")
     model: str = ""
     has_status_line: bool = False
+    placeholder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """`place` gives the file from the environment; `note` what the person must still know."""
+    """`place` gives the file from the environment; `note` what the person must still do where the
+    key itself is needed.
+    """
 
     name: str
     place: Callable[[Mapping[str, str]], str]
@@ -71,13 +75,16 @@ def _claude_edits(request: Request) -> list[Edit]:
     for lead in claude.PROGRAM.leads:
         if not lead.is_key:
             wanted[lead.name] = lead.value(request.endpoint)
+        elif request.placeholder:
+            wanted[lead.name] = request.placeholder
         elif merged.get(lead.name):
             # The helper's key is the newest; this one would be sent in its place.
             wanted[lead.name] = ""
     wanted |= proxies.exemptions(request.endpoint.url, merged)
     wanted |= claude_models.defaults(request.endpoint.models or (), merged, request.model)
     edits = [Edit(("env", name), value) for name, value in wanted.items()]
-    edits.append(Edit((claude_settings.HELPER,), shlex.join(request.key_command)))
+    helper = MISSING if request.placeholder else shlex.join(request.key_command)
+    edits.append(Edit((claude_settings.HELPER,), helper))
     if request.has_status_line:
         line = {"type": "command", "command": f"{request.key_command[0]} status --short"}
         edits.append(Edit(("statusLine",), line))
@@ -122,6 +129,8 @@ def _opencode_edits(request: Request) -> list[Edit]:
                 edits += [Edit(("provider", name, key, inner), v) for inner, v in value.items()]
             else:
                 edits.append(Edit(("provider", name, key), value))
+        if request.placeholder:
+            edits.append(Edit(("provider", name, "options", "apiKey"), request.placeholder))
     if request.model:
         edits.append(Edit(("model",), f"{opencode.PROVIDER}/{request.model}"))
     return edits
@@ -129,11 +138,15 @@ def _opencode_edits(request: Request) -> list[Edit]:
 
 def _aider_edits(request: Request) -> list[Edit]:
     edits = [Edit(("openai-api-base",), f"{request.endpoint.url}/v1")]
+    if request.placeholder:
+        edits.append(Edit(("openai-api-key",), request.placeholder))
     return [*edits, Edit(("model",), f"openai/{request.model}")] if request.model else edits
 
 
 def _gemini_edits(request: Request) -> list[Edit]:
     edits = [Edit(("GOOGLE_GEMINI_BASE_URL",), request.endpoint.url)]
+    if request.placeholder:
+        edits.append(Edit(("GEMINI_API_KEY",), request.placeholder))
     return [*edits, Edit(("GEMINI_MODEL",), request.model)] if request.model else edits
 
 

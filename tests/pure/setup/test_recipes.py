@@ -96,6 +96,17 @@ def test_aider_and_gemini_get_their_addresses() -> None:
     assert made("gemini") == f"GOOGLE_GEMINI_BASE_URL={URL}\n"
 
 
+def test_where_the_daemon_injects_the_key_programs_get_the_placeholder() -> None:
+    claude = json.loads(made("claude", placeholder="llmgw"))
+    opencode = json.loads(made("opencode", placeholder="llmgw"))
+
+    assert claude["env"]["ANTHROPIC_AUTH_TOKEN"] == "llmgw"
+    assert "apiKeyHelper" not in claude
+    assert opencode["provider"]["llmgw"]["options"]["apiKey"] == "llmgw"
+    assert "openai-api-key: llmgw\n" in made("aider", placeholder="llmgw")
+    assert "GEMINI_API_KEY=llmgw\n" in made("gemini", placeholder="llmgw")
+
+
 OWN = {
     "claude": '{\n  "env": {"ANTHROPIC_AUTH_TOKEN": "mine", "A": "1"},\n  "model": "opus"\n}\n',
     "codex": '# mine\nmodel_provider = "openai"\n\n[profiles.x]\nmodel = "y"\n',
