@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llmgwctl.wire import ConditionKind
+from llmgwd.errors import Transient
 from llmgwd.gateway.dialect import Dialect, error_event
-from llmgwd.gateway.unavailable import Trouble
+from llmgwd.gateway.unavailable import Trouble, error_answer
 from llmgwd.net.http1_heads import Head
 
 if TYPE_CHECKING:
     from llmgwd.errors import LlmgwError
     from llmgwd.net.http1_heads import RequestLine
+    from llmgwd.relay.http.kept_request import KeptRequest
+
+
+def broken(pod: str | None, url: str | None, how: str) -> Transient:
+    """Word the end of a stream that says nothing of itself."""
+    where = f"pod {pod}" if pod else url or "the gateway"
+    code = ConditionKind.URL_UNREACHABLE if url else ConditionKind.TUNNEL_LOST
+    return Transient(code, f"The connection to {where} broke off: {how}.")
+
+
+def answer_of_ours(request: KeptRequest, trouble: Trouble, *, closes: bool) -> bytes:
+    """Answer a request ourselves, in its client's dialect."""
+    line = request.line
+    is_head = line.method == b"HEAD"
+    return error_answer(trouble, line.target, request.head, is_head=is_head, closes=closes)
 
 
 def lost(cause: LlmgwError) -> Trouble:

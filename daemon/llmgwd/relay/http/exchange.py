@@ -6,17 +6,17 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from llmgwctl.wire import ConditionKind, RequestOutcome, RouteKind
-from llmgwd.errors import LlmgwError, Transient
 from llmgwd.gateway.dialect import dialect_of
-from llmgwd.gateway.unavailable import Trouble, error_answer
+from llmgwd.gateway.unavailable import Trouble
 from llmgwd.net.http1_heads import BadMessage, Head, end_to_end_fields, requested_upgrade
+from llmgwd.relay.http import endings
 from llmgwd.relay.http.answer import Answer
-from llmgwd.relay.http.endings import client_head, error_event_of, last_chunks, lost
 from llmgwd.relay.http.key_injection import KeyedRequest, takes_key
 from llmgwd.relay.http.records import RequestLog
 from llmgwd.relay.http.resend import Next, after_loss
 
 if TYPE_CHECKING:
+    from llmgwd.errors import LlmgwError
     from llmgwd.relay.context import RelayContext
     from llmgwd.relay.http.http_connection import HttpConnection
     from llmgwd.relay.http.kept_request import KeptRequest
@@ -109,22 +109,12 @@ class Exchange:
 
     def client_gone(self, is_reset: bool) -> None:
         """No one reads the answer any more: let the model stop."""
-        stream, self._stream = self._stream, None
         self._close(RequestOutcome.CANCELLED)
-        if stream is None:
-            self._withdraw()
-        elif is_reset:
-            stream.reset()
-        else:
-            stream.discard()
+        self._leave(is_reset=is_reset)
 
     def break_off(self, trouble: Trouble) -> None:
         """The request's body is none: answer that, where nothing was answered yet."""
-        stream, self._stream = self._stream, None
-        if stream is None:
-            self._withdraw()
-        else:
-            stream.reset()
+        self._leave(is_reset=True)
         if self._answer.has_passed:
             self._reset_client()
         else:
@@ -167,8 +157,10 @@ class Exchange:
         try:
             passing = self._answer.feed(payload)
         except BadMessage as error:
-            self._end_stream(is_clean=False)
-            self._failed_answer(f"its answer is not HTTP/1: {error}")
+            self._leave(is_reset=True)
+            self._failed_answer(
+                endings.broken(self.log.pod, self.log.url, f"its answer is not HTTP/1: {error}")
+            )
             return
         if self._answer.has_passed:
             self.request.forget()
@@ -177,20 +169,24 @@ class Exchange:
         if self._answer.is_upgraded:
             self._client.was_upgraded()
         if self._answer.is_whole:
-            self._end_stream(is_clean=True)
+            self._leave()
             self._answered()
 
     def stream_ended(self) -> None:
         if self._answer.is_upgraded:
-            self._end_stream(is_clean=True)
+            self._leave()
             self._finish(RequestOutcome.ANSWERED, persists=False)
         elif self._answer.may_end:
-            self._end_stream(is_clean=True)
+            self._leave()
             self._answered()
         else:
             pod = self.log.pod
-            self._end_stream(is_clean=True)
-            self._lost(self._broken("it closed the connection"), pod, is_unreceived=False)
+            self._leave()
+            self._lost(
+                endings.broken(self.log.pod, self.log.url, "it closed the connection"),
+                pod,
+                is_unreceived=False,
+            )
 
     def stream_failed(self, cause: LlmgwError, is_unreceived: bool) -> None:
         stream, self._stream = self._stream, None
@@ -287,37 +283,31 @@ class Exchange:
     def _unknown(self, cause: LlmgwError) -> None:
         """Before an answer, and whether it was received is not known."""
         self._context.admission.cut(cause)
-        self._answer_ourselves(lost(cause))
+        self._answer_ourselves(endings.lost(cause))
 
-    def _failed_answer(self, how: str) -> None:
-        cause = self._broken(how)
-        if not self._answer.has_passed:
-            self._unknown(cause)
-        else:
+    def _failed_answer(self, cause: LlmgwError) -> None:
+        if self._answer.has_passed:
             self._cut(cause)
+        else:
+            self._unknown(cause)
 
     def _cut(self, cause: LlmgwError) -> None:
         """In the middle of the answer that the client has begun to read."""
         answer = self._answer
         if answer.is_complete_but_for_its_end:
-            self._client.write(last_chunks(b""))
+            self._client.write(endings.last_chunks(b""))
             self._finish(RequestOutcome.ANSWERED)
             return
         self._context.admission.cut(cause)
         if not answer.takes_error_event:
             self._reset_client()
             return
-        self._client.write(last_chunks(error_event_of(self._dialect, cause)))
+        self._client.write(endings.last_chunks(endings.error_event_of(self._dialect, cause)))
         self._finish(RequestOutcome.CUT)
 
     def _answer_ourselves(self, trouble: Trouble) -> None:
         persists = self.request.is_whole and self._client.may_persist(self.request)
-        line = self.request.line
-        is_head = line.method == b"HEAD"
-        closes = not persists
-        self._client.write(
-            error_answer(trouble, line.target, self.request.head, is_head=is_head, closes=closes)
-        )
+        self._client.write(endings.answer_of_ours(self.request, trouble, closes=not persists))
         self._finish(RequestOutcome.UNAVAILABLE, status=trouble.status, persists=persists)
 
     def _render(self, head: Head, is_until_close: bool) -> bytes:
@@ -331,25 +321,18 @@ class Exchange:
             not is_until_close and self.request.is_whole and self._client.may_persist(self.request)
         )
         passed = self._route.response_head(Head(head.first, end_to_end_fields(head)))
-        return client_head(passed, self.request.line, persists=self._client.persists).raw()
+        return endings.client_head(passed, self.request.line, persists=self._client.persists).raw()
 
-    def _broken(self, how: str) -> Transient:
-        where = f"pod {self.log.pod}" if self.log.pod else self.log.url or "the gateway"
-        code = ConditionKind.URL_UNREACHABLE if self.log.url else ConditionKind.TUNNEL_LOST
-        return Transient(code, f"The connection to {where} broke off: {how}.")
-
-    def _end_stream(self, *, is_clean: bool) -> None:
+    def _leave(self, *, is_reset: bool = False) -> None:
+        """Have no stream any more, and wait for none."""
         stream, self._stream = self._stream, None
         if stream is None:
-            return
-        if is_clean:
-            stream.discard()
-        else:
+            if self._route is not None:
+                self._route.withdraw(self)
+        elif is_reset:
             stream.reset()
-
-    def _withdraw(self) -> None:
-        if self._route is not None:
-            self._route.withdraw(self)
+        else:
+            stream.discard()
 
     def _reset_client(self) -> None:
         self._close(RequestOutcome.CUT)
