@@ -37,6 +37,7 @@ class HttpConnection:
         self._exchange: Exchange | None = None
         self._unsent_bytes = 0  # of a body, while no stream carries it
         self._is_body_paused = False
+        self._is_over = False  # our last byte is said: what may still wait is not read
         self._head_timer: asyncio.TimerHandle | None = None
         self._became_idle()
 
@@ -56,8 +57,8 @@ class HttpConnection:
         """The client said its last byte: an answer may still be wanted, a request will not come."""
         exchange = self._exchange
         if exchange is None:
-            self._stop_timer()
-            self._client.write_eof()
+            if not self._reader.rest:
+                self._end()
         elif not exchange.request.is_whole:
             self._client.abort()
 
@@ -75,6 +76,8 @@ class HttpConnection:
     def client_reads_again(self) -> None:
         if self._exchange is not None:
             self._exchange.client_reads_again()
+        else:
+            self._go_on()
 
     # For the exchange.
 
@@ -113,7 +116,7 @@ class HttpConnection:
 
     def may_persist(self, request: KeptRequest) -> bool:
         """Would a next request be read after this one?"""
-        if self._context.connections.is_draining or self._client.has_finished:
+        if self._context.connections.is_draining or self._has_sent_all:
             return False
         tokens = request.head.tokens(b"connection")
         if request.line.minor == b"0":
@@ -123,17 +126,14 @@ class HttpConnection:
     def exchange_ended(self, persists: bool) -> None:
         """The answer is written; go on with the next request, or close."""
         self._exchange = None
-        if not persists or self._client.has_finished:
-            self._client.write_eof()
+        if not persists or self._has_sent_all:
+            self._end()
             return
         self._is_body_paused = False
         self._unsent_bytes = 0
-        if self._reader.rest:
-            # In a turn of its own: answers that need no route would nest for each pipelined one.
-            asyncio.get_running_loop().call_soon(self._read_next)
-        else:
+        if not self._reader.rest:
             self._became_idle()
-        self._settle_reading()
+        self._go_on()
 
     # For the connections of the forward.
 
@@ -147,9 +147,36 @@ class HttpConnection:
 
     # Inside.
 
+    @property
+    def _has_sent_all(self) -> bool:
+        """The client half-closed, and nothing that it sent before waits here."""
+        return self._client.has_finished and not self._reader.rest
+
+    def _end(self) -> None:
+        self._is_over = True
+        self._reader.rest = b""
+        self._stop_timer()
+        self._client.write_eof()
+
+    def _go_on(self) -> None:
+        """Go on to the next request, but not while the client leaves our answers unread."""
+        if self._reader.rest and not self._client.is_stalled:
+            # In a turn of its own: answers that need no route would nest for each pipelined one.
+            asyncio.get_running_loop().call_soon(self._read_next)
+        self._settle_reading()
+
     def _read_next(self) -> None:
-        if self._exchange is None and not self._client.is_closed:
-            self._read(b"")
+        if self._exchange is not None or self._is_over or self._client.is_closed:
+            return
+        self._read(b"")
+        if not self._client.has_finished:
+            return
+        if self._exchange is None:
+            # Answered already, or a head whose end will not come.
+            if not self._reader.rest:
+                self._end()
+        elif not self._exchange.request.is_whole:
+            self._client.abort()
 
     def _read(self, payload: bytes) -> None:
         """Take bytes of a request; hand a fresh one over with what has come of its body."""
@@ -205,7 +232,7 @@ class HttpConnection:
         """Read on, unless the stream is full or enough waits here already."""
         exchange = self._exchange
         if exchange is None:
-            is_full = False
+            is_full = self._client.is_stalled
         elif exchange.is_upgraded or not exchange.request.is_whole:
             is_full = self._is_body_paused or self._unsent_bytes >= WAITING_BYTES
         else:
@@ -250,7 +277,7 @@ class HttpConnection:
         target = rest.partition(b" ")[0]
         is_head = method == b"HEAD"
         self._client.write(error_answer(trouble, target, None, is_head=is_head, closes=True))
-        self._client.write_eof()
+        self._end()
 
     def _stop_timer(self) -> None:
         if self._head_timer is not None:
