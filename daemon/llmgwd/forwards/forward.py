@@ -27,6 +27,7 @@ from llmgwd.listening.refused_clients import RefusedClients
 from llmgwd.relay.admission import AdmissionQueue
 from llmgwd.relay.context import RelayContext
 from llmgwd.relay.counters import ForwardCounters
+from llmgwd.relay.draining import drain
 from llmgwd.relay.http.key_injection import KeyInjector
 from llmgwd.relay.http.records import RequestRecords
 from llmgwd.relay.route_events import RouteLost, TunnelDialled
@@ -54,9 +55,6 @@ if TYPE_CHECKING:
 TICK_S: Final = 0.5
 # On the preferred route, with an answer from the gateway, time brings nothing about.
 CALM_TICK_S: Final = 30.0
-# How long a kept connection may still ask before the daemon ends.
-LAST_REQUEST_S: Final = 0.7
-LOOK_S: Final = 0.02
 
 
 class Forward:
@@ -197,28 +195,11 @@ class Forward:
         self.health.ask_now()
 
     async def drain(self) -> None:
-        """Accept no more and return when nothing is carried; the caller bounds the time.
-
-        Kept connections come last. A request that is leaving on one just now would be lost if it
-        were closed, so each is served once more, if its client asks within a moment, and told to
-        close; only those that stay silent are closed.
-        """
+        """Accept no more and return when nothing is carried; the caller bounds the time."""
         self.listeners.shut(keep_handed_over=False)
-        self.relay.connections.is_draining = True
-        self.admission.is_draining = True
-        if self.routes.usable is None:
-            self.admission.give_up_held()
-        silent_at = anyio.current_time() + LAST_REQUEST_S
-        while self._is_carrying() or (  # noqa: ASYNC110 - as below
-            self.relay.connections.idle_count and anyio.current_time() < silent_at
-        ):
-            await anyio.sleep(LOOK_S)
-        self.relay.connections.close_idle()
-        while self._is_carrying():  # noqa: ASYNC110 - the byte path reports no single end
-            await anyio.sleep(LOOK_S)
-
-    def _is_carrying(self) -> bool:
-        return self.admission.streams > 0 or self.relay.connections.has_unwritten
+        await drain(
+            self.admission, self.relay.connections, has_route=self.routes.usable is not None
+        )
 
     # Settling.
 

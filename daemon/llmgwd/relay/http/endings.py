@@ -30,6 +30,11 @@ def answer_of_ours(request: KeptRequest, trouble: Trouble, *, closes: bool) -> b
     return error_answer(trouble, line.target, request.head, is_head=is_head, closes=closes)
 
 
+def no_key(error: LlmgwError) -> Trouble:
+    """Word why there is no key to put in place of the placeholder."""
+    return Trouble(503, error.code, error.message, error.remedy, retry_after_s=5)
+
+
 def lost(cause: LlmgwError) -> Trouble:
     """Word the end of a stream before its answer: the client decides whether to ask again."""
     message = f"{_sentence(cause.message)} The request may have been received"

@@ -29,8 +29,8 @@ TRIES: Final = 4
 class Exchange:
     """Carries one request of an `HttpConnection`; ends by calling its `exchange_ended` once.
 
-    Its many attributes are the two sides (client, route and stream), the two messages (request,
-    answer), and what one try leaves to the next.
+    Its attributes are the two sides (client, route and stream), the two messages, and what one
+    try leaves to the next.
     """
 
     is_demand = True
@@ -78,10 +78,9 @@ class Exchange:
         injector = self._context.injector
         if injector is None or not takes_key(self.request.head):
             self._context.admission.admit(self, None)
-        else:
-            self._keyed = KeyedRequest(injector)
-            self._answer = self._fresh_answer()
-            injector.prepare(self._key_is_known)
+            return
+        self._keyed = KeyedRequest(injector)
+        injector.prepare(self._key_is_known)
 
     def _key_is_known(self, error: LlmgwError | None) -> None:
         if self.log.is_closed:
@@ -89,8 +88,7 @@ class Exchange:
         if error is None:
             self._context.admission.admit(self, None)
         else:
-            trouble = Trouble(503, error.code, error.message, error.remedy, retry_after_s=5)
-            self._answer_ourselves(trouble)
+            self._answer_ourselves(endings.no_key(error))
 
     def refuse(self, trouble: Trouble) -> None:
         """Answer it without asking for a route."""
@@ -281,7 +279,6 @@ class Exchange:
             self._context.admission.admit(self, cause)
 
     def _unknown(self, cause: LlmgwError) -> None:
-        """Before an answer, and whether it was received is not known."""
         self._context.admission.cut(cause)
         self._answer_ourselves(endings.lost(cause))
 
@@ -293,13 +290,12 @@ class Exchange:
 
     def _cut(self, cause: LlmgwError) -> None:
         """In the middle of the answer that the client has begun to read."""
-        answer = self._answer
-        if answer.is_complete_but_for_its_end:
+        if self._answer.is_complete_but_for_its_end:
             self._client.write(endings.last_chunks(b""))
             self._finish(RequestOutcome.ANSWERED)
             return
         self._context.admission.cut(cause)
-        if not answer.takes_error_event:
+        if not self._answer.takes_error_event:
             self._reset_client()
             return
         self._client.write(endings.last_chunks(endings.error_event_of(self._dialect, cause)))
