@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from llmgwctl.wire import ConditionKind, RequestOutcome, RouteKind
 from llmgwd.gateway.dialect import dialect_of
-from llmgwd.gateway.unavailable import Trouble
 from llmgwd.net.http1_heads import BadMessage, Head, end_to_end_fields, requested_upgrade
 from llmgwd.relay.http import endings
 from llmgwd.relay.http.answer import Answer
@@ -17,6 +16,7 @@ from llmgwd.relay.http.resend import Next, after_loss
 
 if TYPE_CHECKING:
     from llmgwd.errors import LlmgwError
+    from llmgwd.gateway.unavailable import Trouble
     from llmgwd.relay.context import RelayContext
     from llmgwd.relay.http.http_connection import HttpConnection
     from llmgwd.relay.http.kept_request import KeptRequest
