@@ -1,7 +1,8 @@
 """The command `llmgwd`: reads its flags, binds the ports, and only then imports the rest.
 
 What is imported here, at the top or before `bind_early`, is the standard library and little of our
-own: the ports are there within a blink, and whoever connects meanwhile waits in the kernel's queue.
+own: the ports are there within milliseconds, and clients that connect meanwhile wait in the
+kernel's queue.
 """
 
 from __future__ import annotations

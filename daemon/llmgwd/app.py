@@ -61,7 +61,7 @@ def run(
     """Run until a signal ends it; the exit status."""
     log.configure(logging.level, logging.log_format, logging.file)
     faulthandler.enable()
-    # Where every thread is, for whoever asks; by default these signals end the process.
+    # They print where every thread is; by default these signals end the process.
     for number in (signal.SIGUSR1, signal.SIGUSR2):
         faulthandler.register(number, all_threads=True)
     forbid_dumps()

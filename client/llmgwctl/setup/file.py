@@ -10,7 +10,7 @@ from llmgwctl.errors import ClientError
 
 # The file as it first was, and what `setup` has set in it since.
 BACKUP, RECORD = ".llmgw-backup", ".llmgw-setup.json"
-# What holds keys of a person's own, as a settings file may, is for nobody else to read.
+# What holds keys of a person's own, as a settings file may, no one else may read.
 _NEW_MODE = 0o600
 
 

@@ -27,7 +27,7 @@ from llmgwd.system import child_process
 if TYPE_CHECKING:
     from llmgwd.config.key_source import KeySource
 
-# Long enough for a hardware token's touch, short enough that a prompt nobody sees is noticed.
+# Long enough for a hardware token's touch, short enough that a prompt that no one sees is noticed.
 COMMAND_S: Final = 20.0
 # A command may unlock something each time, and a Secret is a request to the API server.
 KEEP_S: Final = 600.0

@@ -1,6 +1,6 @@
 """The gateway's list of models: asked for with its key, kept, and renewed when it has grown old.
 
-Whoever reads the list is never kept waiting: it is given as it is known, and renewed behind it.
+A reader never waits: the list is given as it is known, and renewed behind it.
 """
 
 from __future__ import annotations

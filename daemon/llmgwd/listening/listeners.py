@@ -147,7 +147,7 @@ class Listeners:
 
     async def _note(self, address: ListenAddress, error: OSError) -> None:
         if error.errno in _NOT_HERE and len(self._wanted) > 1:
-            # A machine without IPv6: nobody can come to ::1, and nobody misses it.
+            # A machine without IPv6: no client can connect to ::1, and none needs to.
             return
         tries = self._tries.get(address, 0)
         self._tries[address] = tries + 1

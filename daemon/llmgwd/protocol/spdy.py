@@ -142,7 +142,7 @@ def data_frame(stream_id: int, payload: bytes | bytearray | memoryview, fin: boo
 
 
 def data_head(stream_id: int, length: int, fin: bool = False) -> bytes:
-    """The head of a data frame, for whoever sends its payload behind it."""
+    """The head of a data frame; its payload is sent behind it."""
     return _TWO_U32.pack(stream_id, FLAG_FIN << 24 | length if fin else length)
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 class ByteStream:
-    """The owner of a stream, and both ends of it for whoever asks: what is written goes out with
-    the opening or after it, what comes is read.
+    """The owner of a stream, with a reader and a writer for it: what is written goes out with the
+    opening or after it.
     """
 
     is_demand = False
@@ -32,7 +32,7 @@ class ByteStream:
         self._stream: Stream | None = None
         self._came: asyncio.Queue[bytes | LlmgwError] = asyncio.Queue()
 
-    # For whoever asks.
+    # As reader and writer.
 
     async def read(self, n: int = -1, /) -> bytes:
         """Give what came, b"" at the end.

@@ -1,4 +1,4 @@
-"""One local client's socket, from accept to close, whoever uses it: HTTP, raw, or not yet known.
+"""One local client's socket, from accept to close: HTTP, raw, or not yet known which.
 
 It knows bytes and ends, not what they mean: its user does.
 """

@@ -30,7 +30,7 @@ _INODE_AT: Final = _NLMSG.size + 4 + 48 + 16
 
 
 class PeerSocket(NamedTuple):
-    """`uid` is of whoever made the socket; without a holder it proves nothing any more."""
+    """`uid` is of the user who made the socket; without a holder it proves nothing any more."""
 
     uid: int
     has_holder: bool

@@ -178,13 +178,9 @@ class Exchange:
             self._leave()
             self._answered()
         else:
-            pod = self.log.pod
             self._leave()
-            self._lost(
-                endings.broken(self.log.pod, self.log.url, "it closed the connection"),
-                pod,
-                is_unreceived=False,
-            )
+            cause = endings.broken(self.log.pod, self.log.url, "it closed the connection")
+            self._lost(cause, is_unreceived=False)
 
     def stream_failed(self, cause: LlmgwError, is_unreceived: bool) -> None:
         stream, self._stream = self._stream, None
@@ -196,7 +192,7 @@ class Exchange:
             return
         if cause.code == ConditionKind.DIAL_REFUSED and is_unreceived and self._route is not None:
             self._route.refused(stream, cause)
-        self._lost(cause, stream.pod, is_unreceived=is_unreceived)
+        self._lost(cause, is_unreceived=is_unreceived)
 
     def unread_bytes(self) -> int:
         return self._client.unread_bytes()
@@ -250,7 +246,7 @@ class Exchange:
             self._client.write(passing)
         self._finish(RequestOutcome.ANSWERED)
 
-    def _lost(self, cause: LlmgwError, pod: str | None, *, is_unreceived: bool) -> None:
+    def _lost(self, cause: LlmgwError, *, is_unreceived: bool) -> None:
         """The stream is gone before the answer was whole: again, in words, or not at all."""
         match after_loss(
             self.request, self._answer, is_unreceived=is_unreceived, was_repeated=self._was_repeated
@@ -259,7 +255,7 @@ class Exchange:
                 self._again(cause)
             case Next.REPEAT_ONCE:
                 self._was_repeated = True
-                self.avoided_pod = pod
+                self.avoided_pod = self.log.pod
                 self._again(cause)
             case Next.TELL_CLIENT:
                 self._unknown(cause)

@@ -1,4 +1,4 @@
-"""The record of requests: one entry for each, in a bounded ring, and to whoever follows it.
+"""The record of requests: one entry for each, in a bounded ring, and for those that follow it.
 
 An entry says which way a request went and how it ended. It never holds a body, a query string, or
 a header other than those named here: the gateway's own words on model and cost, and the program
