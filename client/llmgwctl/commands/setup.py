@@ -57,24 +57,28 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.program == AVANTE:
         print("\n".join(avante.lines(_endpoint(arguments).url, arguments.model)))
         return Exit.OK
-    recipe = RECIPES[arguments.program]
-    path = recipe.place(os.environ)
-    try:
-        if arguments.undo:
-            return _undo(recipe, path)
-        return _print(recipe, arguments) if arguments.print else _do(recipe, path, arguments)
-    except UnfitFile as error:
-        raise ClientError("file-unfit", f"{path} is left as it is: {error}") from error
+    for recipe in RECIPES[arguments.program]:
+        path = recipe.place(os.environ)
+        try:
+            if arguments.undo:
+                _undo(recipe, path)
+            elif arguments.print:
+                _print(recipe, path, arguments)
+            else:
+                _do(recipe, path, arguments)
+        except UnfitFile as error:
+            raise ClientError("file-unfit", f"{path} is left as it is: {error}") from error
+    return Exit.OK
 
 
-def _do(recipe: Recipe, path: str, arguments: argparse.Namespace) -> int:
+def _do(recipe: Recipe, path: str, arguments: argparse.Namespace) -> None:
     text = file.read(path)
     request = _request(recipe, text or "", os.environ, arguments)
     edits = recipe.edits(request)
     texts = plan.done(text, recipe.format, edits)
     if not texts.is_changed:
         print(f"{path} leads there already")
-        return Exit.OK
+        return
     earlier = file.read(path + file.RECORD)
     if text is not None and earlier is None:
         file.write(path + file.BACKUP, text)
@@ -83,21 +87,22 @@ def _do(recipe: Recipe, path: str, arguments: argparse.Namespace) -> int:
     sys.stdout.write(plan.difference(texts, path))
     if recipe.note and not request.placeholder:
         print(recipe.note)
-    return Exit.OK
 
 
-def _print(recipe: Recipe, arguments: argparse.Namespace) -> int:
+def _print(recipe: Recipe, path: str, arguments: argparse.Namespace) -> None:
+    """Give the text of the file alone; where a program has several, each under its name."""
     edits = recipe.edits(_request(recipe, "", {}, arguments))
+    if len(RECIPES[recipe.name]) > 1:
+        print(f"# {path}")
     sys.stdout.write(plan.done(None, recipe.format, edits).after or "")
-    return Exit.OK
 
 
-def _undo(recipe: Recipe, path: str) -> int:
+def _undo(recipe: Recipe, path: str) -> None:
     """Needs no daemon: what was set is recorded beside the file."""
     record = file.read(path + file.RECORD)
     if record is None:
         print(f"{path} has nothing of it")
-        return Exit.OK
+        return
     edits = plan.read_record(record)
     backup = file.read(path + file.BACKUP)
     texts = plan.undone(file.read(path), backup, recipe.format, edits)
@@ -108,7 +113,6 @@ def _undo(recipe: Recipe, path: str) -> int:
     for kept in (file.RECORD, file.BACKUP):
         file.remove(path + kept)
     sys.stdout.write(plan.difference(texts, path))
-    return Exit.OK
 
 
 def _request(

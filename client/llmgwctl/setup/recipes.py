@@ -143,6 +143,11 @@ def _aider_edits(request: Request) -> list[Edit]:
     return [*edits, Edit(("model",), f"openai/{request.model}")] if request.model else edits
 
 
+def _gemini_login(_request: Request) -> list[Edit]:
+    """Else it takes the address for a login of a kind that it then refuses (0.61)."""
+    return [Edit(("security", "auth", "selectedType"), "gemini-api-key")]
+
+
 def _gemini_edits(request: Request) -> list[Edit]:
     edits = [Edit(("GOOGLE_GEMINI_BASE_URL",), request.endpoint.url)]
     if request.placeholder:
@@ -152,33 +157,38 @@ def _gemini_edits(request: Request) -> list[Edit]:
 
 _FROM_SHELL = 'it takes the key from {name}: eval "$(llmgwctl env --for {program})"'
 
-RECIPES: dict[str, Recipe] = {
-    each.name: each
-    for each in (
-        Recipe("claude", _claude_place, JSON, _claude_edits),
-        Recipe("codex", _codex_place, TOML, _codex_edits),
-        Recipe(
-            "opencode",
-            _opencode_place,
-            JSON,
-            _opencode_edits,
-            _FROM_SHELL.format(name="OPENAI_API_KEY", program="opencode"),
-        ),
-        Recipe(
-            "aider",
-            lambda environ: _home(environ, ".aider.conf.yml"),
-            YAML,
-            _aider_edits,
-            _FROM_SHELL.format(name="OPENAI_API_KEY", program="aider"),
-        ),
-        Recipe(
-            "gemini",
-            lambda environ: _home(environ, ".gemini", ".env"),
-            DOTENV,
-            _gemini_edits,
-            _FROM_SHELL.format(name="GEMINI_API_KEY", program="gemini"),
-        ),
-    )
+_ALL = (
+    Recipe("claude", _claude_place, JSON, _claude_edits),
+    Recipe("codex", _codex_place, TOML, _codex_edits),
+    Recipe(
+        "opencode",
+        _opencode_place,
+        JSON,
+        _opencode_edits,
+        _FROM_SHELL.format(name="OPENAI_API_KEY", program="opencode"),
+    ),
+    Recipe(
+        "aider",
+        lambda environ: _home(environ, ".aider.conf.yml"),
+        YAML,
+        _aider_edits,
+        _FROM_SHELL.format(name="OPENAI_API_KEY", program="aider"),
+    ),
+    Recipe(
+        "gemini", lambda environ: _home(environ, ".gemini", "settings.json"), JSON, _gemini_login
+    ),
+    Recipe(
+        "gemini",
+        lambda environ: _home(environ, ".gemini", ".env"),
+        DOTENV,
+        _gemini_edits,
+        _FROM_SHELL.format(name="GEMINI_API_KEY", program="gemini"),
+    ),
+)
+# By program; one that reads two files has a recipe for each.
+RECIPES: dict[str, tuple[Recipe, ...]] = {
+    name: tuple(each for each in _ALL if each.name == name)
+    for name in dict.fromkeys(each.name for each in _ALL)
 }
 AVANTE = avante.PROGRAM.name
 PROGRAMS = (*RECIPES, AVANTE)

@@ -28,13 +28,13 @@ LEFTOVERS = {
 def edits(
     name: str, text: str = "", environ: dict[str, str] | None = None, **fields: Any
 ) -> list[Edit]:
-    recipe = RECIPES[name]
+    recipe = RECIPES[name][-1]
     held = plan.document(text, recipe.format).get(())
     return recipe.edits(Request(ENDPOINT, environ or {}, held, **fields))
 
 
 def made(name: str, text: str = "", environ: dict[str, str] | None = None, **fields: Any) -> str:
-    recipe = RECIPES[name]
+    recipe = RECIPES[name][-1]
     after = plan.done(text, recipe.format, edits(name, text, environ, **fields)).after
     assert after is not None
     assert "sk-" not in after
@@ -91,6 +91,15 @@ def test_opencode_gets_the_gateways_models_and_no_way_to_openai() -> None:
     assert held["model"] == "llmgw/gpt-mini"
 
 
+def test_gemini_logs_in_by_key() -> None:
+    login = RECIPES["gemini"][0]
+    text = '{"security": {"auth": {"selectedType": "oauth-personal"}}}'
+
+    after = plan.done(text, login.format, login.edits(Request(ENDPOINT, {}, {}))).after
+
+    assert after == text.replace("oauth-personal", "gemini-api-key")
+
+
 def test_aider_and_gemini_get_their_addresses() -> None:
     assert made("aider", model="gpt-mini") == f"openai-api-base: {URL}/v1\nmodel: openai/gpt-mini\n"
     assert made("gemini") == f"GOOGLE_GEMINI_BASE_URL={URL}\n"
@@ -128,7 +137,7 @@ def test_undo_gives_back_the_file_to_the_byte(name: str) -> None:
     once = made(name, OWN[name])
     record = plan.read_record(plan.recorded(edits(name, OWN[name]), None))
 
-    texts = plan.undone(once, OWN[name], RECIPES[name].format, record)
+    texts = plan.undone(once, OWN[name], RECIPES[name][-1].format, record)
 
     assert texts.after == OWN[name]
 
@@ -137,7 +146,7 @@ def test_undo_gives_back_the_file_to_the_byte(name: str) -> None:
 def test_undo_of_a_file_that_setup_made_removes_it(name: str) -> None:
     record = plan.read_record(plan.recorded(edits(name), None))
 
-    assert plan.undone(made(name), None, RECIPES[name].format, record).after is None
+    assert plan.undone(made(name), None, RECIPES[name][-1].format, record).after is None
 
 
 def test_undo_keeps_what_was_changed_since() -> None:

@@ -1,4 +1,8 @@
-"""gemini-cli, which can ask a LiteLLM in Google's dialect."""
+"""gemini-cli, which can ask a LiteLLM in Google's dialect.
+
+Led by GOOGLE_GEMINI_BASE_URL alone it takes itself for logged in to a "gateway", and then refuses
+that login (0.61): its settings must say that the login is a key, which `setup` does.
+"""
 
 from __future__ import annotations
 
