@@ -4,9 +4,10 @@
 
 Each fault meets a fresh simulated cluster and a forward that serves a steady rate of checksummed
 requests, each on a connection of its own (so steady that ours may hold more than it usually does).
-`lost` counts those that were not answered with their own bytes: cut, refused (no connection), or
-answered 503 because they had waited too long or were more than are held. `gap` is the longest time
-in which no answer came. All rows take some ten minutes.
+`lost` counts those that were not answered with their own bytes: cut or reset, answered 502 because
+the fault took what had been sent, refused (no connection), or answered 503 because they had waited
+too long or were more than are held. `gap` is the longest time in which no answer came. All rows
+take some ten minutes.
 """
 
 from __future__ import annotations
@@ -165,7 +166,7 @@ def figures_of(outcomes: list[Outcome]) -> Figures:
     return {
         "requests": len(outcomes),
         "lost": counts.total(),
-        **{what: counts.pop(what, 0) for what in ("cut", "refused", "503")},
+        **{what: counts.pop(what, 0) for what in ("cut", "reset", "502", "refused", "503")},
         "lost otherwise": counts.total(),
         "gap, s": round(max(after - before for before, after in pairwise(instants)), 2),
         "slowest answer, s": round(max((each.took_s for each in answered), default=0.0), 2),

@@ -14,11 +14,18 @@ from typing import Self
 
 # Above the daemon's default hold, so that its answer is seen and not our own time-out.
 PATIENCE_S = 45.0
+# What a fault may make of a request that was under way: 502 in llmgwd's words before the answer
+# began, or its end in the middle. A connection that ends before a byte of the answer is "reset".
+LOSSES = frozenset({"502", "cut"})
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Of one request: "ok", an HTTP status, "refused", "cut", "silent" or "corrupt"."""
+    """Of one request.
+
+    `what` is "ok", an HTTP status, "refused" (no connection), "reset" (it ended before a byte of
+    the answer), "cut" (in the middle), "silent" (no end within our patience) or "corrupt".
+    """
 
     name: str
     began_at: float  # monotonic
@@ -66,6 +73,11 @@ class Traffic:
         return Counter(each.what for each in self.outcomes)
 
     @property
+    def lost(self) -> int:
+        """How many were under way when a fault took their stream."""
+        return sum(count for what, count in self.counts.items() if what in LOSSES)
+
+    @property
     def slowest_s(self) -> float:
         return max(each.took_s for each in self.outcomes)
 
@@ -97,8 +109,10 @@ async def exchange(port: int, name: str, body: bytes, timeout_s: float = PATIENC
         return "refused"
     except TimeoutError:
         return "silent"
-    except (OSError, EOFError):
-        return "cut"
+    except _BrokenOffError as error:
+        return "cut" if error.has_begun else "reset"
+    except OSError:
+        return "reset"
     if status_of(answer) != 200:
         return str(status_of(answer))
     came = answer.partition(b"\r\n\r\n")[2]
@@ -113,14 +127,37 @@ def _digest(body: bytes) -> bytes:
     return hashlib.sha256(body).digest()
 
 
+class _BrokenOffError(Exception):
+    """The connection ended before the answer was whole; `has_begun`: a byte of it had come."""
+
+    def __init__(self, has_begun: bool) -> None:
+        super().__init__(f"ended {'in the middle of' if has_begun else 'before'} the answer")
+        self.has_begun = has_begun
+
+
+class _Reader(asyncio.StreamReader):
+    """Knows whether a byte came, also where a reset hides it from who reads."""
+
+    has_begun = False
+
+    def feed_data(self, data: bytes) -> None:
+        self.has_begun = True
+        super().feed_data(data)
+
+
 async def _request(host: str, port: int, head: bytes, body: bytes, timeout_s: float) -> bytes:
     async with asyncio.timeout(timeout_s):
-        reader, writer = await asyncio.open_connection(host, port)
+        reader = _Reader()
+        transport, _ = await asyncio.get_running_loop().create_connection(
+            lambda: asyncio.StreamReaderProtocol(reader), host, port
+        )
         try:
-            writer.write(head + body)
+            transport.write(head + body)
             return await _answer(reader)
+        except (OSError, EOFError) as error:
+            raise _BrokenOffError(reader.has_begun) from error
         finally:
-            writer.close()
+            transport.close()
 
 
 async def _answer(reader: asyncio.StreamReader) -> bytes:

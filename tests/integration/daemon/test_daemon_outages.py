@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.running_daemon import DEFAULT, RunningDaemon, running
-from support.traffic import Traffic, get, status_of
+from support.traffic import LOSSES, Traffic, get, status_of
 
 if TYPE_CHECKING:
     from llmgwsim.remote import RemoteCluster
@@ -155,10 +155,9 @@ def test_a_deleted_pod_costs_only_what_was_in_it(
             simulated_cluster.faults.delete_pod(graceful=graceful)
             time.sleep(1.5)
 
-        counts = traffic.counts
         # Ungraceful: those whose bytes were in the pod when it died cannot be sent again.
-        assert counts["cut"] <= (0 if graceful else 3)
-        assert set(counts) <= {"ok", "cut"}
+        assert traffic.lost <= (0 if graceful else 3)
+        assert set(traffic.counts) <= {"ok", *LOSSES}
         assert set(simulated_cluster.faults.seen().values()) == {1}
 
 
