@@ -68,11 +68,14 @@ def test_a_lost_database_proves_nothing_about_the_key(
 
 
 def test_a_missing_secret_is_told_with_its_remedy(
-    daemon: RunningDaemon, simulated_cluster: RemoteCluster
+    tmp_path: Path, simulated_cluster: RemoteCluster
 ) -> None:
+    # Before the start: a daemon that serves has read the key already, to list the models.
     simulated_cluster.faults.set_secret(values={"OTHER": "x"})
+    with running(tmp_path, simulated_cluster.kubeconfig) as daemon:
+        daemon.wait_for("ready")
 
-    ended = call(daemon, "key")
+        ended = call(daemon, "key")
 
     assert ended.stdout == ""
     assert "has no entry LITELLM_MASTER_KEY (it has OTHER)" in ended.stderr
