@@ -143,7 +143,7 @@ class Asker:
         self._stream: Stream | None = None
         self._received = b""
 
-    def unsent(self) -> bytes:
+    def unsent(self, pod: str | None) -> bytes:
         return request("close")
 
     def stream_opened(self, stream: Stream, /) -> None:

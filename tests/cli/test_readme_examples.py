@@ -1,4 +1,4 @@
-"""What the README shows of `--json` and jq is what happens."""
+"""What the read-mes show of `--json` and jq is what happens, and each benchmark can be started."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,9 @@ from support import golden
 if TYPE_CHECKING:
     from support.plain_daemon import Served
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+BENCHES = sorted((ROOT / "tests" / "bench").glob("bench_*.py"))
 
 
 @pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
@@ -32,6 +35,18 @@ def test_each_jq_line_of_the_readme_gives_what_it_promises(served: Served) -> No
 
     assert len(lines) >= 3
     golden.check("readme-jq.txt", "\n".join(shown))
+
+
+@pytest.mark.parametrize("bench", BENCHES, ids=[path.stem for path in BENCHES])
+def test_each_benchmark_is_in_the_readme_and_can_be_started(bench: Path) -> None:
+    command = f"python tests/bench/{bench.name}"
+    words = [sys.executable, bench, "--help"]
+
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+
+    assert f"`{command}`" in (ROOT / "tests" / "README.md").read_text()
+    assert done.returncode == 0, done.stderr
+    assert command in done.stdout
 
 
 def run_line(line: str, served: Served) -> str:
