@@ -159,7 +159,7 @@ def test_every_marker_that_pytest_is_given_is_one_and_no_other_is_missing() -> N
 def _calls(program: str, texts: list[str]) -> list[list[str]]:
     """Give the words after the program's name, of each call of it that stands in the texts."""
     found = re.findall(
-        rf"(?:^|[\s/(\"]){program}((?: +[^\s|#&;)]+)*)(?=$|[\s|#&;)\"])",
+        rf"(?:^|[\s/(\"]){program}((?: +[^\s|#&;)>]+)*)(?=$|[\s|#&;)>\"])",
         "\n".join(texts),
         re.MULTILINE,
     )
