@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
+from llmgwd.cluster import objects
 from llmgwd.cluster.auth.credentials import Credential, impersonation
 from llmgwd.cluster.auth.logins import login_for, plugin_command
 from llmgwd.cluster.kubeconfig_files import kubeconfig_paths, read_kubeconfig
@@ -162,18 +163,21 @@ class ClusterAccess:
         }
         create = self._rest.authorization.create_self_subject_access_review
         review = await self.call(create, body)
-        return bool((review.get("status") or {}).get("allowed"))
+        status = objects.read(objects.Review, review).status
+        return status is not None and bool(status.allowed)
 
     async def user(self) -> str | None:
         """The name by which the API server knows this login (1.28 and later); raises as `call`."""
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
         review = await self.call(self._rest.authentication.create_self_subject_review, body)
-        user = (review.get("status") or {}).get("userInfo") or {}
-        return user.get("username")
+        status = objects.read(objects.Review, review).status
+        user = status.user_info if status is not None else None
+        return user.username if user is not None else None
 
     async def version(self) -> str:
         """The server's, such as "v1.36.2"."""
-        return str((await self.call(self._rest.version.get_code)).get("gitVersion", ""))
+        answer = await self.call(self._rest.version.get_code)
+        return objects.read(objects.Version, answer).git_version or ""
 
     async def close(self) -> None:
         await self._login.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
+from llmgwd.system import foreign
 
 _NAMESPACED = re.compile(
     r"^/(?:api/v1|apis/(?P<group>[^/]+)/[^/]+)"
@@ -19,6 +19,10 @@ _NAMESPACED = re.compile(
 _USER = re.compile(r'User "([^"]+)"')
 # A sentence of a proxy's error page is enough; the page is not.
 _EXCERPT_CHARACTERS = 160
+# A Status is a sentence; a watch's ERROR holds one.
+_MAX_STATUS_BYTES = 64 * 1024
+# API servers say 1 s to some 60 s. A peer must not put us to sleep for a year.
+MAX_RETRY_AFTER_S = 300.0
 
 
 class NotFound(Blocked):
@@ -79,8 +83,8 @@ def parse_action(method: str, path: str, query: Mapping[str, str]) -> Action:
 def read_status(body: bytes) -> Mapping[str, Any] | None:
     """The Status object in a body, or None: it was not written by an API server."""
     try:
-        status = json.loads(body)
-    except ValueError:
+        status = foreign.json(body, _MAX_STATUS_BYTES)
+    except foreign.Malformed:
         return None
     is_status = isinstance(status, dict) and status.get("kind") == "Status"
     return status if is_status else None
@@ -148,4 +152,4 @@ def _not_found(action: Action, said: Mapping[str, Any] | None, words: str) -> Ll
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:
     value = headers.get("Retry-After", "")
-    return float(value) if value.isdecimal() else None
+    return foreign.seconds(value, MAX_RETRY_AFTER_S)

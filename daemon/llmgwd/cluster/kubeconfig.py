@@ -9,7 +9,6 @@ what was found and what is allowed; no value of a key that may hold a secret is 
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from llmgwctl.rules.nearest import by_likeness
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked
 from llmgwd.net.server import Server
+from llmgwd.system import regular_file
 from llmgwd.system.descriptors import raise_if_exhausted
 from llmgwd.system.file_stamp import Mark, mark
 
@@ -91,8 +91,7 @@ class Pem:
         if not self.path:
             return self.content
         try:
-            with open(self.path, "rb") as file:
-                return file.read()
+            return regular_file.read(self.path)
         except OSError as error:
             raise_if_exhausted(error)
             raise Blocked(
@@ -222,7 +221,7 @@ def read_pem(entry: Entry, key: str) -> Pem | None:
     if data:
         try:
             return Pem(f"{origin}-data", "", base64.b64decode(data, validate=False))
-        except binascii.Error as error:
+        except ValueError as error:  # so are binascii's own, and what is not ASCII
             raise Blocked(
                 ConditionKind.CERTIFICATE_UNREADABLE,
                 f"{origin}-data is not base64; PEM in base64 is allowed",

@@ -15,19 +15,20 @@ from typing import Any, Final
 
 import anyio
 import anyio.to_thread
-import msgspec
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.cluster import kubeconfig_yaml
 from llmgwd.cluster.kubeconfig import SECTIONS, Entry, Kubeconfig, check_document, choose
 from llmgwd.errors import Blocked, LlmgwError
-from llmgwd.system import child_process
+from llmgwd.system import child_process, foreign, regular_file
 from llmgwd.system.descriptors import raise_if_exhausted
 from llmgwd.system.file_stamp import mark
 
 # From here on a child's start (30 ms) is less than what a thread would hold the loop up: the C
 # parser takes 10 ms for this much, the Python parser twenty times as long.
 LARGE_BYTES: Final = 256 << 10 if kubeconfig_yaml.IS_FAST else 8 << 10
+# Hundreds of clusters, each with its authority in it.
+MAX_BYTES: Final = 16 << 20
 _PARSE_S: Final = 20.0
 _MAX_JSON_BYTES: Final = 64 << 20
 
@@ -134,14 +135,13 @@ async def _parsed(path: str) -> object:
 
 
 def _parse_file(path: str) -> object:
-    with open(path, encoding="utf-8") as file:
-        return kubeconfig_yaml.parse(file.read())
+    return kubeconfig_yaml.parse(regular_file.read(path, MAX_BYTES).decode())
 
 
 async def _by_child(path: str) -> object:
     """Have a process of its own parse the file; None where that did not work."""
     # -P: without the current folder, in which anything may lie.
-    command = [sys.executable, "-P", "-m", kubeconfig_yaml.__name__, path]
+    command = [sys.executable, "-P", "-m", kubeconfig_yaml.__name__, str(MAX_BYTES), path]
     try:
         ended = await child_process.run(
             command, within_s=_PARSE_S, max_output_bytes=_MAX_JSON_BYTES
@@ -150,7 +150,10 @@ async def _by_child(path: str) -> object:
         return None
     if ended.status != 0:
         return None
-    printed = msgspec.json.decode(ended.stdout)
+    try:
+        printed = foreign.json(ended.stdout)
+    except foreign.Malformed:
+        return None
     if "mistake" in printed:
         raise kubeconfig_yaml.NotYaml(*printed["mistake"])
     return printed["document"]

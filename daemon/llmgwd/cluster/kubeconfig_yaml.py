@@ -1,8 +1,8 @@
 """YAML of a kubeconfig as plain values, with the C parser where PyYAML has it.
 
-`python -m llmgwd.cluster.kubeconfig_yaml FILE` prints them as JSON: a large file is parsed by a
-process of its own, because a thread that parses holds the interpreter, and with it every request,
-for milliseconds at a time. So this module imports nothing that takes long.
+`python -m llmgwd.cluster.kubeconfig_yaml BYTES FILE` prints them as JSON: a large file is parsed
+by a process of its own, because a thread that parses holds the interpreter, and with it every
+request, for milliseconds at a time. So this module imports nothing that takes long.
 """
 
 from __future__ import annotations
@@ -13,9 +13,16 @@ from typing import Any
 
 import yaml
 
+from llmgwd.system import regular_file
+from llmgwd.system.plain_values import Malformed, plain
+
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 IS_FAST = _BASE is not yaml.SafeLoader
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
+
+
+# What PyYAML's constructors let through for "!!int x", 0x_, or thousands of digits.
+_ODD_VALUES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 class _Loader(_BASE):  # type: ignore[misc]
@@ -39,13 +46,17 @@ class NotYaml(Exception):
 def parse(text: str) -> object:
     """Raises NotYaml: with where and why."""
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 - a safe loader
+        return plain(yaml.load(text, _Loader))  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
         # Not chained: the parser quotes the lines around a mistake.
         mark = getattr(error, "problem_mark", None)
         where = f"{mark.line + 1}:{mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "cannot be parsed"
         raise NotYaml(where, problem) from None
+    except _ODD_VALUES:
+        raise NotYaml("", "a value is not what its tag says, or too large") from None
+    except Malformed as malformed:
+        raise NotYaml("", f"holds {malformed}") from None
 
 
 def dump(document: object) -> str:
@@ -55,9 +66,8 @@ def dump(document: object) -> str:
     return text
 
 
-def _print_as_json(path: str) -> None:
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
+def _print_as_json(path: str, most_bytes: int) -> None:
+    text = regular_file.read(path, most_bytes).decode()
     try:
         printed = {"document": parse(text)}
     except NotYaml as mistake:
@@ -67,4 +77,4 @@ def _print_as_json(path: str) -> None:
 
 
 if __name__ == "__main__":
-    _print_as_json(sys.argv[1])
+    _print_as_json(sys.argv[2], int(sys.argv[1]))

@@ -12,12 +12,13 @@ import math
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
 from llmgwctl.rules import timestamps
 from llmgwctl.wire import LogLine
+from llmgwd.cluster import objects
 from llmgwd.cluster.api_errors import Action, NotFound, forbidden
 from llmgwd.cluster.target_watch import TargetWatch, first_view
 from llmgwd.errors import Blocked, LlmgwError
@@ -261,23 +262,23 @@ class PodLogs(AsyncIterator[LogLine]):
             self._route.namespace,
             field_selector=f"metadata.name={pod}",
         )
-        items = listed.get("items") or ()
+        items, _ = objects.read_list(objects.AnnotatedPod, listed)
         ports = [each.port for each in self._view.endpoints if each.pod == pod]
         return serving_container(items[0], ports[0] if ports else None) if items else ""
 
 
-def serving_container(pod: Mapping[str, Any], port: int | None) -> str:
+def serving_container(pod: objects.AnnotatedPod, port: int | None) -> str:
     """Name the container to read: the annotated one, the port's, the first; "" for an only one."""
-    containers = (pod.get("spec") or {}).get("containers") or ()
-    names = [str(container.get("name")) for container in containers]
+    containers = (pod.spec and pod.spec.containers) or ()
+    names = [container.name or "" for container in containers]
     if len(names) < 2:
         return ""
-    annotated = ((pod.get("metadata") or {}).get("annotations") or {}).get(_DEFAULT_CONTAINER)
+    annotated = (pod.metadata.annotations or {}).get(_DEFAULT_CONTAINER)
     if annotated in names:
-        return str(annotated)
+        return annotated
     for container in containers:
-        if any(each.get("containerPort") == port for each in container.get("ports") or ()):
-            return str(container.get("name"))
+        if any(each.container_port == port for each in container.ports or ()):
+            return container.name or ""
     return names[0]
 
 

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from llmgwd.cluster import objects
+from llmgwd.cluster.objects import PodObject, PodSpec, PodStatus
+
 if TYPE_CHECKING:
     from llmgwd.errors import LlmgwError
 
@@ -67,44 +70,45 @@ class TargetView:
         return self.endpoints, self.pods, self.is_last_resort, problem
 
 
-def parse_pod(item: Mapping[str, Any]) -> Pod:
-    """Read a v1 Pod."""
-    metadata = item.get("metadata") or {}
-    spec = item.get("spec") or {}
-    status = item.get("status") or {}
+def parse_pod(item: Mapping[str, Any] | PodObject) -> Pod:
+    """Read a v1 Pod.
+
+    Raises:
+        Transient: it is none.
+    """
+    read = item if isinstance(item, PodObject) else objects.read(PodObject, item)
+    metadata, spec, status = read.metadata, read.spec or PodSpec(), read.status or PodStatus()
     return Pod(
-        name=metadata.get("name", ""),
-        namespace=metadata.get("namespace", ""),
-        uid=metadata.get("uid", ""),
-        phase=status.get("phase", "Unknown"),
+        name=metadata.name,
+        namespace=metadata.namespace or "",
+        uid=metadata.uid or "",
+        phase=status.phase or "Unknown",
         is_ready=is_ready(status),
-        is_terminating=bool(metadata.get("deletionTimestamp")),
+        is_terminating=bool(metadata.deletion_timestamp),
         ports=_named_ports(spec),
-        node=spec.get("nodeName", ""),
-        created=metadata.get("creationTimestamp") or "",
-        restarts=sum(
-            container.get("restartCount", 0) for container in status.get("containerStatuses") or ()
-        ),
+        node=spec.node_name or "",
+        created=metadata.creation_timestamp or "",
+        restarts=sum(each.restart_count or 0 for each in status.container_statuses or ()),
     )
 
 
-def is_ready(status: Mapping[str, Any]) -> bool:
+def is_ready(status: PodStatus) -> bool:
     """Read the condition Ready of a pod's status."""
     return any(
-        condition.get("type") == "Ready" and condition.get("status") == "True"
-        for condition in status.get("conditions") or ()
+        condition.type == "Ready" and condition.status == "True"
+        for condition in status.conditions or ()
     )
 
 
-def _named_ports(spec: Mapping[str, Any]) -> dict[str, int]:
+def _named_ports(spec: PodSpec) -> dict[str, int]:
     """Named TCP ports; sidecars are init containers that restart, so those count too."""
     containers = [
-        *(spec.get("containers") or ()),
-        *(c for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"),
+        *(spec.containers or ()),
+        *(each for each in spec.init_containers or () if each.restart_policy == "Always"),
     ]
     return {
-        port["name"]: port["containerPort"]
+        port.name: port.container_port
         for container in containers
-        for port in container.get("ports") or ()
-        if port.get("name") and port.get("protocol", "TCP") == "TCP"
+        for port in container.ports or ()
+        if port.name and (port.protocol or "TCP") == "TCP"
     }

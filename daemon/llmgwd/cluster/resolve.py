@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmgwctl.wire import ConditionKind
+from llmgwd.cluster import objects
+from llmgwd.cluster.objects import LabelSelector, ServiceObject, ServiceSpec, WorkloadObject
 from llmgwd.cluster.pods import Endpoint, Pod, TargetView
 from llmgwd.config.target import Target, TargetKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
@@ -37,17 +39,18 @@ def select_by_service(service: Mapping[str, Any], port: str) -> Selection:
 
     Raises:
         Blocked: the service has no selector, or does not declare the port.
+        Transient: it is no service.
     """
-    name = service["metadata"]["name"]
-    spec = service.get("spec") or {}
-    if spec.get("type") == "ExternalName":
-        raise _no_selector(name, f"leads to {spec.get('externalName')}, not to pods")
-    if not spec.get("selector"):
+    read = objects.read(ServiceObject, service)
+    name, spec = read.metadata.name, read.spec or ServiceSpec()
+    if spec.type == "ExternalName":
+        raise _no_selector(name, f"leads to {spec.external_name}, not to pods")
+    if not spec.selector:
         raise _no_selector(name, "selects no pods")
     chosen = _choose_port(name, _service_ports(spec), port)
-    is_headless = spec.get("clusterIP") == "None"
+    is_headless = spec.cluster_ip == "None"
     return Selection(
-        selector=format_labels(spec["selector"]),
+        selector=format_labels(spec.selector),
         pod_name="",
         port=chosen.port if is_headless else chosen.target_port,
     )
@@ -55,8 +58,8 @@ def select_by_service(service: Mapping[str, Any], port: str) -> Selection:
 
 def select_by_workload(target: Target, workload: Mapping[str, Any], port: str) -> Selection:
     """The pods of a deployment, stateful set and their like; the port is one of the pods'."""
-    selector = (workload.get("spec") or {}).get("selector") or {}
-    text = format_selector(selector)
+    spec = objects.read(WorkloadObject, workload).spec
+    text = format_selector((spec and spec.selector) or LabelSelector())
     if not text:
         raise Blocked(
             ConditionKind.TARGET_HAS_NO_SELECTOR,
@@ -91,20 +94,25 @@ def view(target: Target, selection: Selection, namespace: str, pods: Iterable[Po
     return TargetView(endpoints, known, is_last_resort and bool(endpoints), problem)
 
 
-def format_selector(selector: Mapping[str, Any]) -> str:
+def format_selector(selector: LabelSelector) -> str:
     """A LabelSelector object in the text form that the API's labelSelector parameter takes."""
-    parts = [format_labels(selector.get("matchLabels") or {})]
-    for expression in selector.get("matchExpressions") or ():
-        key, operator = expression["key"], expression["operator"]
-        values = ",".join(expression.get("values") or ())
-        parts.append(
-            {
-                "In": f"{key} in ({values})",
-                "NotIn": f"{key} notin ({values})",
-                "Exists": key,
-                "DoesNotExist": f"!{key}",
-            }[operator]
-        )
+    parts = [format_labels(selector.match_labels or {})]
+    for expression in selector.match_expressions or ():
+        key, values = expression.key, ",".join(expression.values or ())
+        forms = {
+            "In": f"{key} in ({values})",
+            "NotIn": f"{key} notin ({values})",
+            "Exists": key,
+            "DoesNotExist": f"!{key}",
+        }
+        if expression.operator not in forms:
+            # Left out, it would select more pods than were meant.
+            raise Blocked(
+                ConditionKind.TARGET_HAS_NO_SELECTOR,
+                f"the selector has an operator that is not known: {expression.operator}",
+                "forward to a service or a label selector instead",
+            )
+        parts.append(forms[expression.operator])
     return ",".join(part for part in parts if part)
 
 
@@ -113,18 +121,14 @@ def format_labels(labels: Mapping[str, str]) -> str:
 
 
 def as_port(text: str) -> int | str:
-    return int(text) if text.isdecimal() else text
+    return int(text) if text.isdecimal() and len(text) <= 5 else text
 
 
-def _service_ports(spec: Mapping[str, Any]) -> list[ServicePort]:
+def _service_ports(spec: ServiceSpec) -> list[ServicePort]:
     return [
-        ServicePort(
-            name=port.get("name") or "",
-            port=port["port"],
-            target_port=port.get("targetPort") or port["port"],
-        )
-        for port in spec.get("ports") or ()
-        if port.get("protocol", "TCP") == "TCP"
+        ServicePort(port.name or "", port.port, port.target_port or port.port)
+        for port in spec.ports or ()
+        if (port.protocol or "TCP") == "TCP"
     ]
 
 

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
 import anyio
-import msgspec
 
 from llmgwctl import __version__
 from llmgwctl.wire import ConditionKind
@@ -36,6 +35,7 @@ from llmgwd.cluster.kubernetes_library import (
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.net.dial import Dialer, reason
 from llmgwd.net.tls import ResumingContext
+from llmgwd.system import foreign
 
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
@@ -49,6 +49,9 @@ DIAL_S = 10.0
 _REQUEST_S = 30.0
 # Closing a session waits for each connection's end; on a dead path the peer says no goodbye.
 _SHUTDOWN_S = 0.2
+# A list of 500 large pods. Of a refusal, the sentence in it is read.
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+MAX_REFUSAL_BYTES = 256 * 1024
 # An object in etcd is at most 1.5 MiB; a line of a log has no limit of its own.
 _MAX_LINE_BYTES = 8 * 1024 * 1024
 # The library's name for what goes into the header Authorization, whatever its scheme.
@@ -107,7 +110,7 @@ class Rest:
         """
         options["_request_timeout"] = _REQUEST_S
         async with self._answer(operation, arguments, options) as answer:
-            return self._parsed(answer, await self._read(answer))
+            return self._parsed(answer, await self._read(answer, MAX_ANSWER_BYTES))
 
     @asynccontextmanager
     async def stream(
@@ -152,9 +155,24 @@ class Rest:
                 ConditionKind.API_SERVER_UNREACHABLE, "the kubeconfig was read anew meanwhile"
             )
         try:
-            return await operation(*arguments, _preload_content=False, **options)
+            answer = await operation(*arguments, _preload_content=False, **options)
+            self._refuse_encoded(answer)
+            return answer
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unreachable(error) from error
+
+    def _refuse_encoded(self, answer: aiohttp.ClientResponse) -> None:
+        """Raises Transient: the body is compressed, which we did not ask for; a few bytes of that
+        can become any number.
+        """
+        encoding = answer.headers.get("Content-Encoding", "identity").strip().lower()
+        if encoding not in ("", "identity"):
+            answer.close()
+            raise Transient(
+                ConditionKind.API_SERVER_FAILING,
+                f"{self._server.authority} compressed an answer that was to be sent as it is",
+                "check the proxy in front of the API server",
+            )
 
     async def _authorize(self, configuration: Any) -> None:
         """Called by the library before each request; it reads the key at once when this returns.
@@ -166,11 +184,18 @@ class Rest:
         _sent.set(credential)
         configuration.api_key[_AUTHORIZATION] = credential.headers.get("Authorization", "")
 
-    async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
-        try:
-            return await answer.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self._unreachable(error) from error
+    async def _read(self, answer: aiohttp.ClientResponse, most_bytes: int) -> bytes:
+        """Read a body; raises Transient: it is longer than that."""
+        chunks, size = [], 0
+        async for chunk in self._chunks(answer):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > most_bytes:
+                raise Transient(
+                    ConditionKind.API_SERVER_FAILING,
+                    f"the answer to {self._action(answer)} is above {most_bytes} bytes",
+                )
+        return b"".join(chunks)
 
     async def _lines(self, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         """Cut the body into lines; aiohttp's own readline has a limit below an object's size."""
@@ -198,15 +223,15 @@ class Rest:
             raise self._unreachable(error) from error
 
     async def _refusal(self, answer: aiohttp.ClientResponse) -> LlmgwError:
-        body = await self._read(answer)
+        body = await self._read(answer, MAX_REFUSAL_BYTES)
         return refusal(
             self._action(answer), answer.status, body, answer.headers, self._login.remedy
         )
 
     def _parsed(self, answer: aiohttp.ClientResponse, body: bytes) -> dict[str, Any]:
         try:
-            parsed = msgspec.json.decode(body)
-        except msgspec.DecodeError:
+            parsed = foreign.json(body)
+        except foreign.Malformed:
             parsed = None
         if not isinstance(parsed, dict):
             # A captive portal answers everything with 200 and a page of its own.
@@ -261,7 +286,10 @@ class _Session:
     def __init__(self, dialer: Dialer, tls: ClusterTls) -> None:
         self._tls = tls
         self._session = aiohttp.ClientSession(
-            connector=_Connector(dialer), cookie_jar=aiohttp.DummyCookieJar()
+            connector=_Connector(dialer),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"Accept-Encoding": "identity"},
+            auto_decompress=False,
         )
 
     @property

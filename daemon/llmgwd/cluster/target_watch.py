@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 import anyio
-import msgspec
 
 from llmgwctl.rules.nearest import by_likeness
 from llmgwctl.wire import ConditionKind
-from llmgwd.cluster import resolve
+from llmgwd.cluster import objects, resolve, watch_events
 from llmgwd.cluster.api_errors import Action, Forbidden, Gone, NotFound, refusal
 from llmgwd.cluster.pods import Pod, TargetView, parse_pod
 from llmgwd.config.target import Target, TargetKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
+from llmgwd.system.coalesced import Coalesced
 from llmgwd.system.wakeup import Wakeup
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ _REREAD_S = 15.0
 _POLL_S = 2.0
 _RELIST_S = 0.05
 _MISSING_RETRY_S = 3.0
+# A rollout of hundreds of pods is thousands of events in a few seconds.
+_RESOLVED_AT_ONCE, _RESOLVED_WITHIN_S = 5, 0.5
+# The pods of one target. A flood of names that never end is kept to this.
+_MAX_PODS = 5_000
 # As many near names as fit a sentence.
 _OFFERED = 5
 # Targets that name pods themselves: there is no object to read first.
@@ -156,10 +161,11 @@ class TargetWatch:
     ) -> tuple[dict[str, Pod], str]:
         list_pods = self._access.core.list_namespaced_pod
         listed = await self._access.call(list_pods, self._namespace, **query)
-        pods = {pod.name: pod for pod in map(parse_pod, listed.get("items") or ())}
+        items, version = objects.read_list(objects.PodObject, listed)
+        pods = {pod.name: pod for pod in map(parse_pod, items)}
         if not pods and self._target.kind in _POD_KINDS:
             await self._check_namespace()
-        return pods, (listed.get("metadata") or {}).get("resourceVersion", "")
+        return pods, version
 
     async def _watch(
         self,
@@ -186,12 +192,16 @@ class TargetWatch:
                 timeout_seconds=WATCH_S,
                 read_timeout_s=WATCH_S + _WATCH_GRACE_S,
             )
+            resolve_pods = partial(self._resolve, selection, pods)
             try:
                 async with watch as lines:
                     is_open = True
-                    async for line in lines:
-                        version = self._apply(line, pods) or version
-                        self._resolve(selection, pods)
+                    with Coalesced(
+                        resolve_pods, _RESOLVED_AT_ONCE, _RESOLVED_WITHIN_S
+                    ) as resolve_soon:
+                        async for line in lines:
+                            version = self._apply(line, pods) or version
+                            resolve_soon()
             except Gone:
                 raise
             except Transient:
@@ -203,24 +213,19 @@ class TargetWatch:
                 await anyio.sleep(rest)
 
     def _apply(self, line: bytes, pods: dict[str, Pod]) -> str:
-        """Take one watch event into `pods`; return its resourceVersion."""
-        try:
-            event = msgspec.json.decode(line)
-            kind, item = event["type"], event["object"]
-        except (msgspec.DecodeError, KeyError, TypeError) as error:
-            raise Transient(
-                ConditionKind.API_SERVER_FAILING, "a watch sent what is no event"
-            ) from error
-        if kind == "ERROR":
+        """Take one watch event into `pods`; return its resourceVersion, "" of one that is bad."""
+        change = watch_events.read(line)
+        if isinstance(change, watch_events.Failed):
             action = Action("watch", "pods", "", self._namespace)
-            status = int(item.get("code") or 500)
-            raise refusal(action, status, line, {}, self._access.login_remedy)
-        if kind == "DELETED":
-            pods.pop(item["metadata"]["name"], None)
-        elif kind in ("ADDED", "MODIFIED"):
-            pod = parse_pod(item)
-            pods[pod.name] = pod
-        return str(item["metadata"].get("resourceVersion", ""))
+            raise refusal(action, change.status, change.body, {}, self._access.login_remedy)
+        if change is None:
+            return ""
+        if change.pod is not None:
+            if change.pod.name in pods or len(pods) < _MAX_PODS:
+                pods[change.pod.name] = change.pod
+        else:
+            pods.pop(change.gone, None)
+        return change.version
 
     async def _poll_one(self, selection: resolve.Selection) -> NoReturn:
         """Poll one pod: a role with only `get` allows no more."""
@@ -281,9 +286,10 @@ class TargetWatch:
         """Names like the wanted one, or "" where there are none or none may be seen."""
         try:
             listed = await self._access.call(operation, *arguments, limit=200)
+            items, _ = objects.read_list(objects.NamedObject, listed)
         except LlmgwError:
             return ""
-        names = [item["metadata"]["name"] for item in listed.get("items") or ()]
+        names = [item.metadata.name for item in items]
         return ", ".join(by_likeness(wanted, names)[:_OFFERED])
 
     def _operation(self, verb: str, kind: TargetKind) -> Operation:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmgwd.config import key_source, schema, values
@@ -24,9 +23,13 @@ from llmgwd.config.model import (
     default_forward,
 )
 from llmgwd.errors import ConfigError
+from llmgwd.system import regular_file
 
 if TYPE_CHECKING:
     from llmgwd.config.key_source import KeySource
+
+
+_BEYOND = "holds values too large or too deep to be read"
 
 
 def read(path: str) -> Config:
@@ -36,7 +39,7 @@ def read(path: str) -> Config:
         ConfigError: the file cannot be read, or holds a mistake; one line that says all.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = regular_file.read(path).decode()
     except FileNotFoundError:
         return Config(path, is_present=False, forwards=(default_forward(),))
     except (OSError, UnicodeDecodeError) as error:
@@ -51,10 +54,15 @@ def parse(text: str, path: str) -> Config:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: is not TOML: {error}") from error
+    except (ValueError, RecursionError) as error:
+        # A number of thousands of digits, or as many brackets: tomllib has no error for these.
+        raise ConfigError(f"{path}: {_BEYOND}") from error
     try:
         return _build(schema.shaped(raw), path)
     except Mistake as mistake:
         raise ConfigError(located(mistake, text, path)) from mistake
+    except RecursionError as error:  # from writing the value that was found
+        raise ConfigError(f"{path}: {_BEYOND}") from error
 
 
 def _build(file: schema.File, path: str) -> Config:

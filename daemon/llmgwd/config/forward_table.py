@@ -96,7 +96,7 @@ def _port(table: ForwardTable, place: Place) -> str:
     port = 4000 if table.port is None else table.port
     text = str(port)
     if text.lstrip("-").isdecimal():
-        values.check(place, "port", port, 1 <= int(text) <= 65_535)
+        values.check(place, "port", port, values.is_port_number(text))
     else:
         values.check(place, "port", port, bool(_PORT_NAME.fullmatch(text)))
     return text

@@ -28,6 +28,12 @@ def check(place: Place, key: str, value: object, is_allowed: bool) -> None:
         raise Mistake(where, value, ALLOWED[where.pattern])
 
 
+def is_port_number(digits: str) -> bool:
+    # The length first: int() refuses thousands of digits with an error of its own.
+    is_number = digits.isascii() and digits.isdecimal() and len(digits) <= 5
+    return is_number and 1 <= int(digits) <= 65_535
+
+
 def duration_s(place: Place, key: str, text: str, least_s: float, most_s: float) -> float:
     match = _DURATION.fullmatch(text)
     seconds = float(match[1]) * _UNIT_S[match[2]] if match else -1.0
@@ -39,7 +45,7 @@ def addresses(place: Place, key: str, text: str | int) -> tuple[ListenAddress, .
     """Read "localhost:4000", "127.0.0.1:4000", "[::1]:4000", or a bare port."""
     host, _, digits = str(text).rpartition(":")
     is_bracketed = host.startswith("[") and host.endswith("]")
-    is_port = digits.isascii() and digits.isdecimal() and 1 <= int(digits) <= 65_535
+    is_port = is_port_number(digits)
     check(place, key, text, is_port and (is_bracketed or ":" not in host))
     host = host[1:-1] if is_bracketed else host
     if host in ("", "localhost"):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
 
 from llmgwctl.wire import CheckState, ConditionKind
+from llmgwd.cluster import objects
 from llmgwd.cluster.access import open_access
 from llmgwd.cluster.api_errors import Forbidden, NotFound, Unauthorized
 from llmgwd.cluster.auth.credentials import Credential
@@ -22,7 +23,7 @@ from llmgwd.doctor.pod_troubles import is_serious, latest_warning, trouble
 from llmgwd.errors import Blocked, LlmgwError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from llmgwd.cluster.access import ClusterAccess
     from llmgwd.doctor.context import CheckContext
@@ -202,12 +203,13 @@ async def _troubled(context: CheckContext) -> dict[str, str]:
     names = {pod.name for pod in context.view.pods}
     try:
         listed = await cluster.call(cluster.core.list_namespaced_pod, namespace)
+        pods, _ = objects.read_list(objects.PodObject, listed)
     except LlmgwError:
         return {}
     events = await _events(cluster, namespace)
     found = {}
-    for pod in listed.get("items") or ():
-        name = pod["metadata"]["name"]
+    for pod in pods:
+        name = pod.metadata.name
         words = trouble(pod) if name in names else None
         if words is not None:
             event = latest_warning(events, name) if is_serious(pod) else None
@@ -215,11 +217,11 @@ async def _troubled(context: CheckContext) -> dict[str, str]:
     return found
 
 
-async def _events(cluster: ClusterAccess, namespace: str) -> Sequence[Mapping[str, Any]]:
+async def _events(cluster: ClusterAccess, namespace: str) -> Sequence[objects.EventObject]:
     try:
         listed = await cluster.call(
             cluster.core.list_namespaced_event, namespace, field_selector="type=Warning"
         )
+        return objects.read_list(objects.EventObject, listed)[0]
     except LlmgwError:
         return ()  # seldom granted, and only an addition
-    return listed.get("items") or ()

@@ -1,84 +1,85 @@
-"""What is wrong with a pod, in words, from its JSON and its events. Pure."""
+"""What is wrong with a pod, in words, from the pod and its events. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
+from llmgwd.cluster.objects import ContainerState, PodStatus
 from llmgwd.cluster.pods import is_ready
 
+if TYPE_CHECKING:
+    from llmgwd.cluster.objects import ContainerStatus, Ending, EventObject, PodObject
 
-def trouble(pod: Mapping[str, Any]) -> str | None:
+
+def trouble(pod: PodObject) -> str | None:
     """Say in one phrase why a pod cannot be used, or could not lately; None when all is well."""
-    metadata, status = pod.get("metadata") or {}, pod.get("status") or {}
-    if metadata.get("deletionTimestamp"):
+    status = pod.status or PodStatus()
+    if pod.metadata.deletion_timestamp:
         return "terminating"
     found = [words for each in _containers(status) if (words := _of_container(each))]
     if found:
         return "; ".join(found)
-    if status.get("phase") != "Running":
+    if status.phase != "Running":
         return _phase(status)
     return None if is_ready(status) else "running, not Ready"
 
 
-def _phase(status: Mapping[str, Any]) -> str:
+def _phase(status: PodStatus) -> str:
     """Give the phase, with the scheduler's words where it has some: no node fits."""
-    for condition in status.get("conditions") or ():
-        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            return f"{status.get('phase')}: {condition.get('message') or condition.get('reason')}"
-    reason = status.get("reason") or status.get("message")
-    return f"{status.get('phase', 'Unknown')}: {reason}" if reason else str(status.get("phase"))
+    for condition in status.conditions or ():
+        if condition.type == "PodScheduled" and condition.status == "False":
+            return f"{status.phase}: {condition.message or condition.reason}"
+    reason = status.reason or status.message
+    return f"{status.phase or 'Unknown'}: {reason}" if reason else str(status.phase)
 
 
-def _of_container(container: Mapping[str, Any]) -> str | None:
-    state = container.get("state") or {}
-    waiting = (state.get("waiting") or {}).get("reason")
-    restarts = container.get("restartCount", 0)
+def _of_container(container: ContainerStatus) -> str | None:
+    state = container.state or ContainerState()
+    waiting = state.waiting.reason if state.waiting is not None else None
+    restarts = container.restart_count or 0
     if waiting in (None, "ContainerCreating", "PodInitializing") and not restarts:
         return None
     parts = [waiting] if waiting else []
     if restarts:
         parts.append(f"{restarts} restart{'s' if restarts > 1 else ''}")
-    ended = (container.get("lastState") or {}).get("terminated") or state.get("terminated")
-    if ended:
+    ended = (container.last_state or ContainerState()).terminated or state.terminated
+    if ended is not None:
         parts.append(f"last ended {_ending(ended)}")
-    return f"{container.get('name')}: {', '.join(parts)}"
+    return f"{container.name}: {', '.join(parts)}"
 
 
-def _ending(ended: Mapping[str, Any]) -> str:
-    code = ended.get("exitCode")
-    reason = ended.get("reason") or "Error"
-    said = reason if reason not in ("Error", "Completed") else f"with exit status {code}"
-    at = ended.get("finishedAt")
-    return f"{said} at {at}" if at else said
+def _ending(ended: Ending) -> str:
+    reason = ended.reason or "Error"
+    is_told = reason not in ("Error", "Completed")
+    said = reason if is_told else f"with exit status {ended.exit_code}"
+    return f"{said} at {ended.finished_at}" if ended.finished_at else said
 
 
-def is_serious(pod: Mapping[str, Any]) -> bool:
+def is_serious(pod: PodObject) -> bool:
     """Tell a pod that cannot serve from one that restarted and is well again."""
-    metadata, status = pod.get("metadata") or {}, pod.get("status") or {}
-    return bool(metadata.get("deletionTimestamp")) or not is_ready(status)
+    return bool(pod.metadata.deletion_timestamp) or not is_ready(pod.status or PodStatus())
 
 
-def _containers(status: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
-    yield from status.get("initContainerStatuses") or ()
-    yield from status.get("containerStatuses") or ()
+def _containers(status: PodStatus) -> Iterable[ContainerStatus]:
+    yield from status.init_container_statuses or ()
+    yield from status.container_statuses or ()
 
 
-def latest_warning(events: Sequence[Mapping[str, Any]], pod: str) -> str | None:
+def latest_warning(events: Sequence[EventObject], pod: str) -> str | None:
     """Give the newest Warning event of a pod, as `Reason: message`."""
     about = [
         event
         for event in events
-        if event.get("type") == "Warning" and (event.get("involvedObject") or {}).get("name") == pod
+        if event.type == "Warning" and event.involved_object and event.involved_object.name == pod
     ]
     if not about:
         return None
     newest = max(about, key=_when)
-    message = " ".join(str(newest.get("message") or "").split())
-    return f"{newest.get('reason')}: {message}"
+    message = " ".join((newest.message or "").split())
+    return f"{newest.reason}: {message}"
 
 
-def _when(event: Mapping[str, Any]) -> str:
-    series = event.get("series") or {}
-    seen = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
-    return next((str(time) for time in seen if time), "")
+def _when(event: EventObject) -> str:
+    seen = event.series.last_observed_time if event.series is not None else None
+    return seen or event.last_timestamp or event.event_time or ""

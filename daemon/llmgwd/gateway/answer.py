@@ -6,16 +6,18 @@ and keeps nothing. Traffic of clients never comes through here.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from llmgwd.net.http1_answer import AnswerReader
 from llmgwd.net.http1_heads import BadMessage
+from llmgwd.system import foreign
 
 # Far above any health answer; /v1/models of a large gateway stays below it too.
 MAX_ANSWER_BYTES: Final = 1 << 20
+# Of what is no HTTP, for the sentence about it.
+_SHOWN_BYTES: Final = 80
 
 
 class Reader(Protocol):
@@ -51,8 +53,8 @@ class Answer:
     def json(self) -> Any:
         """The body as JSON, or None when it is not."""
         try:
-            return json.loads(self.body)
-        except ValueError:
+            return foreign.json(self.body)
+        except foreign.Malformed:
             return None
 
     @property
@@ -62,32 +64,42 @@ class Answer:
         return self.body.decode("utf-8", "replace") if content is None else content
 
 
-def parse(raw: bytes, *, at_end: bool) -> Answer | None:
-    """Read one answer from all bytes that came so far; None while it is not complete.
+class Reading:
+    """One answer as its bytes come; each is looked at once."""
 
-    Raises:
-        NotHttp: these bytes can never become an answer.
-    """
-    reader = AnswerReader()
-    is_broken = False
-    try:
-        reader.feed(raw)
-        if at_end:
-            reader.end()
-    except BadMessage:
-        is_broken = True
-    is_over = at_end or is_broken or len(raw) > MAX_ANSWER_BYTES
-    if reader.head is None:
-        if is_over:
-            raise NotHttp(raw[:80])
-        return None
-    if not reader.is_whole and not is_over:
-        return None
-    headers = {
-        name.decode("latin-1").lower(): value.decode("latin-1")
-        for name, value in reader.head.fields
-    }
-    return Answer(reader.status, headers, bytes(reader.content), reader.is_whole)
+    def __init__(self) -> None:
+        self.answer: Answer | None = None
+        self._reader = AnswerReader()
+        self._start = b""
+        self._read_bytes = 0
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes as the network cut them, b"" for the end; `answer` is set once it stands.
+
+        Raises:
+            NotHttp: this is no answer, or an endless row of interim ones.
+        """
+        self._start += data[: _SHOWN_BYTES - len(self._start)]
+        self._read_bytes += len(data)
+        is_over = not data or self._read_bytes > MAX_ANSWER_BYTES
+        try:
+            if data:
+                self._reader.feed(data)
+            else:
+                self._reader.end()
+        except BadMessage:
+            is_over = True
+        head = self._reader.head
+        if head is None:
+            if is_over:
+                raise NotHttp(self._start)
+        elif self._reader.is_whole or is_over:
+            headers = {
+                name.decode("latin-1").lower(): value.decode("latin-1")
+                for name, value in head.fields
+            }
+            content = bytes(self._reader.content)
+            self.answer = Answer(self._reader.status, headers, content, self._reader.is_whole)
 
 
 async def exchange(connect: Connect, path: str, headers: Mapping[str, str] | None = None) -> Answer:
@@ -112,12 +124,12 @@ async def exchange(connect: Connect, path: str, headers: Mapping[str, str] | Non
 
 
 async def _read_answer(reader: Reader) -> Answer:
-    raw = bytearray()
-    while True:
+    reading = Reading()
+    is_begun = False
+    while reading.answer is None:
         chunk = await reader.read(1 << 16)
-        raw += chunk
-        if not raw:
+        is_begun = is_begun or bool(chunk)
+        if not is_begun:
             raise EOFError
-        answer = parse(bytes(raw), at_end=not chunk)
-        if answer is not None:
-            return answer
+        reading.feed(chunk)
+    return reading.answer

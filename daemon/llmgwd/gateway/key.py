@@ -22,7 +22,7 @@ from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.api_errors import NotFound
 from llmgwd.config.key_source import Command, Env, File, Secret
 from llmgwd.errors import Blocked, LlmgwError, Transient
-from llmgwd.system import child_process
+from llmgwd.system import child_process, regular_file
 
 if TYPE_CHECKING:
     from llmgwd.config.key_source import KeySource
@@ -175,9 +175,7 @@ def from_file(path: str) -> Key:
     """Read a key file, such as sops-nix writes; blocking."""
     place = Path(path).expanduser()
     try:
-        with place.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            raw = file.read(MAX_KEY_BYTES + 1)
+        raw, mode = regular_file.read_with_mode(place)
     except OSError as error:
         raise Blocked(
             ConditionKind.KEY_MISSING,

@@ -4,8 +4,13 @@ framing. Pure: bytes are fed as they come.
 
 from __future__ import annotations
 
+from typing import Final
+
 from llmgwd.net.http1 import RESPONSE_START, End, MessageReader
-from llmgwd.net.http1_heads import Head, Length, response_length, status_of
+from llmgwd.net.http1_heads import BadMessage, Head, Length, response_length, status_of
+
+# 100 Continue and a few 103 Early Hints are what there is; each costs a head to read.
+MAX_INTERIM: Final = 64
 
 
 class AnswerReader:
@@ -19,6 +24,7 @@ class AnswerReader:
         self.status = 0
         self.content = bytearray()
         self.is_whole = False
+        self._interim = 0
         self._method = method
         self._messages = MessageReader(RESPONSE_START, self._length)
         self._messages.content = self.content.extend
@@ -30,13 +36,24 @@ class AnswerReader:
 
     def feed(self, data: bytes) -> None:
         """Raises BadMessage: this is no HTTP/1 answer, or its body's framing is broken."""
+        if self.is_whole:
+            self._messages.rest += data
+            return
+        self._take(data)
+        # An interim answer's end leaves the next one's beginning. Not by recursion: there may be
+        # thousands in one read.
+        while self.head is None and self._messages.rest:
+            self._interim += 1
+            if self._interim > MAX_INTERIM:
+                raise BadMessage("interim answers without end")
+            self._take(b"")
+
+    def _take(self, data: bytes) -> None:
         for event in self._messages.feed(data):
             if isinstance(event, Head) and (self.status >= 200 or self.status == 101):
                 self.head = event
             elif isinstance(event, End):
                 self.is_whole = self.head is not None
-        if self.head is None and self._messages.rest:
-            self.feed(b"")
 
     def end(self) -> None:
         """The connection ended; that is the end of a body without a length, too."""

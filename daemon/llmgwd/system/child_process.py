@@ -10,6 +10,7 @@ and the pipes it may have inherited are not waited for.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import signal
@@ -69,14 +70,17 @@ async def run(
     Raises:
         OSError: it cannot be started. StillRunning: it did not end in time.
     """
-    process = await anyio.open_process(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        start_new_session=True,
-    )
+    try:
+        process = await anyio.open_process(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,
+        )
+    except ValueError as error:  # NUL, or "=" in a variable's name
+        raise OSError(errno.EINVAL, "the command or its environment cannot be passed on") from error
     stdout, stderr = bytearray(), bytearray()
     assert process.stdout is not None
     assert process.stderr is not None

@@ -26,7 +26,7 @@ def mark(path: str) -> Mark:
 def _stamp(path: str) -> tuple[Stamp | None, bool]:
     try:
         status = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):  # a path with NUL in it is no path
         return None, False
     return (status.st_ino, status.st_mtime_ns, status.st_size), S_ISDIR(status.st_mode)
 

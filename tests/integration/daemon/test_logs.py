@@ -6,10 +6,11 @@ import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from llmgwd.cluster import objects
 from llmgwd.cluster.logs import serving_container
 from support.called import call, command, environment
 from support.running_daemon import RunningDaemon, running
@@ -180,10 +181,13 @@ def test_a_missing_permission_is_said_with_its_rule(
 def test_the_container_that_serves_is_chosen() -> None:
     sidecar = {"name": "proxy"}
     server = {"name": "litellm", "ports": [{"containerPort": 4000}]}
-    pod = {"metadata": {}, "spec": {"containers": [sidecar, server]}}
     annotation = {"kubectl.kubernetes.io/default-container": "proxy"}
 
-    assert serving_container(pod, 4000) == "litellm"
-    assert serving_container(pod, None) == "proxy"
-    assert serving_container({**pod, "metadata": {"annotations": annotation}}, 4000) == "proxy"
-    assert serving_container({"spec": {"containers": [server]}}, 4000) == ""
+    def pod(*containers: dict[str, Any], **annotations: str) -> objects.AnnotatedPod:
+        item = {"metadata": {"annotations": annotations}, "spec": {"containers": containers}}
+        return objects.read(objects.AnnotatedPod, item)
+
+    assert serving_container(pod(sidecar, server), 4000) == "litellm"
+    assert serving_container(pod(sidecar, server), None) == "proxy"
+    assert serving_container(pod(sidecar, server, **annotation), 4000) == "proxy"
+    assert serving_container(pod(server), 4000) == ""

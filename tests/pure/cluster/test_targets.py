@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from llmgwctl.wire import ConditionKind
+from llmgwd.cluster import objects
 from llmgwd.cluster.pods import Endpoint, Pod, parse_pod
 from llmgwd.cluster.resolve import (
     Selection,
@@ -143,7 +144,8 @@ def test_a_workloads_labels_and_expressions_become_one_selector() -> None:
         ],
     }
 
-    assert format_selector(selector) == "a=1,b=2,tier in (x,y),env notin (dev),live,!canary"
+    read = objects.read(objects.LabelSelector, selector)
+    assert format_selector(read) == "a=1,b=2,tier in (x,y),env notin (dev),live,!canary"
 
 
 def test_a_deployments_pods_are_dialled_at_the_port_as_configured() -> None:

@@ -12,6 +12,7 @@ import yaml
 from llmgwctl.doctor.machine import check_service
 from llmgwctl.service.state import ServiceState
 from llmgwctl.wire import CheckState, CheckStatus
+from llmgwd.cluster import objects
 from llmgwd.config.model import ClusterRoute
 from llmgwd.config.target import Target
 from llmgwd.doctor.checks import Check, Finding, Skip, examine, failure, info, ok, warning
@@ -76,19 +77,19 @@ NO_NODE = {"type": "PodScheduled", "status": "False", "message": "0/3 nodes are 
     ],
 )
 def test_a_pods_trouble_is_one_phrase(item: dict[str, Any], words: str | None) -> None:
-    assert trouble(item) == words
+    assert trouble(objects.read(objects.PodObject, item)) == words
 
 
 def test_the_newest_warning_about_a_pod_is_told() -> None:
-    def event(name: str, kind: str, seen: str, message: str) -> dict[str, Any]:
-        about = {"name": name}
-        return {
+    def event(name: str, kind: str, seen: str, message: str) -> objects.EventObject:
+        item = {
             "type": kind,
-            "involvedObject": about,
+            "involvedObject": {"name": name},
             "reason": "BackOff",
             "lastTimestamp": seen,
             "message": message,
         }
+        return objects.read(objects.EventObject, item)
 
     events = [
         event("p", "Warning", "2026-11-23T10:00:02Z", "the\n newest"),

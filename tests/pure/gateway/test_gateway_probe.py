@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from llmgwd.config.model import Probe, ProbeKind
 from llmgwd.errors import Blocked, Transient
-from llmgwd.gateway.answer import Answer, NotHttp, parse
+from llmgwd.gateway.answer import Answer, NotHttp, Reading
 from llmgwd.gateway.probe import (
     ANSWER_S,
     READINESS_EVERY_S,
@@ -324,23 +324,57 @@ def test_a_path_is_healthy_below_500(status: int, healthy: bool) -> None:
 )
 def test_an_answer_is_the_same_however_the_network_cuts_it(raw: bytes) -> None:
     for end in range(len(raw)):
-        early = parse(raw[:end], at_end=False)
-        assert early is None or early.body == ALIVE
+        reading = Reading()
+        for piece in (raw[:end], raw[end:]):
+            if piece and reading.answer is None:
+                reading.feed(piece)
+        if reading.answer is None:
+            reading.feed(b"")
 
-    whole = parse(raw, at_end=True)
-    assert whole is not None
-    assert (whole.status, whole.body) == (200, ALIVE)
+        assert reading.answer is not None
+        assert (reading.answer.status, reading.answer.body) == (200, ALIVE)
 
 
 def test_an_empty_reason_phrase_is_an_answer() -> None:
-    overloaded = parse(b"HTTP/1.1 529 \r\nContent-Length: 0\r\n\r\n", at_end=False)
+    overloaded = read_whole(b"HTTP/1.1 529 \r\nContent-Length: 0\r\n\r\n", at_end=False)
 
     assert overloaded is not None
     assert overloaded.status == 529
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 1500,
+    ],
+    ids=["a length of 5,000 digits", "1,500 interim answers"],
+)
+def test_what_can_be_no_answer_is_refused(raw: bytes) -> None:
+    with pytest.raises(NotHttp):
+        read_whole(raw, at_end=False)
+
+
+@pytest.mark.parametrize("body", [b"[" * 200_000, b"9" * 5000, b'{"db": ' + b"9" * 400 + b"}"])
+def test_an_answer_beyond_the_limits_is_no_json(body: bytes) -> None:
+    assert Answer(200, {}, body).json is None
+
+
+def test_a_lone_surrogate_is_replaced() -> None:
+    assert Answer(200, {}, rb'"a\ud800 \ud83d\ude00 \\ud800"').json == "a\ufffd 😀 \\ud800"
 
 
 @given(st.binary(), st.booleans())
 def test_no_bytes_break_the_parser(raw: bytes, at_end: bool) -> None:
     for given_bytes in (raw, b"HTTP/1.1 200 OK\r\n" + raw):
         with contextlib.suppress(NotHttp):
-            parse(given_bytes, at_end=at_end)
+            answer = read_whole(given_bytes, at_end=at_end)
+            assert answer is None or readiness(answer).healthy is not None
+
+
+def read_whole(raw: bytes, *, at_end: bool) -> Answer | None:
+    reading = Reading()
+    reading.feed(raw or b"H")
+    if at_end and reading.answer is None:
+        reading.feed(b"")
+    return reading.answer

@@ -7,13 +7,16 @@ Credentials have no text form that shows them.
 from __future__ import annotations
 
 import base64
+import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+import anyio.to_thread
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked
+from llmgwd.system import regular_file
 from llmgwd.system.descriptors import raise_if_exhausted
 from llmgwd.system.file_stamp import Mark, mark
 
@@ -100,7 +103,7 @@ class TokenFileLogin:
     async def current(self) -> Credential:
         """Look at the file each time; read it when it changed."""
         try:
-            self._look()
+            await self._look()
         except (OSError, UnicodeDecodeError) as error:
             raise_if_exhausted(error)
             reason = error.strerror if isinstance(error, OSError) else "not text"
@@ -127,16 +130,21 @@ class TokenFileLogin:
     async def close(self) -> None:
         pass
 
-    def _look(self) -> None:
+    async def _look(self) -> None:
         stamp = mark(self._path)
         if stamp != self._stamp:
-            token = Path(self._path).read_text(encoding="utf-8").strip()
+            content = await anyio.to_thread.run_sync(regular_file.read, self._path)
+            token = content.decode().strip()
+            if not is_token(token):
+                raise OSError(errno.EINVAL, "not a token: it has line breaks, or is not ASCII")
             self._stamp, self._credential = stamp, Credential(bearer(token))
 
 
 def fixed_headers(user: Entry) -> dict[str, str]:
     """The headers of a token or of a name and password; token wins, as in kubectl."""
-    if token := user.text("token"):
+    if token := user.text("token").strip():
+        if not is_token(token):
+            raise user.mistake("token", "holds line breaks, or is not ASCII")
         return bearer(token)
     if name := user.text("username"):
         pair = f"{name}:{user.text('password')}".encode()
@@ -154,6 +162,9 @@ def impersonation(user: Entry) -> dict[str, str]:
     groups = user.texts("as-groups")
     if len(groups) > 1:
         raise user.mistake("as-groups", "names several groups; one is allowed here")
+    names = (*groups, user.text("as"), user.text("as-uid"))
+    if not all(is_token(name) for name in names):
+        raise user.mistake("as", "holds what no header can: ASCII without control characters is")
     if groups:
         headers["Impersonate-Group"] = groups[0]
     if name := user.text("as"):
@@ -161,6 +172,11 @@ def impersonation(user: Entry) -> dict[str, str]:
     if uid := user.text("as-uid"):
         headers["Impersonate-Uid"] = uid
     return headers
+
+
+def is_token(text: str) -> bool:
+    """Say whether a header can hold it: a line break in it would be another header."""
+    return text.isascii() and text.isprintable()
 
 
 def bearer(token: str) -> dict[str, str]:

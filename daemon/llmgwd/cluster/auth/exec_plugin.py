@@ -14,14 +14,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from llmgwctl.rules.timestamps import seconds_of
 from llmgwctl.wire import ConditionKind
-from llmgwd.cluster.auth.credentials import Credential, bearer
+from llmgwd.cluster.auth.credentials import Credential, bearer, is_token
 from llmgwd.cluster.auth.known_plugins import login_command
 from llmgwd.cluster.auth.renewal import Renewed, Unattended
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.net.tls import ClientCertificate
-from llmgwd.system import child_process
+from llmgwd.system import child_process, foreign
 from llmgwd.system.descriptors import raise_if_exhausted
 
 if TYPE_CHECKING:
@@ -46,6 +48,23 @@ _OFFLINE = re.compile(
     r"|i/o timeout|nodename nor servname|max retries exceeded",
     re.IGNORECASE,
 )
+
+
+class _Status(msgspec.Struct, rename="camel"):
+    token: str | None = None
+    client_certificate_data: str | None = None
+    client_key_data: str | None = None
+    expiration_timestamp: str | None = None
+
+
+class _Answer(msgspec.Struct, rename="camel"):
+    """An ExecCredential."""
+
+    api_version: str
+    status: _Status
+
+
+_ANSWERS = msgspec.json.Decoder(_Answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,29 +149,33 @@ def understand(plugin: Plugin, stdout: bytes) -> Renewed:
         Blocked: it is none, or holds neither a token nor a certificate and its key.
     """
     try:
-        answer = json.loads(stdout)
-        status = answer["status"]
-        version = answer["apiVersion"]
-        token, chain, key = map(status.get, ("token", "clientCertificateData", "clientKeyData"))
-        expiry = status.get("expirationTimestamp")
-        expires_at = _end_of(expiry) if expiry else None
-    except (ValueError, KeyError, TypeError, AttributeError):
+        answer = foreign.typed_json(stdout, _ANSWERS)
+        status, version = answer.status, answer.api_version
+        expires_at = _end_of(status.expiration_timestamp)
+    except foreign.Malformed:
         # Not chained: what it printed may hold a secret.
         raise _nonsense(plugin, "printed what is no ExecCredential") from None
     if version != plugin.api_version:
-        raise _nonsense(plugin, f"speaks {version}, and the kubeconfig says {plugin.api_version}")
+        raise _nonsense(
+            plugin, f"speaks {version[:80]!r}, and the kubeconfig says {plugin.api_version}"
+        )
+    token, chain, key = status.token, status.client_certificate_data, status.client_key_data
     if not token and not (chain and key):
         raise _nonsense(plugin, "gave neither a token nor a certificate and its key")
+    if token and not is_token(token):
+        raise _nonsense(plugin, "gave a token that no header can hold")
     certificate = None
     if chain and key:
         certificate = ClientCertificate(chain.encode(), key.encode(), f"plugin {plugin.command}")
     return Renewed(Credential(bearer(token) if token else {}, certificate), expires_at)
 
 
-def _end_of(expiry: str) -> float:
+def _end_of(expiry: str | None) -> float | None:
+    if not expiry:
+        return None
     seconds = seconds_of(expiry)
     if seconds is None:
-        raise ValueError("not a time")
+        raise foreign.Malformed("not a time")
     return seconds
 
 

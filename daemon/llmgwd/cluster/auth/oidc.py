@@ -7,27 +7,33 @@ over TLS that it does not verify.
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
-import json
 import os
+import re
 import tempfile
 import time
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.cluster import kubeconfig_yaml
-from llmgwd.cluster.auth.credentials import Credential, bearer
+from llmgwd.cluster.auth.credentials import Credential, bearer, is_token
 from llmgwd.cluster.auth.renewal import Renewed, RenewingLogin
 from llmgwd.cluster.kubeconfig import Entry, read_pem
+from llmgwd.cluster.kubeconfig_files import MAX_BYTES
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.net.tls import ResumingContext, Trust, client_context
+from llmgwd.system import foreign, regular_file
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _PROVIDER_S = 15.0
+# A description and a set of tokens are some kilobytes.
+_MAX_ANSWER_BYTES = 256 * 1024
 # What client-go calls expired: a token is of no use to a request that is still under way.
 _EXPIRY_DELTA_S = 10.0
 
@@ -90,14 +96,19 @@ class _Provider:
         auth = aiohttp.BasicAuth(self._client_id, self._secret) if self._secret else None
         try:
             async with aiohttp.ClientSession(
-                connector=connector, timeout=timeout, trust_env=True
+                connector=connector,
+                timeout=timeout,
+                trust_env=True,
+                # Whatever is encoded could become a thousand times as much.
+                headers={"Accept-Encoding": "identity"},
+                auto_decompress=False,
             ) as session:
                 url = f"{self._issuer}/.well-known/openid-configuration"
                 async with session.get(url) as answer:
-                    endpoint = (await answer.json(content_type=None))["token_endpoint"]
+                    endpoint = _endpoint(await _content(answer))
                 async with session.post(endpoint, data=form, auth=auth) as answer:
-                    return self._tokens(answer.status, await answer.read())
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError) as error:
+                    return self._tokens(answer.status, await _content(answer))
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, foreign.Malformed) as error:
             # Only the kind of error: some quote what was sent.
             raise Transient(
                 ConditionKind.LOGIN_PLUGIN_FAILED,
@@ -107,16 +118,18 @@ class _Provider:
 
     def _tokens(self, status: int, body: bytes) -> Mapping[str, Any]:
         try:
-            tokens = json.loads(body)
-        except ValueError:
+            tokens = foreign.json(body)
+        except foreign.Malformed:
             tokens = {}
-        if status == 200 and isinstance(tokens, dict) and isinstance(tokens.get("id_token"), str):
+        if status == 200 and isinstance(tokens, dict) and _is_set(tokens):
             return tokens
         raise self._refused(status, tokens)
 
     def _refused(self, status: int, tokens: Any) -> LlmgwError:
-        code = tokens.get("error", "") if isinstance(tokens, dict) else ""
-        said = f"{status} {code}".strip()
+        code = tokens.get("error") if isinstance(tokens, dict) else None
+        # RFC 6749, 5.2: a word of ASCII.
+        is_word = isinstance(code, str) and re.fullmatch(r"[a-z_]{1,40}", code)
+        said = f"{status} {code}" if is_word else str(status)
         kind = Transient if status >= 500 or status == 429 else Blocked
         return kind(
             ConditionKind.LOGIN_EXPIRED,
@@ -130,13 +143,39 @@ class _Provider:
         return client_context(Trust(pem.read() if pem else None, origin), None)
 
 
+async def _content(answer: aiohttp.ClientResponse) -> bytes:
+    """Read a short answer; what is above the limit is cut, and then no JSON."""
+    content = bytearray()
+    async for chunk in answer.content.iter_any():
+        content += chunk
+        if len(content) > _MAX_ANSWER_BYTES:
+            break
+    return bytes(content)
+
+
+def _endpoint(discovery: bytes) -> str:
+    found = foreign.json(discovery)
+    endpoint = found.get("token_endpoint") if isinstance(found, dict) else None
+    if not isinstance(endpoint, str):
+        raise foreign.Malformed("not a provider's description")
+    return endpoint
+
+
+def _is_set(tokens: Mapping[str, Any]) -> bool:
+    """Say whether this is the answer to a refresh, with tokens that can be used."""
+    found = tokens.get("id_token")
+    renewed = tokens.get("refresh_token")
+    is_usable = isinstance(found, str) and bool(found) and is_token(found)
+    return is_usable and isinstance(renewed, str | None)
+
+
 def expiry(token: str) -> float | None:
     """When a JWT ends, a little early; None where it does not say."""
     try:
         payload = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        claims = foreign.json(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         return float(claims["exp"]) - _EXPIRY_DELTA_S
-    except (IndexError, ValueError, KeyError, TypeError, binascii.Error):
+    except (IndexError, ValueError, KeyError, TypeError, foreign.Malformed):
         return None
 
 
@@ -146,8 +185,7 @@ def _save(path: str, spent: str, id_token: str, refresh_token: str) -> None:
     """
     with contextlib.suppress(OSError, kubeconfig_yaml.NotYaml, AttributeError, TypeError):
         real = os.path.realpath(path)
-        with open(real, encoding="utf-8") as file:
-            document: Any = kubeconfig_yaml.parse(file.read())
+        document: Any = kubeconfig_yaml.parse(regular_file.read(real, MAX_BYTES).decode())
         for user in document.get("users") or ():
             provider = (user.get("user") or {}).get("auth-provider") or {}
             found = provider.get("config") or {}

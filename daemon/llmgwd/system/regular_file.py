@@ -1,0 +1,47 @@
+"""Reads files that a configuration names: regular ones only, and no more than a bound of each.
+
+A FIFO makes whoever opens it wait, a device can be read for ever, and both may stand where a file
+is meant to. What is refused is an OSError with a sentence, as what the system refuses.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import Final
+
+# Far above any token, key or bundle of authorities.
+MAX_BYTES: Final = 1 << 20
+_CHUNK_BYTES: Final = 256 << 10
+
+
+def read(path: str | os.PathLike[str], most_bytes: int = MAX_BYTES) -> bytes:
+    """Read a whole file; blocks as long as its disk does.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or is above `most_bytes`.
+    """
+    return read_with_mode(path, most_bytes)[0]
+
+
+def read_with_mode(path: str | os.PathLike[str], most_bytes: int = MAX_BYTES) -> tuple[bytes, int]:
+    """Read a whole file, and give the mode of the very file that was read; raises as `read`."""
+    try:
+        # O_NONBLOCK: else the opening of a FIFO waits for whoever writes to it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except ValueError as error:  # a NUL in the path
+        raise OSError(errno.EINVAL, "not a path") from error
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        content = bytearray()
+        # In /proc and on some network file systems the announced size is not the real one.
+        while chunk := os.read(descriptor, min(_CHUNK_BYTES, most_bytes + 1 - len(content))):
+            content += chunk
+            if len(content) > most_bytes:
+                raise OSError(errno.EFBIG, f"above {most_bytes} bytes")
+    finally:
+        os.close(descriptor)
+    return bytes(content), mode

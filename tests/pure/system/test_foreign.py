@@ -1,0 +1,118 @@
+"""The door for what others wrote: whatever the bytes, only our own errors leave."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmgwd.system import foreign, regular_file
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=12,
+)
+
+
+@given(st.binary())
+def test_no_bytes_break_json(data: bytes) -> None:
+    for each in (data, b'{"a": [' + data, b'"' + data + b'"'):
+        with contextlib.suppress(foreign.Malformed):
+            foreign.json(each)
+
+
+@given(VALUES)
+def test_what_is_within_the_limits_is_given_as_it_is(value: Any) -> None:
+    written = msgspec.json.encode(value)
+
+    with contextlib.suppress(foreign.Malformed):
+        assert foreign.json(written) == value
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"[" * 200_000,
+        b"[" * 65 + b"]" * 65,
+        b'{"a":' * 100 + b"1" + b"}" * 100,
+        b"9" * 5000,
+        b"9" * 400,
+        b"1e999",
+        b"NaN",
+        b"",
+    ],
+)
+def test_what_is_beyond_the_limits_is_refused(data: bytes) -> None:
+    with pytest.raises(foreign.Malformed):
+        foreign.json(data)
+
+
+def test_a_limit_of_bytes_holds() -> None:
+    assert foreign.json(b"[1,2]", most_bytes=5) == [1, 2]
+    with pytest.raises(foreign.Malformed):
+        foreign.json(b"[1,2] ", most_bytes=5)
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (rb'"\ud800"', "�"),
+        (rb'"\udc00\ud800"', "��"),
+        (rb'"\ud83d\ude00"', "😀"),
+        (rb'"\\ud800"', r"\ud800"),
+        (b'"\xff"', "�"),
+    ],
+)
+def test_every_text_can_be_written_again(data: bytes, value: str) -> None:
+    found = foreign.json(data)
+
+    assert found == value
+    assert found.encode()
+
+
+def test_a_value_that_holds_itself_is_refused() -> None:
+    loop: list[Any] = []
+    loop.append(loop)
+
+    with pytest.raises(foreign.Malformed):
+        foreign.plain(loop)
+
+
+@given(st.text(alphabet=st.characters()))
+def test_any_header_of_seconds_is_bounded(value: str) -> None:
+    for each in (value, "9" * 5000, "٣"):
+        seconds = foreign.seconds(each, 300.0)
+        assert seconds is None or 0 <= seconds <= 300
+
+
+def test_a_pipe_and_a_device_are_no_files(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    before = threading.active_count()
+
+    for path in (pipe, Path("/dev/zero"), tmp_path):
+        with pytest.raises(OSError, match="not a regular file"):
+            regular_file.read(path)
+    assert threading.active_count() == before
+
+
+def test_a_file_above_the_limit_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"x" * 11)
+
+    assert regular_file.read(file, 11) == b"x" * 11
+    with pytest.raises(OSError, match="above 10 bytes"):
+        regular_file.read(file, 10)
+
+
+def test_a_path_that_is_none_is_an_error_of_the_system() -> None:
+    with pytest.raises(OSError, match="not a path"):
+        regular_file.read("a\0b")
