@@ -34,6 +34,8 @@ def read_with_mode(path: str | os.PathLike[str], most_bytes: int = MAX_BYTES) ->
         raise OSError(errno.EINVAL, "not a path") from error
     try:
         mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "not a regular file")
         content = bytearray()
