@@ -95,6 +95,7 @@ class ConditionKind(StrEnum):
     NO_PODS = "no-pods"
     NO_READY_POD = "no-ready-pod"
     UNREADY_POD_USED = "unready-pod-used"
+    NODE_FAILING = "node-failing"
     UPGRADE_REFUSED = "upgrade-refused"
     DIAL_REFUSED = "dial-refused"
     TUNNEL_LOST = "tunnel-lost"

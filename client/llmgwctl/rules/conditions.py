@@ -97,8 +97,9 @@ RULES = {
     ),
     ConditionKind.NO_PODS: Rule("no pods", Layer.POD, follows=ConditionKind.TARGET_PORT_MISSING),
     ConditionKind.NO_READY_POD: Rule("no ready pod", Layer.POD, follows=ConditionKind.NO_PODS),
+    ConditionKind.NODE_FAILING: Rule("node failing", Layer.POD, follows=ConditionKind.NO_READY_POD),
     ConditionKind.UPGRADE_REFUSED: Rule(
-        "tunnel refused", Layer.TUNNEL, follows=ConditionKind.NO_READY_POD
+        "tunnel refused", Layer.TUNNEL, follows=ConditionKind.NODE_FAILING
     ),
     ConditionKind.PROTOCOL_ERROR: Rule(
         "protocol error", Layer.TUNNEL, follows=ConditionKind.UPGRADE_REFUSED

@@ -124,7 +124,8 @@ def _free_port(wanted: int) -> int:
     for port in range(wanted, min(wanted + PORTS_TRIED, 65_536)):
         if all(_is_free(address.host, port) for address in localhost(port)):
             if port != wanted:
-                owner = port_owner(wanted)
+                owners = (port_owner(address.host, wanted) for address in localhost(wanted))
+                owner = next((each for each in owners if each is not None), None)
                 taken = f"taken by {owner}" if owner else "taken"
                 _say(f"Port {wanted} is {taken}; this demo listens on port {port} instead.")
             return port

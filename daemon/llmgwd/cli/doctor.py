@@ -13,6 +13,7 @@ from llmgwctl.doctor.report import exit_status, line
 from llmgwctl.rules.nearest import by_likeness
 from llmgwctl.show.terminal import detect
 from llmgwctl.wire import CheckState, CheckStatus, Exit
+from llmgwd.doctor.checks import of_config
 from llmgwd.doctor.doctor import diagnose
 from llmgwd.errors import ConfigError
 from llmgwd.telemetry import log
@@ -35,15 +36,15 @@ def run(read: Callable[[], Config], request: Request, only: str | None, *, as_js
     try:
         config = read()
     except ConfigError as error:
-        check = _of_config(CheckState.NEEDS_PERSON, error.message, error.remedy)
+        check = of_config(CheckState.NEEDS_PERSON, error.message, error.remedy)
         tell(check)
         return exit_status([check])
     found = f"{config.path}{'' if config.is_present else ' is not there: the defaults hold'}"
-    tell(_of_config(CheckState.OK, found))
+    tell(of_config(CheckState.OK, found))
     known = [forward.name for forward in config.forwards]
     if only is not None and only not in known:
         remedy = f"there is {', '.join(by_likeness(only, known)) or 'none'}"
-        check = _of_config(CheckState.FAILED, f"there is no forward {only}", remedy)
+        check = of_config(CheckState.FAILED, f"there is no forward {only}", remedy)
         tell(check)
         return exit_status([check])
     try:
@@ -60,16 +61,3 @@ async def _examine(
         tell(check)
         checks.append(check)
     return checks
-
-
-def _of_config(state: CheckState, found: str, remedy: str = "") -> CheckStatus:
-    return CheckStatus(
-        check="config",
-        forward=None,
-        state=state,
-        found=found,
-        cause="",
-        remedy=remedy,
-        skipped_by=None,
-        took_s=None,
-    )

@@ -1,4 +1,10 @@
-"""What the API server's refusals mean: a request and a status in, one of our errors out. Pure."""
+"""What the API server's refusals mean: a request and a status in, one of our errors out. Pure.
+
+An answer is judged by who gave it, and only then by its number. The API server writes a Status;
+what a kubelet or an authenticating proxy answers is plain text or JSON of its own; a page of HTML
+comes from something in between (a captive portal, a proxy's login), which knows nothing of logins
+and roles of the cluster: its 401 and 403 must not send a person to either.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +23,8 @@ _NAMESPACED = re.compile(
     r"/(?P<resource>[^/]+)(?:/(?P<name>[^/]+))?(?:/(?P<sub>[^/]+))?$"
 )
 _USER = re.compile(r'User "([^"]+)"')
+# What RBAC adds for a role that a binding names and that it does not know.
+_UNKNOWN_ROLE = re.compile(r'RBAC: .*?((?:cluster)?role)[^ ]* "([^"]+)" not found')
 # A sentence of a proxy's error page is enough; the page is not.
 _EXCERPT_CHARACTERS = 160
 # A Status is a sentence; a watch's ERROR holds one.
@@ -90,6 +98,11 @@ def read_status(body: bytes) -> Mapping[str, Any] | None:
     return status if is_status else None
 
 
+def is_page(body: bytes) -> bool:
+    """Is it HTML? No API server and no kubelet answers so."""
+    return body.lstrip()[:1] == b"<"
+
+
 def excerpt(body: bytes) -> str:
     """The first words of a body of any kind, fit for a sentence on one line."""
     text = re.sub(r"<[^>]*>", " ", body[:4096].decode("utf-8", "replace"))
@@ -104,12 +117,14 @@ def refusal(
     """Translate an answer that is not a success."""
     said = read_status(body)
     words = str(said.get("message", "")) if said else excerpt(body)
+    if is_page(body) or 300 <= status < 400 or (said is None and status in (403, 404)):
+        return in_between(status, action, words)
     if status == 401:
         return unauthorized(login_remedy)
     if status == 403:
         return forbidden(action, words)
     if status == 404:
-        return _not_found(action, said, words)
+        return _not_found(action, words)
     if status == 410:
         return Gone(ConditionKind.API_SERVER_FAILING, "the watch is too old to go on")
     return Transient(
@@ -125,8 +140,31 @@ def unauthorized(login_remedy: str) -> Unauthorized:
     )
 
 
-def forbidden(action: Action, words: str = "") -> Forbidden:
-    """403, with the rule to add. `words` may name the user whom RBAC refused."""
+def in_between(status: int, action: Action, words: str) -> Transient:
+    """Say that the answer is of something before the API server."""
+    return Transient(
+        ConditionKind.API_SERVER_FAILING,
+        f"something that is no API server answered {status} to {action}"
+        + (f": {words}" if words else ""),
+        "Check the network (is there a login page?), the proxy, and the server's address in the"
+        " kubeconfig.",
+    )
+
+
+def forbidden(action: Action, words: str = "") -> LlmgwError:
+    """403, with the rule to add. `words` may name the user whom RBAC refused.
+
+    A role that is not known is no missing rule: in the first second after its start the API
+    server knows the bindings and not yet their roles. So it is tried again soon; where the role
+    was deleted and its binding stayed, the sentence is true as well.
+    """
+    unknown = _UNKNOWN_ROLE.search(words)
+    if unknown:
+        return Transient(
+            ConditionKind.API_SERVER_FAILING,
+            f"the API server does not know the {unknown[1]} {unknown[2]}, which allows to"
+            f" {action}: it has just started, or the {unknown[1]} was deleted",
+        )
     user = _USER.search(words)
     who = f'"{user[1]}"' if user else "this login"
     kind = "Role" if action.namespace else "ClusterRole"
@@ -137,15 +175,7 @@ def forbidden(action: Action, words: str = "") -> Forbidden:
     )
 
 
-def _not_found(action: Action, said: Mapping[str, Any] | None, words: str) -> LlmgwError:
-    if said is None:
-        # An API server always says it in a Status; this came from something in between.
-        return Transient(
-            ConditionKind.API_SERVER_FAILING,
-            f"something that is no API server answered 404 to {action}"
-            + (f": {words}" if words else ""),
-            "check the server's address in the kubeconfig, and the proxy",
-        )
+def _not_found(action: Action, words: str) -> LlmgwError:
     kind = ConditionKind.NAMESPACE_MISSING if action.resource == "namespaces" else None
     return NotFound(kind or ConditionKind.TARGET_MISSING, words or f"{action}: not found")
 

@@ -137,6 +137,9 @@ class Rest:
             answer = await self._request(operation, arguments, options)
             async with answer:
                 credential = _sent.get()
+                if answer.content_type == "text/html":
+                    # Of something in between: it says nothing about the login.
+                    raise await self._refusal(answer)
                 if answer.status != 401:
                     self._login.accept(credential)
                 elif self._login.reject(credential) and may_renew:

@@ -30,6 +30,8 @@ from llmgwd.cluster.api_errors import (
     Forbidden,
     excerpt,
     forbidden,
+    in_between,
+    is_page,
     read_status,
     unauthorized,
 )
@@ -108,6 +110,8 @@ async def upgrade(access: ClusterAccess, endpoint: Endpoint, way: UpgradeKind) -
             transport.abort()
             raise
         transport.abort()
+        if is_page(body):
+            break
         if status != 401:
             access.accepted(credential)
         if status != 401 or not access.rejected(credential) or not may_renew:
@@ -214,17 +218,38 @@ def refused(
 ) -> LlmgwError:
     """Say what an answer that is no 101 means. Pure."""
     said = read_status(body)
-    if status == 401:
-        return unauthorized(login_remedy)
-    if status == 403 and said is not None:
-        verb = "create" if "cannot create resource" in str(said.get("message")) else ""
-        verb = verb or ("create" if way is UpgradeKind.SPDY else "get")
-        action = Action(verb, "pods/portforward", "", endpoint.namespace, endpoint.pod)
-        return forbidden(action, str(said.get("message", "")))
     words = str(said.get("message", "")) if said else excerpt(body)
+    verb = "create" if "cannot create resource" in words else ""
+    verb = verb or ("create" if way is UpgradeKind.SPDY else "get")
+    action = Action(verb, "pods/portforward", "", endpoint.namespace, endpoint.pod)
+    if status == 401:
+        return in_between(status, action, words) if is_page(body) else unauthorized(login_remedy)
+    if status == 403 and said is not None:
+        return forbidden(action, words)
     if status == 404 and (said is not None or words == "pod does not exist"):
         return Transient(ConditionKind.NO_PODS, f"pod {endpoint.pod} is gone: {words}")
+    is_node = "dialing backend" in words if said else status == 500 and _is_text(body)
+    if is_node:
+        return _node_failing(endpoint, words)
+    if said is not None and (status == 429 or status >= 500) and "upgrade" not in words:
+        return Transient(
+            ConditionKind.API_SERVER_FAILING, f"the API server answered {status}: {words}"
+        )
     return _refusal(way, f"{status}" + (f": {words}" if words else ""))
+
+
+def _is_text(body: bytes) -> bool:
+    """Is it plain text? So a kubelet answers, and the API server passes that on as it is."""
+    return bool(body.strip()) and body.lstrip()[:1] not in (b"<", b"{")
+
+
+def _node_failing(endpoint: Endpoint, words: str) -> Transient:
+    """No way in leads to a pod whose node does not answer: no other one is worth trying."""
+    return Transient(
+        ConditionKind.NODE_FAILING,
+        f"the node of pod {endpoint.pod} takes no connection: {words}",
+        f"kubectl -n {endpoint.namespace} get pod {endpoint.pod} -o wide",
+    )
 
 
 def _refusal(way: UpgradeKind, answer: str) -> Transient:

@@ -1,4 +1,4 @@
-"""The order of the doctor: one check after another, and what a failure makes skip.
+"""The order of the doctor: which check rests on which, and what a failure makes skip.
 
 A check reports what it found; whether they are worth doing, how long they may take and what their
 errors mean is decided here, the same for all.
@@ -6,6 +6,7 @@ errors mean is decided here, the same for all.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
@@ -18,8 +19,11 @@ from llmgwd.errors import Blocked, LlmgwError
 if TYPE_CHECKING:
     from types import TracebackType
 
-# Above what an exec plugin, the slowest of all, is given by the cluster's own time-out.
-CHECK_S: Final = 40.0
+# Milliseconds are usual, a distant cluster takes one second.
+CHECK_S: Final = 5.0
+# A person waits for the whole: what has not answered by then counts as silent.
+EXAMINATION_S: Final = 13.0
+SILENCE_REMEDY: Final = "Check the network, the VPN and the firewall between here and there."
 
 CheckContext = TypeVar("CheckContext")
 
@@ -41,11 +45,23 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Check(Generic[CheckContext]):
-    """`needs` are the checks it rests on: when one of them fails, this one is skipped."""
+    """One check, and how it stands to those before it.
+
+    `needs` are those it rests on: when one of them fails, this one is skipped. `after` are those
+    whose findings it uses, failed or not. `yields_to` are those that it does without while all is
+    well; when it fails and one of them did as well, it is skipped: its failure is only a
+    consequence. `if_silent` is the cause where no answer comes within `within_s`; `is_unhurried`
+    where the whole may take longer for its sake.
+    """
 
     name: str
     perform: Callable[[CheckContext], Awaitable[Finding | Sequence[Finding]]]
     needs: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    yields_to: tuple[str, ...] = ()
+    within_s: float = CHECK_S
+    if_silent: str = ""
+    is_unhurried: bool = False
 
 
 class Skip(Exception):
@@ -62,6 +78,10 @@ class Clock:
 
     took_s: float = field(default=0.0, init=False)
     _started: float = field(default=0.0, init=False)
+
+    @property
+    def so_far_s(self) -> float:
+        return anyio.current_time() - self._started
 
     def __enter__(self) -> Clock:
         self._started = anyio.current_time()
@@ -100,43 +120,86 @@ def from_error(error: LlmgwError, found: str = "") -> Finding:
     return Finding(state, error.message, "", error.remedy)
 
 
-async def examine(
-    checks: Sequence[Check[CheckContext]], context: CheckContext, forward: str | None = None
-) -> AsyncIterator[CheckStatus]:
-    """Perform the checks in order; a line each as soon as it is known."""
-    broken: dict[str, str] = {}
-    for check in checks:
-        root = next((broken[name] for name in check.needs if name in broken), None)
-        if root is not None:
-            broken[check.name] = root
-            yield _line(check.name, forward, Finding(CheckState.SKIPPED, ""), root)
-            continue
+class Examination(Generic[CheckContext]):
+    """The checks of one forward, under way from now on: those that do not rest on each other at
+    once. To be closed, however it ends.
+
+    Tasks and no task group: a caller may close a generator of lines at any of them, and a group's
+    scope could not be left in the order in which it was entered.
+    """
+
+    def __init__(
+        self, checks: Sequence[Check[CheckContext]], context: CheckContext, forward: str | None
+    ) -> None:
+        self._context = context
+        self._forward = forward
+        self._until = anyio.current_time() + EXAMINATION_S
+        self._ended = {check.name: asyncio.Event() for check in checks}
+        self._broken: dict[str, str] = {}  # by which check, itself or one that it rests on
+        self._tasks = [asyncio.create_task(self._perform_in_turn(check)) for check in checks]
+
+    async def lines(self) -> AsyncIterator[CheckStatus]:
+        """Give them in the order of the checks, each as soon as it is known."""
+        for task in self._tasks:
+            for line in await task:
+                yield line
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _perform_in_turn(self, check: Check[CheckContext]) -> Sequence[CheckStatus]:
         try:
-            findings = await _perform(check, context)
+            return await self._lines_of(check)
+        finally:
+            self._ended[check.name].set()
+
+    async def _lines_of(self, check: Check[CheckContext]) -> Sequence[CheckStatus]:
+        await self._wait_for(check.after)
+        root = await self._wait_for(check.needs)
+        if root is not None:
+            return [self._skipped(check, root)]
+        try:
+            findings = await self._perform(check)
         except Skip as skip:
-            broken[check.name] = skip.by
-            yield _line(check.name, forward, Finding(CheckState.SKIPPED, ""), skip.by)
-            continue
+            return [self._skipped(check, skip.by)]
         if any(finding.is_failure for finding in findings):
-            broken[check.name] = check.name
-        for finding in findings:
-            yield _line(check.name, forward, finding)
+            root = await self._wait_for(check.yields_to)
+            if root is not None:
+                return [self._skipped(check, root)]
+            self._broken[check.name] = check.name
+        return [_line(check.name, self._forward, finding) for finding in findings]
 
+    async def _wait_for(self, names: Sequence[str]) -> str | None:
+        """Wait for checks; name the failure among them, or the one that made one be skipped."""
+        for name in names:
+            if name in self._ended:
+                await self._ended[name].wait()
+        return next((self._broken[name] for name in names if name in self._broken), None)
 
-async def _perform(check: Check[CheckContext], context: CheckContext) -> Sequence[Finding]:
-    try:
-        with anyio.fail_after(CHECK_S):
-            found = await check.perform(context)
-    except LlmgwError as error:
-        return [from_error(error)]
-    except TimeoutError:
-        return [failure(f"no answer within {CHECK_S:.0f} s")]
-    except Skip:
-        raise
-    except Exception as error:
-        # A bug of ours in one check must not hide what the others find out.
-        return [failure(f"the check itself broke: {type(error).__name__}: {error}")]
-    return [found] if isinstance(found, Finding) else found
+    def _skipped(self, check: Check[CheckContext], root: str) -> CheckStatus:
+        self._broken[check.name] = root
+        return _line(check.name, self._forward, Finding(CheckState.SKIPPED, ""), root)
+
+    async def _perform(self, check: Check[CheckContext]) -> Sequence[Finding]:
+        within_s = check.within_s
+        if not check.is_unhurried:
+            within_s = max(min(within_s, self._until - anyio.current_time()), 0.0)
+        try:
+            with anyio.fail_after(within_s):
+                found = await check.perform(self._context)
+        except LlmgwError as error:
+            return [from_error(error)]
+        except TimeoutError:
+            words = f"no answer within {within_s:.0f} s"
+            return [failure(words, check.if_silent, SILENCE_REMEDY if check.if_silent else "")]
+        except Skip:
+            raise
+        except Exception as error:
+            # A bug of ours in one check must not hide what the others find out.
+            return [failure(f"the check itself broke: {type(error).__name__}: {error}")]
+        return [found] if isinstance(found, Finding) else found
 
 
 def _line(
@@ -152,3 +215,8 @@ def _line(
         skipped_by=skipped_by,
         took_s=finding.took_s,
     )
+
+
+def of_config(state: CheckState, found: str, remedy: str = "") -> CheckStatus:
+    """Write the line of the configuration, which no forward's check looks at."""
+    return _line("config", None, Finding(state, found, "", remedy))

@@ -12,7 +12,14 @@ import anyio.to_thread
 from llmgwctl.wire import CheckState, ConditionKind
 from llmgwd.cluster import objects
 from llmgwd.cluster.access import open_access
-from llmgwd.cluster.api_errors import Forbidden, NotFound, Unauthorized
+from llmgwd.cluster.api_errors import (
+    Action,
+    Forbidden,
+    NotFound,
+    Unauthorized,
+    is_page,
+    refusal,
+)
 from llmgwd.cluster.auth.credentials import Credential
 from llmgwd.cluster.kubeconfig_files import kubeconfig_paths
 from llmgwd.cluster.target_watch import first_view
@@ -21,12 +28,15 @@ from llmgwd.doctor.checks import Clock, Finding, Skip, from_error, info, ok, war
 from llmgwd.doctor.permissions import Need, needs, role, shown
 from llmgwd.doctor.pod_troubles import is_serious, latest_warning, trouble
 from llmgwd.errors import Blocked, LlmgwError
+from llmgwd.net.dial import dial_error
+from llmgwd.net.http_head import HeadReader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from llmgwd.cluster.access import ClusterAccess
     from llmgwd.doctor.context import CheckContext
+    from llmgwd.net.server import Server
 
 # Which check a problem of the target belongs to.
 _BLAMED: Final = {
@@ -73,12 +83,31 @@ async def check_server(context: CheckContext) -> Finding:
     """Connect and do the handshake, without a login: whose fault the rest is follows from it."""
     dialer = context.cluster.dialer(Credential())
     with Clock() as clock:
-        transport, _ = await dialer.dial(asyncio.Protocol)
-    handshake = transport.get_extra_info("ssl_object")
-    transport.abort()
+        transport, reader = await dialer.dial(HeadReader)
+    try:
+        handshake = transport.get_extra_info("ssl_object")
+        problem = await _who_answers(dialer.server, transport, reader)
+    except (OSError, EOFError) as error:
+        raise dial_error(dialer, error) from error
+    finally:
+        transport.abort()
+    if problem is not None:
+        raise problem
     tls = f"{handshake.version()}, certificate trusted" if handshake else "no TLS"
     via = f" through {dialer.proxy}" if dialer.proxy else ""
     return ok(f"{context.cluster.server} reached{via}, {tls}", clock.took_s)
+
+
+async def _who_answers(
+    server: Server, transport: asyncio.Transport, reader: HeadReader
+) -> LlmgwError | None:
+    """Ask for the version, which needs no login, and judge who answers; its 403 is a yes."""
+    asked = f"GET {server.prefix}/version HTTP/1.1\r\nHost: {server.authority}\r\n"
+    transport.write(f"{asked}Accept: application/json\r\nConnection: close\r\n\r\n".encode())
+    status, _ = await reader.read_head()
+    body = await reader.read_body()
+    is_answer = status in (200, 401, 403, 404) and not is_page(body)
+    return None if is_answer else refusal(Action("get", "/version"), status, body, {}, "")
 
 
 async def check_login(context: CheckContext) -> Finding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from llmgwctl.wire import ConditionKind
+from llmgwctl.wire import SERVING_STATES, ConditionKind
 from llmgwd.config.model import ClusterRoute, ForwardConfig, UrlRoute
 from llmgwd.errors import Transient
 
@@ -54,6 +54,12 @@ class CheckContext:
     @property
     def has_cluster(self) -> bool:
         return any(isinstance(each, ClusterRoute) for each in self.forward.routes)
+
+    @property
+    def is_served(self) -> bool:
+        """A daemon listens for this forward and has a route, as far as it knows."""
+        status = self.status
+        return bool(status and status["listen"] and status["state"] in SERVING_STATES)
 
     @property
     def urls(self) -> tuple[str, ...]:

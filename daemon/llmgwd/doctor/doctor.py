@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final
 
 from llmgwd.config.model import ProbeKind
 from llmgwd.doctor import cluster, gateway, port
-from llmgwd.doctor.checks import Check, examine
+from llmgwd.doctor.checks import Check, Examination
 from llmgwd.doctor.context import CheckContext, Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llmgwctl.wire import CheckStatus, ForwardStatus
-    from llmgwd.config.model import Config, ForwardConfig
+    from llmgwd.config.model import Config
+
+# A login program may ask a server of its own, or a security key.
+_PLUGIN_S: Final = 11.0
+# /health calls every model behind the gateway.
+_PAID_S: Final = 40.0
+# Above the probe's own time, so that its words are heard.
+_GATEWAY_S: Final = 6.0
+_HANGS: Final = "the API server takes connections and does not answer"
+_LOST: Final = "what is sent goes nowhere, or the server hangs"
 
 _CLUSTER: Final = (
     Check("kubeconfig", cluster.check_kubeconfig),
     Check("context", cluster.check_context, ("kubeconfig",)),
-    Check("exec-plugin", cluster.check_plugin, ("context",)),
-    Check("api-server", cluster.check_server, ("context",)),
-    Check("login", cluster.check_login, ("api-server", "exec-plugin")),
-    Check("permissions", cluster.check_permissions, ("login",)),
-    Check("namespace", cluster.check_namespace, ("login",)),
+    Check("exec-plugin", cluster.check_plugin, ("context",), within_s=_PLUGIN_S),
+    Check("api-server", cluster.check_server, ("context",), if_silent=_LOST),
+    Check("login", cluster.check_login, ("api-server", "exec-plugin"), if_silent=_HANGS),
+    Check("permissions", cluster.check_permissions, ("login",), if_silent=_HANGS),
+    Check(
+        "namespace", cluster.check_namespace, ("login",), after=("permissions",), if_silent=_HANGS
+    ),
     Check("target", cluster.check_target, ("namespace",)),
     Check("port", cluster.check_port, ("target",)),
-    Check("pods", cluster.check_pods, ("port",)),
-    Check("ways-in", gateway.check_ways, ("pods",)),
+    Check("pods", cluster.check_pods, ("port",), if_silent=_HANGS),
+    Check("ways-in", gateway.check_ways, ("pods",), after=("permissions",)),
 )
-_URL: Final = Check("url", gateway.check_urls)
+_URL: Final = Check("url", gateway.check_urls, if_silent=_LOST)
 _LOCAL: Final = Check("local-port", port.check_port)
-_KEY: Final = Check("key", gateway.check_key, ("gateway",))
-_MODELS: Final = Check("models", gateway.check_models, ("key",))
-_PAID: Final = Check("paid-health", gateway.check_paid, ("key",))
 
 
 def checks_for(context: CheckContext) -> list[Check[CheckContext]]:
@@ -41,15 +49,29 @@ def checks_for(context: CheckContext) -> list[Check[CheckContext]]:
     chosen = [*_CLUSTER] if context.has_cluster else []
     chosen += [_URL] if context.urls else []
     chosen.append(_LOCAL)
-    # With a daemon the gateway is asked through its port, so any way there will do.
-    is_served = context.status is not None and bool(context.status["listen"])
-    way = "ways-in" if context.has_cluster else "url"
-    if not is_served and not context.has_cluster:
+    way = ("ways-in",) if context.has_cluster else ("url",)
+    if not context.is_served and not context.has_cluster:
         return chosen
-    chosen.append(Check("gateway", gateway.check_gateway, () if is_served else (way,)))
+    # With a daemon the gateway is asked through its port, so any way there will do.
+    needs, rests_on = ((), way) if context.is_served else (way, ())
+    chosen.append(
+        Check("gateway", gateway.check_gateway, needs, yields_to=rests_on, within_s=_GATEWAY_S)
+    )
     if context.forward.probe.kind is ProbeKind.LITELLM:
-        chosen += [_KEY, _MODELS]
-        chosen += [_PAID] if context.request.is_paid else []
+        opened = ("context",) if context.has_cluster else ()
+        key_needs = ("gateway", *opened)
+        chosen.append(Check("key", gateway.check_key, key_needs, yields_to=rests_on))
+        chosen.append(Check("models", gateway.check_models, ("key",)))
+        if context.request.is_paid:
+            chosen.append(
+                Check(
+                    "paid-health",
+                    gateway.check_paid,
+                    ("key",),
+                    within_s=_PAID_S,
+                    is_unhurried=True,
+                )
+            )
     return chosen
 
 
@@ -59,17 +81,23 @@ async def diagnose(
     statuses: Mapping[str, ForwardStatus],
     only: str | None = None,
 ) -> AsyncIterator[CheckStatus]:
-    """Examine forwards one after another; `statuses` are those of a running daemon, or none."""
-    for forward in _chosen(config.forwards, only):
-        context = CheckContext(
-            forward, forward.key or config.gateway.key, request, statuses.get(forward.name)
-        )
-        try:
-            async for line in examine(checks_for(context), context, forward.name):
+    """Examine forwards, all at once, and report on one after another; `statuses` are those of a
+    running daemon, or none.
+    """
+    contexts = [
+        CheckContext(each, each.key or config.gateway.key, request, statuses.get(each.name))
+        for each in config.forwards
+        if only is None or each.name == only
+    ]
+    examinations = [
+        Examination(checks_for(context), context, context.forward.name) for context in contexts
+    ]
+    try:
+        for examination in examinations:
+            async for line in examination.lines():
                 yield line
-        finally:
+    finally:
+        for examination in examinations:
+            await examination.close()
+        for context in contexts:
             await context.close()
-
-
-def _chosen(forwards: Iterable[ForwardConfig], only: str | None) -> list[ForwardConfig]:
-    return [each for each in forwards if only is None or each.name == only]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -13,13 +13,13 @@ from llmgwctl.rules.litellm_answers import KeyVerdict, fault_of, judge_key
 from llmgwctl.rules.models import is_offered
 from llmgwctl.rules.nearest import nearest
 from llmgwctl.rules.secrets import blank_out
-from llmgwctl.wire import CheckState, UpgradeKind
+from llmgwctl.wire import CheckState, ConditionKind, UpgradeKind
 from llmgwd.config.model import ProbeKind
 from llmgwd.direct.address import parse_url
 from llmgwd.direct.check import check as check_address
 from llmgwd.direct.upstream import UpstreamDialer
 from llmgwd.doctor.checks import Clock, Finding, Skip, failure, from_error, info, ok, warning
-from llmgwd.doctor.tunnel_stream import converse, open_tunnel
+from llmgwd.doctor.tunnel_stream import converse, open_tunnel, require_listener
 from llmgwd.errors import LlmgwError
 from llmgwd.gateway.answer import Answer, Connect, NotHttp, exchange
 from llmgwd.gateway.key import KeyRing, secrets_by
@@ -30,11 +30,13 @@ from llmgwd.telemetry import redaction
 if TYPE_CHECKING:
     from llmgwd.doctor.context import CheckContext
 
-_WAY_S: Final = 10.0
-_ANSWER_S: Final = 10.0
+# Of one way into a pod: below what the whole check is given.
+_WAY_S: Final = 4.0
+_ANSWER_S: Final = 4.0
 # /health calls every model behind the gateway; below what a whole check is given.
 _PAID_S: Final = 38.0
 _SHOWN_MODELS: Final = 5
+_DIAL: Final = ConditionKind.DIAL_REFUSED
 
 
 async def check_ways(context: CheckContext) -> list[Finding]:
@@ -42,21 +44,36 @@ async def check_ways(context: CheckContext) -> list[Finding]:
     assert context.view is not None
     if ("create", "pods/portforward") in context.denied:
         raise Skip("permissions")
-    findings: list[Finding] = []
-    for way in UpgradeKind:
-        try:
-            with Clock() as clock, anyio.fail_after(_WAY_S):
-                async with open_tunnel(context.cluster, context.view.endpoints[0], way):
-                    pass
-        except LlmgwError as error:
-            findings.append(from_error(error, f"{way} refused"))
-        except TimeoutError:
-            cause = f"no answer within {_WAY_S:.0f} s: something in between swallows it"
-            findings.append(failure(f"{way} unanswered", cause))
-        else:
-            context.way = context.way or way
-            findings.append(ok(f"{way} upgraded", clock.took_s))
-    return findings if context.way is None else [_excused(finding) for finding in findings]
+    tried = await asyncio.gather(*(_try_way(context, way) for way in UpgradeKind))
+    works = [way for way, finding in zip(UpgradeKind, tried, strict=True) if not finding.is_failure]
+    if not works:
+        return _without_repetition(tried)
+    context.way = works[0]
+    return [_excused(finding) for finding in tried]
+
+
+async def _try_way(context: CheckContext, way: UpgradeKind) -> Finding:
+    assert context.view is not None
+    endpoint = context.view.endpoints[0]
+    try:
+        with Clock() as clock, anyio.fail_after(_WAY_S):
+            async with open_tunnel(context.cluster, endpoint, way) as tunnel:
+                took_s = clock.so_far_s
+                await require_listener(tunnel)
+    except LlmgwError as error:
+        return from_error(error, f"{way} refused" if error.code != _DIAL else f"{way} upgraded")
+    except TimeoutError:
+        cause = f"no answer within {_WAY_S:.0f} s: something in between swallows it"
+        return failure(f"{way} unanswered", cause)
+    return ok(f"{way} upgraded", took_s)
+
+
+def _without_repetition(findings: Sequence[Finding]) -> list[Finding]:
+    """Keep the first of those that say the same: a pod's or a node's fault is that of no way."""
+    causes: dict[str, Finding] = {}
+    for finding in findings:
+        causes.setdefault(finding.cause, finding)
+    return list(causes.values())
 
 
 def _excused(finding: Finding) -> Finding:
@@ -101,7 +118,8 @@ async def check_gateway(context: CheckContext) -> Finding:
 @asynccontextmanager
 async def _connecting(context: CheckContext) -> AsyncIterator[tuple[Connect, str]]:
     """Give what opens streams to the gateway, and in words the way they take."""
-    if context.status is not None and context.status["listen"]:
+    if context.is_served:
+        assert context.status is not None
         address = context.status["listen"][0]
         host, _, port = address.rpartition(":")
 

@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
+from llmgwctl.errors import ClientError
 from llmgwctl.rules.conditions import RULES, Layer
+from llmgwctl.service.available import running_manager
 from llmgwctl.wire import ConditionKind, State
 from llmgwd.config.address import family
 from llmgwd.doctor.checks import Finding, failure, ok
-from llmgwd.system.port_owner import port_owner
+from llmgwd.system.port_owner import port_owner, remedy_for_taken
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from llmgwctl.wire import ForwardStatus
     from llmgwd.config.model import ListenAddress
     from llmgwd.doctor.context import CheckContext
-
-_START = "llmgwctl service install"
 
 
 async def check_port(context: CheckContext) -> list[Finding]:
@@ -30,32 +32,46 @@ async def check_port(context: CheckContext) -> list[Finding]:
     bound = [str(address) for address in context.forward.listen if str(address) in ours]
     if bound:
         findings.append(ok(f"llmgwd (pid {os.getpid()}) listens at {', '.join(bound)}"))
-    for address in context.forward.listen:
-        if str(address) not in ours:
-            findings += await anyio.to_thread.run_sync(_look, address, context.status)
-    return findings
+    missing = [each for each in context.forward.listen if str(each) not in ours]
+    return findings + await anyio.to_thread.run_sync(_look, missing, context.status)
 
 
-def _look(address: ListenAddress, status: ForwardStatus | None) -> list[Finding]:
-    """Say why this daemon does not listen at an address; blocking."""
-    if not _exists(address):
-        return []  # a machine without IPv6 lacks nothing
-    owner = port_owner(address.port) if _answers(address) else None
-    if owner is not None:
-        remedy = f"end it, or give the forward another port: kill {owner.pid}"
-        return [failure(f"{address} is taken by {owner}", "", remedy)]
-    if _answers(address):
-        return [failure(f"{address} is taken by another program", "", "sudo ss -ltnp")]
-    found = f"connection refused at {address}"
+def _look(addresses: Sequence[ListenAddress], status: ForwardStatus | None) -> list[Finding]:
+    """Say why this daemon does not listen at these addresses; blocking."""
+    # A machine without IPv6 lacks nothing.
+    there = [address for address in addresses if _exists(address)]
+    taken = [address for address in there if _answers(address)]
+    findings = [_taken(address) for address in taken]
+    refused = ", ".join(str(address) for address in there if address not in taken)
+    return [*findings, _refused(refused, status)] if refused else findings
+
+
+def _taken(address: ListenAddress) -> Finding:
+    owner = port_owner(address.host, address.port)
+    who = "another program" if owner is None else str(owner)
+    return failure(f"{address} is taken by {who}", "", remedy_for_taken(address.port, owner))
+
+
+def _refused(addresses: str, status: ForwardStatus | None) -> Finding:
+    found = f"connection refused at {addresses}"
     if status is None:
-        return [failure(found, "llmgwd is not running", _START)]
+        return failure(found, "llmgwd is not running", _start())
     if status["state"] == State.STOPPED:
         name = status["name"]
-        return [failure(found, f"{name} is stopped", f"llmgwctl start {name}")]
+        return failure(found, f"{name} is stopped", f"llmgwctl start {name}")
     for condition in status["conditions"]:
         if RULES[ConditionKind(condition["kind"])].layer is Layer.PORT:
-            return [failure(found, condition["summary"], condition["remedy"])]
-    return [failure(found, "llmgwd does not listen there", f"llmgwctl restart {status['name']}")]
+            return failure(found, condition["summary"], condition["remedy"])
+    return failure(found, "llmgwd does not listen there", f"llmgwctl restart {status['name']}")
+
+
+def _start() -> str:
+    """Name what starts the daemon on this machine: its service manager, or a person."""
+    try:
+        running_manager()
+    except ClientError:
+        return "llmgwd"
+    return "llmgwctl service install"
 
 
 def _exists(address: ListenAddress) -> bool:

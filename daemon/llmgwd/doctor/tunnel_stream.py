@@ -7,7 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import anyio
+
 from llmgwd.cluster.upgrade import upgrade
+from llmgwd.tunnel.dial_probe import SILENCE_MEANS_YES_S
 from llmgwd.tunnel.stream import OwnStream
 from llmgwd.tunnel.tunnel import Tunnel
 
@@ -57,6 +60,20 @@ async def open_tunnel(
         yield tunnel
     finally:
         tunnel.close()
+
+
+async def require_listener(tunnel: Tunnel) -> None:
+    """Open a stream to the pod's port and see that it is not refused; not one byte is sent.
+
+    Raises:
+        Transient: the pod refused it.
+    """
+    reader, conversation = converse(tunnel)
+    try:
+        with anyio.move_on_after(SILENCE_MEANS_YES_S + (tunnel.liveness.round_trip_s or 0.0)):
+            await reader.read(1)
+    finally:
+        conversation.close()
 
 
 def converse(tunnel: Tunnel) -> tuple[asyncio.StreamReader, TunnelConversation]:

@@ -15,7 +15,7 @@ from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.listening.allowed_users import allowed_users
 from llmgwd.listening.listener import Listener
 from llmgwd.system.descriptors import exhausted, is_exhaustion
-from llmgwd.system.port_owner import port_owner
+from llmgwd.system.port_owner import port_owner, remedy_for_taken
 from llmgwd.system.wakeup import Wakeup
 
 if TYPE_CHECKING:
@@ -182,12 +182,10 @@ async def _problem(address: ListenAddress, error: OSError) -> LlmgwError:
 
 
 async def _taken(address: ListenAddress) -> LlmgwError:
-    owner = await anyio.to_thread.run_sync(port_owner, address.port)
+    owner = await anyio.to_thread.run_sync(port_owner, address.host, address.port)
     who = "another user's program" if owner is None else str(owner)
-    stop = f"kill {owner.pid}" if owner is not None else f"sudo lsof -iTCP:{address.port}"
     return Blocked(
         ConditionKind.PORT_TAKEN,
-        f"{address} is taken by {who}.",
-        f"Stop it ({stop}), or choose another port with listen = … in the configuration; "
-        "the port is taken over as soon as it is free.",
+        f"{address} is taken by {who}; llmgwd takes the port over as soon as it is free.",
+        remedy_for_taken(address.port, owner),
     )

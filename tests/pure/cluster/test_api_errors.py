@@ -102,6 +102,31 @@ def test_a_404_by_anything_else_is_tried_again() -> None:
     assert "Not here" in error.message
 
 
+@pytest.mark.parametrize("code", [200, 302, 401, 403, 429, 503])
+def test_a_page_of_something_in_between_is_no_login_and_no_permission(code: int) -> None:
+    error = refused(code, b"<!DOCTYPE html><title>Sign in</title>")
+
+    assert isinstance(error, Transient)
+    assert error.code == ConditionKind.API_SERVER_FAILING
+    assert error.message == (
+        f"something that is no API server answered {code} to list pods in namespace litellm: "
+        "Sign in"
+    )
+
+
+def test_a_role_that_is_not_loaded_yet_is_waited_for() -> None:
+    words = (
+        'pods is forbidden: User "jane" cannot list resource "pods" in API group "" in the '
+        'namespace "n": RBAC: clusterrole.rbac.authorization.k8s.io "reader" not found'
+    )
+
+    error = refused(403, status(403, words))
+
+    assert isinstance(error, Transient)
+    assert error.code == ConditionKind.API_SERVER_FAILING
+    assert "does not know the clusterrole reader" in error.message
+
+
 def test_a_410_says_to_list_again() -> None:
     assert isinstance(refused(410, status(410, "too old")), Gone)
 

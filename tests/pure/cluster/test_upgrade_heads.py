@@ -160,6 +160,36 @@ def test_what_a_proxy_answers_lets_another_way_be_tried(code: int, body: bytes) 
     assert str(code) in error.message
 
 
+@pytest.mark.parametrize(
+    ("code", "body"),
+    [
+        (500, status("error dialing backend: dial tcp 10.0.0.1:10250: connect: refused")),
+        (502, status("error dialing backend: No agent available")),
+        (500, b"failed to find sandboxID for pod x: rpc error: code = Unavailable"),
+    ],
+)
+def test_a_node_that_fails_is_no_fault_of_the_way(code: int, body: bytes) -> None:
+    error = refused(POD, UpgradeKind.SPDY, code, body, "")
+
+    assert isinstance(error, Transient)
+    assert error.code == ConditionKind.NODE_FAILING
+
+
+@pytest.mark.parametrize("code", [429, 500, 503])
+def test_an_api_server_that_fails_says_so_for_every_way(code: int) -> None:
+    error = refused(POD, UpgradeKind.SPDY, code, status("etcdserver: request timed out"), "")
+
+    assert error.code == ConditionKind.API_SERVER_FAILING
+
+
+@pytest.mark.parametrize("way", list(UpgradeKind))
+def test_a_page_with_401_says_nothing_of_the_login(way: UpgradeKind) -> None:
+    error = refused(POD, way, 401, b"<html>Sign in</html>", "tsh login")
+
+    assert error.code == ConditionKind.API_SERVER_FAILING
+    assert "tsh" not in error.remedy
+
+
 def test_the_ways_are_tried_best_first() -> None:
     assert list(order({}, 0.0)) == [UpgradeKind.SPDY, UpgradeKind.WEBSOCKET, UpgradeKind.CHANNELS]
 

@@ -15,7 +15,7 @@ from llmgwctl.wire import CheckState, CheckStatus
 from llmgwd.cluster import objects
 from llmgwd.config.model import ClusterRoute
 from llmgwd.config.target import Target
-from llmgwd.doctor.checks import Check, Finding, Skip, examine, failure, info, ok, warning
+from llmgwd.doctor.checks import Check, Examination, Finding, Skip, failure, info, ok, warning
 from llmgwd.doctor.permissions import needs, role, shown
 from llmgwd.doctor.pod_troubles import latest_warning, trouble
 from llmgwd.errors import Blocked, Transient
@@ -157,7 +157,8 @@ def test_the_role_is_bound_to_who_asks(user: str | None, subject: dict[str, str]
 
 def perform(*checks: Check[None]) -> list[CheckStatus]:
     async def gather() -> list[CheckStatus]:
-        return [line async for line in examine(checks, None, "f")]
+        examination = Examination(checks, None, "f")
+        return [line async for line in examination.lines()]
 
     return anyio.run(gather)
 

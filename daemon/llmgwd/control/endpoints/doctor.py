@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, Any, cast
 
-from llmgwctl.wire import ApiPath, CheckStatus
+from llmgwctl.wire import ApiPath, CheckState, CheckStatus
 from llmgwd.control.endpoint import JSON_LINES, Call, Endpoint, Lines, Parameter
+from llmgwd.doctor.checks import of_config
 from llmgwd.doctor.context import Request
 from llmgwd.doctor.doctor import diagnose
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from llmgwctl.wire import ConfigStatus
     from llmgwd.control.daemon import Daemon
 
 
@@ -24,7 +29,19 @@ async def _doctor(daemon: Daemon, call: Call) -> Lines:
         is_paid=call.query.get("paid", False),
     )
     statuses = {forward["name"]: forward for forward in status["forwards"]}
-    return Lines(diagnose(daemon.config, request, statuses, only))
+    lines = diagnose(daemon.config, request, statuses, only)
+    return Lines(_after_config(status["config"], lines))
+
+
+async def _after_config(
+    config: ConfigStatus, lines: AsyncIterator[CheckStatus]
+) -> AsyncIterator[CheckStatus]:
+    """Give first what is wrong with the configuration, if it is, as the status does."""
+    async with contextlib.aclosing(cast("Any", lines)):
+        if config["error"] is not None:
+            yield of_config(CheckState.NEEDS_PERSON, config["error"], "llmgwd check")
+        async for line in lines:
+            yield line
 
 
 ENDPOINTS = (

@@ -1,0 +1,136 @@
+"""The faults, each with what must be shown of it: one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llmgwsim.remote import FaultClient
+
+Act = Callable[["FaultClient"], Any]
+
+# What is refused or reset is known at once, what falls silent only by the silence.
+AT_ONCE_S = 2.0
+BY_SILENCE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`state` and `condition` must be shown within `within_s`, and none of `never` at any time.
+
+    `check` is the doctor's first one that fails, with `cause` in its words; None: it finds nothing.
+    `clients` may get these, where they wait at most for two seconds.
+    """
+
+    name: str
+    begin: Act
+    end: Act
+    state: str
+    condition: str
+    check: str | None
+    cause: str
+    within_s: float = AT_ONCE_S
+    never: frozenset[str] = frozenset()
+    clients: frozenset[str] = frozenset({"ok", "503"})
+    role: str = "admin"
+
+
+_NO_BLAME = frozenset({"permission-denied", "login-expired", "upgrade-refused"})
+
+TABLE = (
+    Row(
+        "kubelet stopped",
+        lambda f: f.stop_kubelet(),
+        lambda f: f.stop_kubelet(stopped=False),
+        "reconnecting",
+        "node-failing",
+        "ways-in",
+        "error dialing backend",
+        never=_NO_BLAME,
+        clients=frozenset({"ok", "503", "502", "cut"}),
+    ),
+    Row(
+        "kubelet stopped, create-only role",
+        lambda f: f.stop_kubelet(),
+        lambda f: f.stop_kubelet(stopped=False),
+        "reconnecting",
+        "node-failing",
+        "ways-in",
+        "error dialing backend",
+        never=_NO_BLAME,
+        clients=frozenset({"ok", "503", "502", "cut"}),
+        role="create-only",
+    ),
+    Row(
+        "container runtime stopped, create-only role",
+        lambda f: f.stop_runtime(),
+        lambda f: f.stop_runtime(stopped=False),
+        "reconnecting",
+        "node-failing",
+        "ways-in",
+        "failed to find sandboxID",
+        never=_NO_BLAME,
+        clients=frozenset({"ok", "503", "502", "cut"}),
+        role="create-only",
+    ),
+    Row(
+        "all pods gone",
+        lambda f: f.scale(replicas=0),
+        lambda f: f.scale(replicas=2),
+        "reconnecting",
+        "no-pods",
+        "pods",
+        "has no pods",
+        never=_NO_BLAME,
+    ),
+    Row(
+        "permission to forward taken away, and every tunnel cut",
+        lambda f: (f.deny(verb="create", resource="pods/portforward"), f.cut()),
+        lambda f: f.allow(),
+        "blocked",
+        "permission-denied",
+        "permissions",
+        "may not create pods/portforward",
+        clients=frozenset({"ok", "503", "502", "cut"}),
+        role="create-only",
+    ),
+    Row(
+        "API server down",
+        lambda f: f.api_down(),
+        lambda f: f.api_up(),
+        "reconnecting",
+        "api-server-unreachable",
+        "api-server",
+        "refused",
+        never=_NO_BLAME,
+        clients=frozenset({"ok", "503", "502", "cut"}),
+    ),
+    Row(
+        "API server down, its roles loaded a second after its start",
+        lambda f: f.api_down(),
+        lambda f: f.api_up(rbac_after_s=1.0),
+        "reconnecting",
+        "api-server-unreachable",
+        "api-server",
+        "refused",
+        never=_NO_BLAME,
+        clients=frozenset({"ok", "503", "502", "cut"}),
+        role="create-only",
+    ),
+    *(
+        Row(
+            f"a portal's {status} in the way",
+            lambda f, status=status: (f.captive_portal(status=status), f.cut()),  # type: ignore[misc]
+            lambda f: f.captive_portal(status=None),
+            "reconnecting",
+            "api-server-failing",
+            "api-server",
+            "something that is no API server",
+            never=_NO_BLAME - {"upgrade-refused"},
+            clients=frozenset({"ok", "503", "502", "cut"}),
+        )
+        for status in (302, 401, 403)
+    ),
+)

@@ -1,0 +1,70 @@
+"""What status, doctor and clients are told of each fault, and that nothing of it stays."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from faults import TABLE, Row
+from watched import Watched, examined
+
+from llmgwctl.wire import CheckState
+from support.running_daemon import DEFAULT, running
+from support.traffic import Traffic
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from llmgwsim.remote import RemoteCluster
+
+CONFIG = DEFAULT + 'hold = "2s"\n'
+# On top of what is promised, for a machine that does other things as well.
+SLACK_S = 8.0
+DOCTOR_S = 15.0
+STAYS_S = 1.5
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name.replace(" ", "-"))
+def test_a_fault_is_shown_as_what_it_is(
+    row: Row, tmp_path: Path, simulated_cluster: RemoteCluster
+) -> None:
+    faults = simulated_cluster.faults
+    faults.set_role(role=row.role)
+    with running(tmp_path, simulated_cluster.kubeconfig, CONFIG) as daemon:
+        daemon.wait_for("ready")
+        with Traffic(daemon.port, rate=10) as traffic, Watched(daemon) as watched:
+            time.sleep(0.5)
+            began = time.monotonic()
+            row.begin(faults)
+            shown = watched.first(
+                lambda each: each.state == row.state and row.condition in each.kinds[:1],
+                began,
+                row.within_s + SLACK_S,
+            )
+            doctor_s, checks = examined(daemon)
+            row.end(faults)
+            ended = time.monotonic()
+            well = watched.first(
+                lambda each: each.state == "ready" and not each.kinds, ended, 10 + SLACK_S
+            )
+            time.sleep(STAYS_S)
+        events = daemon.events()
+
+    print(
+        f"\n{row.name}: shown after {shown.at - began:.2f} s (promised {row.within_s:g} s),"
+        f" over {well.at - ended:.2f} s after its end, doctor {doctor_s:.2f} s,"
+        f" clients {dict(traffic.counts)}\n  {watched.story(began)}"
+    )
+    blamed = sorted(watched.kinds(began) & row.never)
+    stale = sorted(watched.kinds(well.at))
+    raised = sorted(each["cause"] for each in events if each["kind"] == "condition-raised")
+    cleared = sorted(each["cause"] for each in events if each["kind"] == "condition-cleared")
+    failed = [c for c in checks if c["state"] in (CheckState.FAILED, CheckState.NEEDS_PERSON)]
+    assert (blamed, stale) == ([], []), watched.story(began)
+    assert set(traffic.counts) <= row.clients
+    assert raised == cleared
+    assert doctor_s < DOCTOR_S
+    # One fault, one layer; the others are skipped for its sake.
+    assert {each["check"] for each in failed} == {row.check}, failed
+    assert row.cause in f"{failed[0]['found']} {failed[0]['cause']}"
