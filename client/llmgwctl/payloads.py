@@ -116,12 +116,14 @@ class ForwardHealth(TypedDict):
     name: str
     state: str
     serves: bool
+    problem: str  # what makes one that serves unhealthy all the same, in a sentence; else empty
 
 
 class Health(TypedDict):
     """The answer of `/v1/health`: 200 where `healthy`, else 503.
 
-    Healthy: at least one forward serves, and so do all that the user has not stopped.
+    Healthy: at least one forward serves, and so do all that the user has not stopped, each at all
+    its addresses, with a gateway behind it that answers as one that is well.
     """
 
     healthy: bool

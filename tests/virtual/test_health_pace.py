@@ -8,7 +8,7 @@ import anyio
 from virtual_clock import run
 
 from llmgwd.config.model import Probe
-from llmgwd.forwards.health import FRESH_S, UNUSED_AFTER_S, UNUSED_EVERY_S, Health
+from llmgwd.forwards.health import FRESH_S, IN_USE_EVERY_S, UNUSED_AFTER_S, UNUSED_EVERY_S, Health
 from llmgwd.gateway.probe import ProbeResult
 
 
@@ -51,6 +51,13 @@ def test_after_an_hour_without_use_it_is_asked_about_rarely() -> None:
     assert late[2:] == [UNUSED_AFTER_S + UNUSED_EVERY_S * n for n in (1, 2, 3)]
 
 
+def test_a_gateway_in_use_is_asked_more_often() -> None:
+    def use(_health: Health, carried: list[int]) -> None:
+        carried[0] += 1
+
+    assert _asked(41, use, 15) == [10.0, 20.0, 20.0 + IN_USE_EVERY_S, 35.0]
+
+
 def test_use_brings_the_usual_pace_back() -> None:
     def use(_health: Health, carried: list[int]) -> None:
         carried[0] += 1
@@ -58,7 +65,7 @@ def test_use_brings_the_usual_pace_back() -> None:
     asked = _asked(UNUSED_AFTER_S + 200, use, UNUSED_AFTER_S + 100)
 
     assert [at for at in asked if at > UNUSED_AFTER_S] == [
-        UNUSED_AFTER_S + at for at in (120, 130, 140, 150, 160, 170, 180, 190)
+        UNUSED_AFTER_S + at for at in (120, 125, 135, 145, 155, 165, 175, 185, 195)
     ]
 
 

@@ -28,7 +28,7 @@ class _Route:
 
     kind = RouteKind.URL
     is_on_last_resort = False
-    has_room = True
+    is_carrying = False
     attempts = 0
     retry_at = None
 
@@ -84,7 +84,7 @@ def test_a_new_configuration_keeps_the_routes_that_stay_the_same() -> None:
 
     cluster, url = _run(work)
 
-    assert (cluster.retired_at, cluster.ended_at) == (1.0, 1.0 + RETIRED_S)
+    assert (cluster.retired_at, cluster.ended_at) == (1.0, 1.0)
     assert (url.retired_at, url.ended_at) == (None, 101.0)
 
 
@@ -100,13 +100,29 @@ def test_another_number_of_tunnels_makes_every_route_anew() -> None:
 
 def test_replaced_routes_finish_what_they_carry_and_ended_ones_cut_it() -> None:
     async def work(routes: RouteSet) -> None:
+        old, *_ = routes
+        old.is_carrying = True  # type: ignore[misc]
         routes.replace_all(FORWARD)
+        for route in routes:
+            route.is_carrying = True  # type: ignore[misc]
         await anyio.sleep(1)
         routes.end_all()
+        await anyio.sleep(3600)
+        old.is_carrying = False  # type: ignore[misc]
 
     made = _run(work)
 
-    assert [each.ended_at for each in made] == [1.0 + RETIRED_S] * 2 + [2.0] * 2
+    assert [each.ended_at for each in made] == [3602.0, 1.0, 2.0, 2.0]
+
+
+def test_a_stream_that_no_one_ends_is_cut_at_last() -> None:
+    async def work(routes: RouteSet) -> None:
+        old, *_ = routes
+        old.is_carrying = True  # type: ignore[misc]
+        routes.replace_all(FORWARD)
+        await anyio.sleep(RETIRED_S)
+
+    assert _run(work)[0].ended_at == 1.0 + RETIRED_S
 
 
 def test_the_preferred_route_is_chosen_again_when_the_routes_are_others() -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from llmgwctl.api.client import Client
 from llmgwctl.api.forward_choice import choose
-from llmgwctl.wire import Exit
+from llmgwctl.errors import ClientError
+from llmgwctl.wire import Exit, State
 
 if TYPE_CHECKING:
     import argparse
@@ -29,5 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     forward = choose(client.status(), arguments.forward)["name"]
     acts = {"start": client.start, "stop": client.stop, "restart": client.restart}
     after = acts[arguments.verb](forward)
-    print(f"{after['name']} is {after['state']}")
+    name, state = after["name"], after["state"]
+    if arguments.verb == "restart" and state == State.STOPPED:
+        raise ClientError("stopped", f"{name} is stopped", f"llmgwctl start {name}")
+    print(f"{name} is {state}")
     return Exit.OK

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 from llmgwctl.api.client import Client
 from llmgwctl.api.forward_choice import choose
 from llmgwctl.errors import Refused
+from llmgwctl.show.terminal import clean
 from llmgwctl.wire import Exit
 
 if TYPE_CHECKING:
     import argparse
 
+    from llmgwctl.wire import ForwardHealth
+
 DESCRIPTION = """\
-Say whether every forward that is not stopped serves, or whether one does.
+Say whether every forward that is not stopped serves, or whether one does: at all its addresses,
+with a gateway behind it that answers as one that is well.
 
 Exit status: 0 yes, 1 no, 3 no daemon."""
 
@@ -40,7 +44,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(health, indent=2, ensure_ascii=False))
     else:
-        failing = [each for each in health["forwards"] if not each["serves"]]
-        words = ", ".join(f"{each['name']} is {each['state']}" for each in failing)
+        words = ", ".join(_words(each) for each in health["forwards"] if _is_failing(each))
         print("healthy" if health["healthy"] else f"not healthy: {words or 'nothing to serve'}")
     return Exit.OK if health["healthy"] else Exit.NOT_SO
+
+
+def _is_failing(forward: ForwardHealth) -> bool:
+    # An older daemon names no problem.
+    return not forward["serves"] or bool(forward.get("problem"))
+
+
+def _words(forward: ForwardHealth) -> str:
+    problem = clean(forward.get("problem", "")).rstrip(".")
+    return f"{forward['name']} is {forward['state']}" + (f" ({problem})" if problem else "")

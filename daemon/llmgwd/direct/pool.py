@@ -50,6 +50,10 @@ class UpstreamPool:
         self._clock = asyncio.get_running_loop().time
         self._tasks: TaskGroup | None = None
 
+    @property
+    def is_carrying(self) -> bool:
+        return bool(self._used or self._waiting)
+
     async def run(self) -> NoReturn:
         """Dial for owners; cancelling it ends what is carried."""
         try:

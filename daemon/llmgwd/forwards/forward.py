@@ -105,7 +105,11 @@ class Forward:
             forward.listen, sockets, self.relay, forward.allow, refused.add, self.changed
         )
         self.health = Health(
-            forward.probe, self.askable_route, self.changed, self._events.time, counters.as_counters
+            forward.probe,
+            lambda: self.routes.usable,
+            self.changed,
+            self._events.time,
+            self._carried,
         )
         self._supervisor = Supervisor(self.changed, forward=forward.name)
         self.routes = RouteSet(self._route_maker(files), self._supervisor)
@@ -165,7 +169,7 @@ class Forward:
         if self._is_stopped:
             return
         self.routes.replace_all(self.config)
-        self.changed()
+        self._settle()
 
     def stop(self) -> None:
         """Let the port go, cut what is carried, refuse what is held."""
@@ -281,20 +285,17 @@ class Forward:
         self.admission.reconfigure(self.config.hold_s, self._hold_limit(self.config))
         self._events.state(before, self.state, self.conditions.worst())
 
+    def _carried(self) -> object:
+        """Give what has changed when something was carried since, or is now."""
+        return object() if self.admission.streams else self.relay.counters.as_counters()
+
     def _hold_limit(self, forward: ForwardConfig) -> int:
         """Never refuse the connections that the kernel queued while the daemon restarted."""
         if self.state is State.STARTING and forward.hold_limit > 0:
             return max(forward.hold_limit, BACKLOG)
         return forward.hold_limit
 
-    # For the admission and the health.
-
-    def askable_route(self) -> Route | None:
-        """A route with room for a question: when all tunnels are busy, it works."""
-        route = self.routes.usable
-        if route is not None and self.health.result.healthy and not route.has_room:
-            return None
-        return route
+    # For the admission.
 
     def _trouble(self) -> Trouble:
         """Word why nothing carries a request now."""

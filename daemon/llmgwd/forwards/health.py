@@ -27,6 +27,11 @@ AGAIN_S: Final = 0.5
 # A healthy gateway answers within milliseconds; after this long without a first answer it counts
 # as silent.
 FIRST_ANSWER_S: Final = 1.5
+# While clients use it, a gateway that falls silent is known within this and the time of an answer.
+IN_USE_EVERY_S: Final = 5.0
+# A question that cannot be put, over a route that is up, is put again; after this long the last
+# answer says nothing any more.
+STALE_AFTER_S: Final = 5.0
 # A forward that carried nothing for an hour is asked about rarely. Whoever reads its status then
 # has it asked again: what is shown is older than this, with its age, until the answer comes.
 UNUSED_AFTER_S: Final = 3600.0
@@ -37,6 +42,9 @@ FRESH_S: Final = 10.0
 class Health:
     """`route` gives the route to ask through, or None: nothing to ask now. `carried` gives what
     has changed whenever the forward carried something since.
+
+    It is asked under load as well, over a tunnel that the pool keeps free for that: when streams
+    hang in every other one, it is the answer that tells whether the gateway does.
     """
 
     def __init__(
@@ -53,17 +61,18 @@ class Health:
         self._changed = changed
         self._time = time
         self._carried = carried
-        self._carried_before: object = None
+        self._carried_before = carried()
         self._used_at = self._asked_at = anyio.current_time()
         self._wakeup = Wakeup()
         self._checked_at: str | None = None
         self._previous: ProbeResult | None = None
         self._first_asked_at: float | None = None
+        self._in_vain_since: float | None = None  # questions that no one received
 
     def ask_now(self, *, afresh: bool = False) -> None:
         """Ask at once; `afresh`: what was known is of another route, or of one that fell since."""
         if afresh:
-            self.result, self._previous = UNKNOWN, None
+            self.forget()
             self._first_asked_at = anyio.current_time()
         self._wakeup.set()
 
@@ -81,6 +90,7 @@ class Health:
     def forget(self) -> None:
         """There is no route: nothing is known of what is behind it."""
         self.result, self._previous, self._first_asked_at = UNKNOWN, None, None
+        self._in_vain_since = None
 
     @property
     def is_open(self) -> bool:
@@ -95,11 +105,21 @@ class Health:
                 "The gateway has not answered since the route came up.",
                 "Look at the gateway's log: llmgwctl logs --since 10m",
             )
+        if self._is_stale():
+            return Transient(
+                ConditionKind.GATEWAY_SILENT,
+                "The gateway cannot be asked whether it is well, though its route is up.",
+                "Look at the gateway's log: llmgwctl logs --since 10m",
+            )
         return self.result.problem if self.result.healthy is not None else None
 
     def _is_first_out(self) -> bool:
         is_asked = self.how.kind is not ProbeKind.OFF and self._first_asked_at is not None
         return is_asked and self.result.healthy is None
+
+    def _is_stale(self) -> bool:
+        since = self._in_vain_since
+        return since is not None and anyio.current_time() - since > STALE_AFTER_S
 
     def _is_overdue(self) -> bool:
         asked_at = self._first_asked_at
@@ -114,22 +134,29 @@ class Health:
                 await self._ask(route)
 
     def _wait_s(self) -> float:
-        if self._first_asked_at is not None and self.result.healthy is None:
+        is_open = self._first_asked_at is not None and self.result.healthy is None
+        if is_open or self._in_vain_since is not None:
             return AGAIN_S
         if self.result.healthy is False:
             return UNHEALTHY_EVERY_S
-        return max(self.how.every_s, UNUSED_EVERY_S) if self._is_unused() else self.how.every_s
-
-    def _is_unused(self) -> bool:
         carried, now = self._carried(), anyio.current_time()
         if carried != self._carried_before:
             self._carried_before, self._used_at = carried, now
-        return now - self._used_at >= UNUSED_AFTER_S
+            return min(self.how.every_s, IN_USE_EVERY_S)
+        is_unused = now - self._used_at >= UNUSED_AFTER_S
+        return max(self.how.every_s, UNUSED_EVERY_S) if is_unused else self.how.every_s
 
     async def _ask(self, route: Route) -> None:
         result = await probe(self.how, lambda: connect_through(route), previous=self._previous)
-        if route is not self._route() or result.healthy is None:
+        if route is not self._route():
             return
+        if result.healthy is None:
+            if self._in_vain_since is None:
+                self._in_vain_since = self._asked_at
+            if self._is_stale():
+                self._changed()
+            return
+        self._in_vain_since = None
         self.result = self._previous = result
         self._checked_at = timestamps.now()
         if result.latency_s is not None:
@@ -139,7 +166,7 @@ class Health:
     def status(self) -> GatewayStatus:
         return {
             "probe": self.how.kind.value,
-            "healthy": self.result.healthy,
+            "healthy": None if self._is_stale() else self.result.healthy,
             "latency_s": self.result.latency_s,
             "checked_at": self._checked_at,
             "version": self.result.version,

@@ -72,7 +72,7 @@ class ModelLists:
 
     def _renew(self, forward: Forward, known: ModelList) -> None:
         """Ask only a gateway that is known to be a LiteLLM: the key goes to no other."""
-        route = forward.askable_route()
+        route = forward.routes.usable
         is_litellm = forward.config.probe.kind is ProbeKind.LITELLM
         is_litellm = is_litellm and forward.health.result.healthy is True
         if route is not None and is_litellm and self._tasks is not None and known.is_due():

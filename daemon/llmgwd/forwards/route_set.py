@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from llmgwd.routes.route import Route
     from llmgwd.system.supervised import Supervisor
 
-# Connections of a route that was replaced get this long to end by themselves.
-RETIRED_S: Final = 30.0
+# What a route that was replaced carries goes on to the end: a long answer takes minutes, a raw
+# connection may take hours. Only one that no one ends is cut.
+RETIRED_S: Final = 12 * 3600.0
+# No route reports that its last stream ended; one that is retired is looked at this often.
+RETIRED_LOOK_S: Final = 1.0
 
 
 class RouteSet:
@@ -115,10 +118,12 @@ class RouteSet:
     def _retire(self, route: Route, linger_s: float = RETIRED_S) -> None:
         assert self._tasks is not None
         route.retire()
-        self._tasks.start_soon(self._end_later, self._scopes.pop(route), linger_s)
+        self._tasks.start_soon(self._end_later, route, self._scopes.pop(route), linger_s)
 
-    async def _end_later(self, scope: anyio.CancelScope, linger_s: float) -> None:
-        await anyio.sleep(linger_s)
+    async def _end_later(self, route: Route, scope: anyio.CancelScope, linger_s: float) -> None:
+        with anyio.move_on_after(linger_s):
+            while route.is_carrying:  # noqa: ASYNC110 - the byte path reports no single end
+                await anyio.sleep(RETIRED_LOOK_S)
         scope.cancel()
 
     # Which takes what is new.

@@ -24,7 +24,7 @@ LIVELINESS: Final = "/health/liveliness"
 READINESS: Final = "/health/readiness"
 
 # Liveliness takes 2-4 ms at the gateway; what takes this long is stuck or far beyond use.
-ANSWER_S: Final = 5.0
+ANSWER_S: Final = 4.0
 # A server that waits for its client to speak shows nothing; a refused dial ends the stream sooner.
 TCP_SETTLE_S: Final = 1.0
 # Readiness changes rarely (the gateway itself caches it for 2 min), and where it asks for a key

@@ -70,3 +70,25 @@ class RouteEvents(Protocol):
 
     def record(self, event: RouteEvent, /) -> None:
         """Take note of what happened, at the moment it does."""
+
+
+class EventsUntilRetired:
+    """What a route reports until it is replaced; then only that a drain ended.
+
+    The route that replaced it reports the same pods.
+    """
+
+    def __init__(self, events: RouteEvents) -> None:
+        self.is_closed = False
+        self._events = events
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def changed(self) -> None:
+        if not self.is_closed:
+            self._events.changed()
+
+    def record(self, event: RouteEvent, /) -> None:
+        if not self.is_closed or isinstance(event, DrainEnded):
+            self._events.record(event)

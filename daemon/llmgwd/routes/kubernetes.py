@@ -17,7 +17,7 @@ from llmgwd.cluster.upgrade import UpgradeChooser
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.net.http1_heads import forwarded_request
 from llmgwd.relay.http.kept_request import origin_form
-from llmgwd.relay.route_events import RouteLost, TunnelDialled
+from llmgwd.relay.route_events import EventsUntilRetired, RouteLost, TunnelDialled
 from llmgwd.routes.followed_access import FollowedAccess
 from llmgwd.routes.target_follower import TargetFollower
 from llmgwd.system.backoff import CLUSTER_WAIT
@@ -60,15 +60,16 @@ class KubernetesRoute:
         self.config = config
         self.since = anyio.current_time()
         self.pool = TunnelPool(self._dial, self, events, CLUSTER_WAIT, has_demand, tunnel_limit)
-        self._events = events
+        self._events = events = EventsUntilRetired(events)
+        self._following: anyio.CancelScope | None = None
         self._has_demand = has_demand
-        self._tunnel_limit = tunnel_limit
         self._upgrades = UpgradeChooser()
         self._access = FollowedAccess(
             config, files, events, self._file_changed, self._upgrades.forget
         )
         self._target = TargetFollower(config, self._access, events, self._see, self._is_wanted)
         self._since_text = timestamps.now()
+        self._endpoints: tuple[Endpoint, ...] = ()
         self._down_by: LlmgwError | None = None
 
     # What a forward asks.
@@ -88,8 +89,8 @@ class KubernetesRoute:
         return self.is_up and view is not None and view.is_last_resort
 
     @property
-    def has_room(self) -> bool:
-        return self.pool.counts()["busy"] < self._tunnel_limit
+    def is_carrying(self) -> bool:
+        return any(streams for _, streams in self.pool.by_pod().values())
 
     @property
     def attempts(self) -> int:
@@ -164,13 +165,19 @@ class KubernetesRoute:
         await self.pool.check_all()
 
     def retire(self) -> None:
+        """Take nothing new, follow no pods; what is carried goes on until `run` is cancelled."""
         self.pool.set_endpoints(())
+        self._events.close()
+        if self._following is not None:
+            self._following.cancel()
 
     async def run(self) -> None:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.pool.run)
-                tasks.start_soon(self._target.run)
+                if not self._events.is_closed:
+                    with anyio.CancelScope() as self._following:
+                        await self._target.run()
         finally:
             await self._access.close()
 
@@ -184,6 +191,9 @@ class KubernetesRoute:
             self.retry_now()
 
     def _see(self, view: TargetView) -> None:
+        """Dial what the target leads to now; what brought the route down was about other pods."""
+        if view.endpoints != self._endpoints:
+            self._endpoints, self._down_by = view.endpoints, None
         self.pool.set_endpoints(view.endpoints)
 
     def _is_wanted(self) -> bool:

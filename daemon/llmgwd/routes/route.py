@@ -28,8 +28,8 @@ class Route(route.Route, Protocol):
         """It carries, over a pod that is not ready."""
 
     @property
-    def has_room(self) -> bool:
-        """A question of our own would take nothing from a client."""
+    def is_carrying(self) -> bool:
+        """A stream goes over it, perhaps one that was there before it was retired."""
 
     @property
     def attempts(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 import anyio
 from tenacity import wait_random_exponential
@@ -43,8 +43,6 @@ class UrlRoute:
 
     kind = RouteKind.URL
     carries_raw = False
-    # A connection of its own for each request: there is always another.
-    has_room = True
     is_on_last_resort = False
 
     def __init__(self, config: model.UrlRoute, events: RouteEvents) -> None:
@@ -59,11 +57,16 @@ class UrlRoute:
         self._pool = UpstreamPool(self._dialer, self._dial_failed)
         self._events = events
         self._problem: LlmgwError | None = None
+        self._is_retired = False
         self._wakeup = Wakeup()
 
     @property
     def name(self) -> str:
         return str(self._address)
+
+    @property
+    def is_carrying(self) -> bool:
+        return self._pool.is_carrying
 
     def problems(self) -> list[LlmgwError]:
         return [] if self._problem is None or self.is_up else [self._problem]
@@ -98,7 +101,9 @@ class UrlRoute:
 
     def retire(self) -> None:
         """Take nothing new; what is carried goes on until `run` is cancelled."""
+        self._is_retired = True
         self._pool.drop_warm()
+        self._wakeup.set()
 
     async def run(self) -> None:
         try:
@@ -108,9 +113,10 @@ class UrlRoute:
         finally:
             self.is_up = False
 
-    async def _keep_checking(self) -> NoReturn:
-        while True:
+    async def _keep_checking(self) -> None:
+        while not self._is_retired:
             await self._wakeup.wait(await self._check_once())
+        await anyio.sleep_forever()
 
     async def _check_once(self) -> float:
         """Check, report, and give the seconds until the next check."""

@@ -72,6 +72,7 @@ class Dials:
         self._has_demand = has_demand
         self._failed_at = 0.0
         self._failed: dict[Endpoint, float] = {}  # those whose last dial did, and when
+        self._failed_endpoint: Endpoint | None = None  # that `last_error` is about
         self._under_way: dict[object, tuple[Endpoint, float]] = {}  # and when they were started
         self._clock = asyncio.get_running_loop().time
 
@@ -83,8 +84,14 @@ class Dials:
         return [endpoint for endpoint, _ in self._under_way.values()]
 
     def keep_to(self, endpoints: Collection[Endpoint]) -> None:
-        """Forget what is known of any other."""
+        """Forget what is known of any other: an error goes with the pod that it was about.
+
+        One of ours about the way to all of them (no permission, no API server) is found out again
+        by the next dial, if it is still so.
+        """
         self._failed = {each: at for each, at in self._failed.items() if each in endpoints}
+        if self._failed_endpoint not in endpoints:
+            self.last_error, self._failed_endpoint = None, None
 
     def failed_at(self, endpoint: Endpoint) -> float:
         """When the last dial to it failed; zero if it did not."""
@@ -132,7 +139,7 @@ class Dials:
         else:
             self._failed.pop(endpoint, None)
             self.retry_at = None
-            self.last_error = None
+            self.last_error, self._failed_endpoint = None, None
             self.succeeded_at = self._clock()
             self._owner.dial_succeeded(endpoint, upgraded)
         finally:
@@ -142,7 +149,7 @@ class Dials:
     def _fail(self, endpoint: Endpoint, error: LlmgwError) -> None:
         self.attempts += 1
         self._failed_at = self._failed[endpoint] = self._clock()
-        self.last_error = error
+        self.last_error, self._failed_endpoint = error, endpoint
         wait_s = self._wait_s(error)
         self.retry_at = self._failed_at + wait_s
         self._owner.dial_failed(error, wait_s)

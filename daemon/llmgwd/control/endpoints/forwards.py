@@ -6,15 +6,19 @@ import time
 from typing import TYPE_CHECKING
 
 from llmgwctl.rules import timestamps
+from llmgwctl.rules.conditions import RULES, Layer
+from llmgwctl.rules.visible_conditions import visible
 from llmgwctl.wire import (
     SERVING_STATES,
     ApiPath,
+    ConditionKind,
     ConfigStatus,
     Event,
     EventKind,
     ForwardHealth,
     ForwardStatus,
     Health,
+    Severity,
     State,
     Status,
 )
@@ -26,19 +30,46 @@ if TYPE_CHECKING:
     from llmgwd.control.daemon import Daemon
 
 
+# A port that is not there, a gateway that does not answer as it should. That its database is down
+# is not among them: it serves all the same.
+_NOTICED = frozenset(
+    str(kind)
+    for kind, rule in RULES.items()
+    if (rule.layer is Layer.PORT and rule.severity is Severity.ERROR)
+    or kind
+    in (
+        ConditionKind.GATEWAY_SILENT,
+        ConditionKind.GATEWAY_UNHEALTHY,
+        ConditionKind.NOT_LITELLM,
+    )
+)
+
+
 def health_of(forwards: Sequence[ForwardStatus], state: str) -> Health:
     """Judge these forwards together; `state` is theirs as a whole. See `Health`."""
     wanted = [each for each in forwards if each["state"] != State.STOPPED]
     return Health(
-        healthy=bool(wanted) and all(each["state"] in SERVING_STATES for each in wanted),
+        healthy=bool(wanted)
+        and all(each["state"] in SERVING_STATES and not _problem(each) for each in wanted),
         state=state,
         forwards=[
             ForwardHealth(
-                name=each["name"], state=each["state"], serves=each["state"] in SERVING_STATES
+                name=each["name"],
+                state=each["state"],
+                serves=each["state"] in SERVING_STATES,
+                problem=_problem(each),
             )
             for each in forwards
         ],
     )
+
+
+def _problem(forward: ForwardStatus) -> str:
+    """Say what the clients of a forward that serves notice; a fallback is nothing of that."""
+    if forward["state"] not in SERVING_STATES:
+        return ""
+    found = (each for each in visible(forward["conditions"]) if each["kind"] in _NOTICED)
+    return next((each["summary"] for each in found), "")
 
 
 async def _status(daemon: Daemon, call: Call) -> Reply:

@@ -27,7 +27,8 @@ def derive(facts: Facts, conditions: Conditions, was: State) -> State:
     if not facts.is_route_up:
         return _without_route(facts, conditions, was)
     if facts.is_answer_open and was not in SERVING_STATES:
-        return was
+        # What only a person could cure is cured: a route is up.
+        return State.RECONNECTING if was is State.BLOCKED else was
     # What is exposed is a warning to its owner; it serves no worse for that.
     is_impaired = any(
         each.severity is not Severity.INFO and each.kind is not ConditionKind.EXPOSED
