@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -69,6 +70,15 @@ def test_the_floors_are_those_that_are_checked() -> None:
     floors = [re.findall(r"`llmgwd/(\w+)(?:/|\.py)`", row) for row in rows]
 
     assert floors == [layer.split(" | ") for layer in contract["layers"]]
+
+
+def test_every_room_says_what_it_owns() -> None:
+    rooms = [*ROOT.glob("daemon/llmgw*/**/__init__.py"), *ROOT.glob("client/**/__init__.py")]
+
+    assert len(rooms) > 30
+    assert [
+        str(room) for room in rooms if ast.get_docstring(ast.parse(room.read_text())) is None
+    ] == []
 
 
 def test_only_the_units_enter_the_wheel() -> None:
