@@ -264,7 +264,9 @@ def test_verbs_that_ask_the_gateway_report_at_once_why_they_cannot(
     # Far below the hold; the interpreter's own start is in it, on a machine that others load.
     assert time.monotonic() - began < 3.0
     assert ended.returncode == 1
-    assert "litellm is reconnecting, not serving: service/litellm has no pods" in ended.stderr
+    # The pods go one by one, so the sentence may still name the last of them.
+    assert "litellm is reconnecting, not serving: " in ended.stderr
+    assert "service/litellm" in ended.stderr
 
 
 def test_models_wait_where_they_are_told_to(
