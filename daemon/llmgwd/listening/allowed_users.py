@@ -72,7 +72,7 @@ def allowed_users(allow: Allow) -> AllowedUsers:
 
 def subordinate_ranges(lines: Iterable[str], uid: int) -> Iterable[range]:
     """Give the ranges that /etc/subuid gives to a user, who stands there by name or by number."""
-    names = {str(uid), _name_of(uid)}
+    names = {str(uid), _name_of(uid)} - {""}
     for line in lines:
         owner, _, rest = line.strip().partition(":")
         first, _, count = rest.partition(":")

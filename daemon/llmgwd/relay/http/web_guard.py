@@ -102,9 +102,10 @@ def _authority_of(target: bytes) -> tuple[bytes, ...]:
 
 def _hostname(authority: str) -> str:
     """The host of an authority, in lower case, without its port and brackets."""
-    authority = authority.strip().lower()
+    authority = authority.strip().lower().rpartition("@")[2]
     if authority.startswith("["):
-        return authority[1:].partition("]")[0]
+        address, closing, port = authority[1:].partition("]")
+        return address if closing and port[:1] in ("", ":") else authority
     return authority.partition(":")[0].rstrip(".")
 
 
