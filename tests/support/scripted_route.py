@@ -105,7 +105,7 @@ class ScriptedRoute:
         # So many that a preferred or avoided one can be told from the others.
         pod = f"pod-{len(self.streams)}"
         stream = ServedStream(owner, pod)
-        stream.heard = owner.unsent(None)
+        stream.heard = owner.unsent(pod)
         self.streams.append(stream)
         owner.stream_opened(stream)
         if self._serve is not None:

@@ -14,6 +14,7 @@ import anyio
 from llmgwctl.rules import timestamps
 from llmgwctl.wire import SERVING_STATES, EventKind, State
 from llmgwd.config import model
+from llmgwd.config.key_source import Command
 from llmgwd.forwards.events import ForwardEvents
 from llmgwd.forwards.health import Health
 from llmgwd.forwards.route_set import RouteSet
@@ -97,7 +98,11 @@ class Forward:
             counters,
             budget=budget,
         )
-        self._injector = KeyInjector(lambda afresh: read_key(self, afresh))
+        # A command may ask a person for a password or a touch: only when there is no way round.
+        self._injector = KeyInjector(
+            lambda afresh: read_key(self, afresh),
+            may_renew=lambda: not isinstance(self.config.key, Command),
+        )
         self._reconfigure_relay(forward)
         refused = RefusedClients(self._refused)
         self.relay.note_refusal = refused.add
@@ -150,7 +155,9 @@ class Forward:
 
     async def reconfigure(self, forward: ForwardConfig) -> None:
         """Become what the configuration says now; what stays the same is not touched."""
-        self.config = forward
+        before, self.config = self.config, forward
+        if (before.key, before.routes) != (forward.key, forward.routes):
+            self._injector.forget()
         self.listeners.reconfigure(forward.listen, forward.allow)
         self.admission.reconfigure(forward.hold_s, self._hold_limit(forward))
         self._reconfigure_relay(forward)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class RelayContext:
     """`trouble` words why nothing can carry a request now; `expects_http`: the forward's probe
     speaks HTTP, so that a silent client is one that has not asked yet. `note_refusal` is called
-    with a few words on each request that `guard` refused.
+    with a few words on each request that `guard` refused, `note_rejected_keys` with the keys that
+    a program's own request held when the gateway rejected it.
     """
 
     admission: Admission
@@ -37,6 +38,7 @@ class RelayContext:
     injector: KeyInjector | None = None
     guard: WebGuard = field(default_factory=WebGuard)
     note_refusal: Callable[[str], None] = field(default=lambda _reason: None)
+    note_rejected_keys: Callable[[set[str]], None] = field(default=lambda _keys: None)
     protocol: Protocol = Protocol.AUTO
     expects_http: bool = True
 

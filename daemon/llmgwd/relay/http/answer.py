@@ -17,41 +17,33 @@ from llmgwd.relay.http.event_stream import EventStream
 # 100, 102 and 103 are what exists; a server that sends more than this sends without end.
 MAX_INTERIM_ANSWERS: Final = 16
 # LiteLLM's errors are a few hundred bytes; a longer answer is none that is judged.
-WITHHELD_BYTES: Final = 64 * 1024
-
-
-class Withheld:
-    """An answer that is judged before the client sees it: what would be passed on, and its body."""
-
-    __slots__ = ("content", "passing")
-
-    def __init__(self) -> None:
-        self.passing = bytearray()
-        self.content = bytearray()
+JUDGED_BYTES: Final = 64 * 1024
 
 
 class Answer:
     """`render` gives the final head as bytes for the client; `passes_interim`: it takes 1xx;
-    `may_upgrade`: it asked for another protocol; `withholds` says by its status whether an answer
-    waits for a judgement.
+    `may_upgrade`: it asked for another protocol; `judges` says by its status whether an answer is
+    judged, `withholds` whether such a one waits for that before the client sees it.
     """
 
     __slots__ = (
         "_dialect",
         "_interim",
+        "_judges",
         "_may_upgrade",
         "_method",
         "_passes_interim",
         "_reader",
         "_render",
+        "_withheld",
         "_withholds",
+        "content",
         "events",
         "has_begun",
         "head",
         "is_upgraded",
         "is_whole",
         "status",
-        "withheld",
     )
 
     def __init__(
@@ -62,7 +54,8 @@ class Answer:
         *,
         passes_interim: bool,
         may_upgrade: bool,
-        withholds: Callable[[int], bool] = lambda _status: False,
+        judges: Callable[[int], bool] = lambda _status: False,
+        withholds: bool = False,
     ) -> None:
         self.head: Head | None = None  # the final one
         self.status: int | None = None
@@ -70,8 +63,10 @@ class Answer:
         self.is_whole = False
         self.is_upgraded = False
         self.events: EventStream | None = None
-        self.withheld: Withheld | None = None
+        self.content: bytearray | None = None  # the body of one that is judged
+        self._judges = judges
         self._withholds = withholds
+        self._withheld: bytearray | None = None  # what the client is still to get
         self._method = method
         self._dialect = dialect
         self._render = render
@@ -101,20 +96,20 @@ class Answer:
             if not events or not self._reader.rest:
                 break
         joined = passing[0] if len(passing) == 1 else b"".join(passing)
-        if self.withheld is None:
+        if self._withheld is None:
             return joined
-        self.withheld.passing += joined
-        return self.release() if len(self.withheld.passing) > WITHHELD_BYTES else b""
+        self._withheld += joined
+        return self.release() if len(self._withheld) > JUDGED_BYTES else b""
 
     def release(self) -> bytes:
         """Give what was withheld; from here on the answer passes as it comes."""
-        withheld, self.withheld = self.withheld, None
-        return b"" if withheld is None else bytes(withheld.passing)
+        withheld, self._withheld = self._withheld, None
+        return b"" if withheld is None else bytes(withheld)
 
     @property
     def has_passed(self) -> bool:
         """The client has the final head, or is about to get it."""
-        return self.head is not None and self.withheld is None
+        return self.head is not None and self._withheld is None
 
     @property
     def may_end(self) -> bool:
@@ -163,7 +158,15 @@ class Answer:
         if status_of(head) >= 200:
             # Here, not when its head is passed on: the first events may come in the same bytes.
             self._follow_events(head)
-            if self._withholds(status_of(head)):
-                self.withheld = Withheld()
-                self._reader.content = self.withheld.content.extend
+            if self._judges(status_of(head)):
+                self.content = bytearray()
+                self._reader.content = self._keep_content
+                if self._withholds:
+                    self._withheld = bytearray()
         return length
+
+    def _keep_content(self, piece: bytes) -> None:
+        if self.content is not None:
+            self.content += piece
+            if len(self.content) > JUDGED_BYTES:
+                self.content = None

@@ -10,7 +10,7 @@ from llmgwd.gateway.dialect import dialect_of
 from llmgwd.net.http1_heads import BadMessage, Head, end_to_end_fields, requested_upgrade
 from llmgwd.relay.http import endings
 from llmgwd.relay.http.answer import Answer
-from llmgwd.relay.http.key_injection import KeyedRequest, takes_key
+from llmgwd.relay.http.key_injection import keyed_request, keys_in, may_reject_key, rejects_key
 from llmgwd.relay.http.records import RequestLog
 from llmgwd.relay.http.resend import Next, after_loss
 
@@ -47,7 +47,7 @@ class Exchange:
         self._stream: Stream | None = None
         self._tries = 0
         self._was_repeated = False
-        self._keyed: KeyedRequest | None = None
+        self._keyed = keyed_request(context.injector, request.head)
         self._dialect = dialect_of(request.line.target, request.head)
         self._answer = self._fresh_answer()
 
@@ -62,8 +62,13 @@ class Exchange:
     # For the admission.
 
     def carry(self, route: Route) -> None:
+        """Go over this route; with a placeholder for the key, once the key is known."""
         self._tries = 0
-        self._open(route)
+        self._route = route
+        if self._keyed is None:
+            self._open(route)
+        else:
+            self._keyed.prepare(self._key_is_known)
 
     def was_held(self, seconds: float) -> None:
         self.log.held_s += seconds
@@ -74,21 +79,8 @@ class Exchange:
     # For the client's connection.
 
     def ask(self) -> None:
-        """Be carried or held; with a placeholder for the key, once the key is known."""
-        injector = self._context.injector
-        if injector is None or not takes_key(self.request.head):
-            self._context.admission.admit(self, None)
-            return
-        self._keyed = KeyedRequest(injector)
-        injector.prepare(self._key_is_known)
-
-    def _key_is_known(self, error: LlmgwError | None) -> None:
-        if self.log.is_closed:
-            return
-        if error is None:
-            self._context.admission.admit(self, None)
-        else:
-            self._answer_ourselves(endings.no_key(error))
+        """Be carried or held."""
+        self._context.admission.admit(self, None)
 
     def refuse(self, trouble: Trouble) -> None:
         """Answer it without asking for a route."""
@@ -211,12 +203,10 @@ class Exchange:
             self._dialect,
             self._render,
             passes_interim=self.request.line.minor == b"1",
-            withholds=self._may_reject_key,
+            judges=may_reject_key,
+            withholds=self._keyed is not None,
             may_upgrade=requested_upgrade(self.request.head) is not None,
         )
-
-    def _may_reject_key(self, status: int) -> bool:
-        return self._keyed is not None and self.request.can_be_sent and status in (400, 401, 403)
 
     def _open(self, route: Route) -> None:
         self._route = route
@@ -224,23 +214,39 @@ class Exchange:
         self.log.url = route.name if route.kind is RouteKind.URL else None
         route.open(self)
 
+    def _key_is_known(self, error: LlmgwError | None) -> None:
+        if self.log.is_closed:
+            return
+        if error is None:
+            self._open_or_hold()
+        else:
+            self._answer_ourselves(endings.no_key(error))
+
+    def _open_or_hold(self) -> None:
+        """Go over the route that was chosen, unless it fell meanwhile."""
+        if self._route is not None and self._route.is_up:
+            self._open(self._route)
+        else:
+            self._context.admission.admit(self, None)
+
     def _answered(self) -> None:
         """The answer is whole. One that rejects our key is the key's end, not the request's."""
-        status = self._answer.status
-        if self._keyed is None or status is None:
-            self._finish(RequestOutcome.ANSWERED)
-        else:
-            self._keyed.judge(status, self._answer.withheld, self.log.pod, self._key_is_judged)
+        if self._keyed is not None:
+            self._keyed.judge(self._answer, self.log.pod, self._key_is_judged)
+            return
+        if rejects_key(self._answer):
+            self._context.note_rejected_keys(keys_in(self.request.head))
+        self._finish(RequestOutcome.ANSWERED)
 
     def _key_is_judged(self, goes_again: bool) -> None:
         """Rejected, the request was not executed: with another key it goes out again."""
         if self.log.is_closed:
             return
-        route = self._route
-        if goes_again and self.request.can_be_sent and route is not None and route.is_up:
+        if goes_again and self.request.can_be_sent:
             self._answer = self._fresh_answer()
             self.log.resent += 1
-            self._open(route)
+            self.log.first_byte_s = None
+            self._open_or_hold()
             return
         if passing := self._answer.release():
             self._client.write(passing)

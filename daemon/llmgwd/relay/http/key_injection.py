@@ -12,9 +12,11 @@ import json
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NoReturn
 
+import anyio
+
 from llmgwctl.rules.litellm_answers import KeyVerdict, judge_key
 from llmgwctl.rules.placeholder import PLACEHOLDER
-from llmgwd.errors import LlmgwError
+from llmgwd.errors import LlmgwError, Transient
 from llmgwd.net.http1_heads import Head
 from llmgwd.relay.http.web_guard import is_from_another_site
 from llmgwd.system.wakeup import Wakeup
@@ -22,7 +24,7 @@ from llmgwd.system.wakeup import Wakeup
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from llmgwd.relay.http.answer import Withheld
+    from llmgwd.relay.http.answer import Answer
 
 # The headers in which LiteLLM looks for a key; the first two may say "Bearer" before it.
 _KEY_HEADERS: Final = frozenset(
@@ -34,8 +36,14 @@ KEYS_KEPT: Final = 2
 PODS_KEPT: Final = 256
 # A client with a placeholder and a wrong source would have it read at each of its requests.
 READ_AGAIN_S: Final = 1.0
+# A key file that was changed while the old key is still valid is noticed within this.
+RENEW_S: Final = 60.0
+# The API server may be away for a moment while the way to the pods stands.
+READ_TRIES: Final = 3
 # With the old key and the new one, at an old pod and a new one.
-KEY_TRIES: Final = 4
+REJECTIONS: Final = 3
+# With these LiteLLM rejects keys, by release; others are not looked at.
+_REJECTING_STATUSES: Final = (400, 401, 403)
 
 
 def takes_key(head: Head) -> bool:
@@ -58,20 +66,42 @@ def with_key(head: Head, key: str) -> Head:
     )
 
 
-def rejects_key(status: int, content: bytes) -> bool:
+def may_reject_key(status: int) -> bool:
+    return status in _REJECTING_STATUSES
+
+
+def rejects_key(answer: Answer) -> bool:
     """Does this answer say that the key is unknown or expired, so that nothing was executed?"""
+    if answer.content is None or answer.status is None:
+        return False
     try:
-        body: object = json.loads(content)
+        body: object = json.loads(answer.content)
     except (ValueError, RecursionError):
         return False
-    return judge_key(status, body).verdict is KeyVerdict.REJECTED
+    return judge_key(answer.status, body).verdict is KeyVerdict.REJECTED
+
+
+def keys_in(head: Head) -> set[str]:
+    """Give what stands as a key in a request."""
+    return {
+        _bare(value).decode("latin-1")
+        for name, value in head.fields
+        if name.lower() in _KEY_HEADERS
+    }
 
 
 class KeyInjector:
-    """`read` gives the key; with True it asks the source anew. `run` must be running."""
+    """`read` gives the key; with True it asks the source anew. `may_renew` says whether the source
+    may be asked while the key still works. `run` must be running.
+    """
 
-    def __init__(self, read: Callable[[bool], Awaitable[str]]) -> None:
+    def __init__(
+        self,
+        read: Callable[[bool], Awaitable[str]],
+        may_renew: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._read = read
+        self._may_renew = may_renew
         self._keys: list[str] = []  # the newest first
         self._refused: OrderedDict[str | None, set[str]] = OrderedDict()  # by pod
         self._waiting: list[Callable[[LlmgwError | None], None]] = []
@@ -87,10 +117,12 @@ class KeyInjector:
 
     def prepare(self, done: Callable[[LlmgwError | None], None]) -> None:
         """Call `done` once a key is known, or with the reason why there is none."""
-        if self._keys:
-            done(None)
-        else:
+        if not self._keys:
             self._ask(done)
+            return
+        if self._clock() - self._read_at >= RENEW_S and self._may_renew():
+            self._wakeup.set()
+        done(None)
 
     def accepted(self, pod: str | None, key: str) -> None:
         self._refused.get(pod, set()).discard(key)
@@ -101,23 +133,28 @@ class KeyInjector:
         self._refused.move_to_end(pod)
         while len(self._refused) > PODS_KEPT:
             self._refused.popitem(last=False)
-        if self.key_for(pod) != key or self._clock() - self._read_at < READ_AGAIN_S:
+        if self.key_for(pod) != key:
             done(None)
         else:
             self._ask(done)
 
+    def forget(self) -> None:
+        """The key comes from elsewhere now, or is another gateway's."""
+        self._keys.clear()
+        self._refused.clear()
+
     async def run(self) -> NoReturn:
-        """Read the key whenever it is asked for."""
+        """Read the key whenever it is asked for, but not again within a moment.
+
+        Whoever asks within that moment waits for its end: what was read before may be older than
+        the pod that has just refused it.
+        """
         while True:
-            await self._wakeup.wait(float("inf"))
             if not self._waiting:
-                continue
-            error: LlmgwError | None = None
-            try:
-                self._learn(await self._read(bool(self._keys)))
-            except LlmgwError as unread:
-                error = unread
-            self._read_at = self._clock()
+                await self._wakeup.wait(float("inf"))
+            await anyio.sleep(max(0.0, self._read_at + READ_AGAIN_S - self._clock()))
+            error = await self._learn()
+            self._wakeup.clear()
             waiting, self._waiting = self._waiting, []
             for done in waiting:
                 done(error)
@@ -126,48 +163,66 @@ class KeyInjector:
         self._waiting.append(done)
         self._wakeup.set()
 
-    def _learn(self, key: str) -> None:
-        if key not in self._keys:
-            self._keys = [key, *self._keys][:KEYS_KEPT]
+    async def _learn(self) -> LlmgwError | None:
+        """Ask the source; give the reason why it gave none."""
+        error: LlmgwError | None = None
+        for _ in range(READ_TRIES):
+            is_wanted = bool(self._waiting)
+            try:
+                key = await self._read(is_wanted and bool(self._keys))
+            except LlmgwError as unread:
+                error = unread
+            else:
+                others = [each for each in self._keys if each != key]
+                self._keys = [key, *others][:KEYS_KEPT]
+                error = None
+            self._read_at = self._clock()
+            if not (is_wanted and isinstance(error, Transient)):
+                break
+            await anyio.sleep(READ_AGAIN_S)
+        return error
 
 
 class KeyedRequest:
-    """One request that our key is put into: the key of its last try, and how many there were."""
+    """One request that our key is put into: the key of its last try, and how many were rejected."""
 
-    __slots__ = ("_injector", "_key", "tries")
+    __slots__ = ("_injector", "_key", "_rejections")
 
     def __init__(self, injector: KeyInjector) -> None:
-        self.tries = 0
         self._injector = injector
         self._key: str | None = None
+        self._rejections = 0
+
+    def prepare(self, done: Callable[[LlmgwError | None], None]) -> None:
+        self._injector.prepare(done)
 
     def head_for(self, head: Head, pod: str | None) -> Head:
-        self.tries += 1
         self._key = self._injector.key_for(pod)
         return head if self._key is None else with_key(head, self._key)
 
-    def judge(
-        self,
-        status: int,
-        withheld: Withheld | None,
-        pod: str | None,
-        done: Callable[[bool], None],
-    ) -> None:
+    def judge(self, answer: Answer, pod: str | None, done: Callable[[bool], None]) -> None:
         """Judge a whole answer; call `done` with whether to ask again, with another key.
 
-        Another one is read from its source first where none is known: the answer waits for that.
+        Another key is read from its source first where none is known: the answer waits for that.
         """
         key = self._key
-        if key is None or withheld is None:
-            if key is not None:
-                self._injector.accepted(pod, key)
+        if key is not None and answer.status is not None and answer.status < 400:
+            self._injector.accepted(pod, key)
+        if key is None or not rejects_key(answer):
             done(False)
-        elif self.tries < KEY_TRIES and rejects_key(status, bytes(withheld.content)):
-            self._injector.refused(
-                pod, key, lambda _error: done(self._injector.key_for(pod) != key)
-            )
-        else:
-            done(False)
+            return
+        self._rejections += 1
+        is_last = self._rejections > REJECTIONS
+
+        def looked_for(_error: LlmgwError | None) -> None:
+            done(not is_last and self._injector.key_for(pod) != key)
+
+        self._injector.refused(pod, key, looked_for)
+
+
+def keyed_request(injector: KeyInjector | None, head: Head) -> KeyedRequest | None:
+    """Give what puts our key into this request; None where it stays as it is."""
+    return None if injector is None or not takes_key(head) else KeyedRequest(injector)
 
 
 def _holds_placeholder(name: bytes, value: bytes) -> bool:
