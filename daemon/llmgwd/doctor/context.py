@@ -33,7 +33,7 @@ class CheckContext:
     """`status` is what the running daemon says of this forward; None: no daemon runs."""
 
     forward: ForwardConfig
-    key_source: KeySource
+    key_source: KeySource | None  # None: the key of [gateway] is another gateway's
     request: Request
     status: ForwardStatus | None = None
 

@@ -61,8 +61,9 @@ def checks_for(context: CheckContext) -> list[Check[CheckContext]]:
         opened = ("context",) if context.has_cluster else ()
         key_needs = ("gateway", *opened)
         chosen.append(Check("key", gateway.check_key, key_needs, yields_to=rests_on))
-        chosen.append(Check("models", gateway.check_models, ("key",)))
-        if context.request.is_paid:
+        if context.key_source is not None:
+            chosen.append(Check("models", gateway.check_models, ("key",)))
+        if context.key_source is not None and context.request.is_paid:
             chosen.append(
                 Check(
                     "paid-health",
@@ -85,7 +86,7 @@ async def diagnose(
     running daemon, or none.
     """
     contexts = [
-        CheckContext(each, each.key or config.gateway.key, request, statuses.get(each.name))
+        CheckContext(each, each.key, request, statuses.get(each.name))
         for each in config.forwards
         if only is None or each.name == only
     ]

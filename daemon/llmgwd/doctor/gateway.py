@@ -141,6 +141,8 @@ async def _connecting(context: CheckContext) -> AsyncIterator[tuple[Connect, str
 
 async def check_key(context: CheckContext) -> Finding:
     """Get the key from where the configuration says, and ask the gateway about it."""
+    if context.key_source is None:
+        return info("none configured for this gateway")
     ring = KeyRing(
         context.key_source,
         secrets_by(context.secret),
