@@ -108,6 +108,7 @@ class ConditionKind(StrEnum):
     NOT_LITELLM = "not-litellm"
     DATABASE_DOWN = "database-down"
     KEY_MISSING = "key-missing"
+    KEY_REJECTED = "key-rejected"
     INTERNAL = "internal"
 
 

@@ -89,7 +89,7 @@ class PlainDaemon:
         if self.is_config_wrong:
             raise ConfigError("config.toml: port = 70000, but a port is 1 to 65535")
 
-    async def key(self, name: str, *, reveal: bool) -> Key:
+    async def key(self, name: str, *, reveal: bool, to_judge: bool = False) -> Key:
         self.forward_status(name)
         return Key("sk-plain", "the test")
 

@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         return Exit.OK
     url = url_of(forward)
     serving(client, forward, arguments.wait)
-    found = key_of(client, forward)
+    found = key_of(client, forward, to_judge=True)
     # Listing models is free, needs a key in every version, and is open to every kind of key.
     answer = Gateway(url, found["key"]).get("/v1/models")
     judgement = judge_key(answer.status, answer.body, found["key"])

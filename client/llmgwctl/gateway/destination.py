@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, cast
 from llmgwctl.api.client import Client
 from llmgwctl.api.forward_choice import choose_gateway
 from llmgwctl.api.waiting import serving
-from llmgwctl.errors import ClientError
+from llmgwctl.errors import ClientError, NeedsPerson, Refused
 from llmgwctl.gateway.address import base_url
 from llmgwctl.gateway.client import Gateway
-from llmgwctl.wire import ApiPath, State
+from llmgwctl.wire import ApiPath, ConditionKind, State
 
 if TYPE_CHECKING:
     import argparse
@@ -39,13 +39,32 @@ def url_of(forward: ForwardStatus) -> str:
 
 
 def key_of(
-    client: Client, forward: ForwardStatus, within_s: float = KEY_S, *, reveal: bool = False
+    client: Client,
+    forward: ForwardStatus,
+    within_s: float = KEY_S,
+    *,
+    reveal: bool = False,
+    to_judge: bool = False,
 ) -> KeyStatus:
-    """Get the key; where the daemon injects it, the placeholder, unless `reveal` is set."""
+    """Get the key; where the daemon injects it, the placeholder, unless `reveal` is set.
+
+    `to_judge`: even one that the gateway is known to reject.
+
+    Raises:
+        NeedsPerson: the gateway rejects the key that its source gives.
+        ClientError: there is none, for the reason that the daemon gives.
+    """
     query = {"forward": forward["name"]}
     if reveal:
         query["reveal"] = "true"
-    return cast("KeyStatus", Client(client.path, within_s).get(ApiPath.KEY, query))
+    if to_judge:
+        query["to_judge"] = "true"
+    try:
+        return cast("KeyStatus", Client(client.path, within_s).get(ApiPath.KEY, query))
+    except Refused as error:
+        if error.code == ConditionKind.KEY_REJECTED:
+            raise NeedsPerson(error.code, error.message, error.remedy) from None
+        raise
 
 
 def gateway(arguments: argparse.Namespace) -> Gateway:

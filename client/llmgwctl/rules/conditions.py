@@ -151,6 +151,7 @@ RULES = {
         follows=ConditionKind.NOT_LITELLM,
     ),
     ConditionKind.KEY_MISSING: Rule("key missing", Layer.GATEWAY, Severity.INFO),
+    ConditionKind.KEY_REJECTED: Rule("key rejected", Layer.GATEWAY, Severity.INFO),
 }
 
 

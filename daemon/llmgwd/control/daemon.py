@@ -64,7 +64,7 @@ class Daemon(Protocol):
             ConfigError: it holds a mistake; nothing was changed.
         """
 
-    async def key(self, name: str, *, reveal: bool) -> Key:
+    async def key(self, name: str, *, reveal: bool, to_judge: bool = False) -> Key:
         """Give the key of the gateway behind a forward, or what stands for it where it is injected.
 
         Raises:

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
 
 from llmgwctl.wire import ConditionKind
-from llmgwd.errors import Blocked, Transient
+from llmgwd.errors import Blocked, LlmgwError, Transient
+from llmgwd.gateway.answer import NotHttp
 from llmgwd.gateway.key import Key, KeyRing, secrets_by
+from llmgwd.gateway.key_question import ask_about
+from llmgwd.relay.byte_stream import connect_through
 from llmgwd.routes.kubernetes import KubernetesRoute
 from llmgwd.telemetry import redaction
 
 if TYPE_CHECKING:
+    from llmgwctl.rules.litellm_answers import Judgement, KeyVerdict
     from llmgwd.config.key_source import KeySource
     from llmgwd.forwards.forward import Forward
+
+# A healthy gateway answers within milliseconds, and a shell waits for this.
+ASK_S: Final = 3.0
 
 
 class Keys:
@@ -33,6 +42,41 @@ class Keys:
         if afresh:
             ring.forget()
         return await ring.key()
+
+    async def usable_key(self, forward: Forward) -> Key:
+        """Give the key for a program: never one that the gateway is known to reject.
+
+        One that it rejected was read again from its source by now. Where that still gives it, the
+        gateway is asked: in the middle of a rotation one pod rejects what the next one accepts.
+
+        Raises:
+            Blocked: as `key`, or the gateway rejects it.
+            Transient: as `key`.
+        """
+        ring = self._ring(forward)
+        key = await ring.key()
+        if not ring.is_rejected(key):
+            return key
+        judgement = await _asked(forward, key)
+        if judgement is not None:
+            ring.judged(key, judgement.verdict)
+        if not ring.is_rejected(key):
+            return key
+        said = f": {judgement.sentence}" if judgement is not None else ""
+        raise Blocked(
+            ConditionKind.KEY_REJECTED,
+            f"The gateway rejects the key from {key.source}{said}.",
+            judgement.remedy if judgement is not None else "see: llmgwctl key --check",
+        )
+
+    def rejected(self, forward: Forward, values: set[str]) -> None:
+        """The gateway rejected a request that held these as keys."""
+        if forward.config.key is not None:
+            self._ring(forward).rejected(values)
+
+    def judged(self, forward: Forward, key: Key, verdict: KeyVerdict) -> None:
+        if forward.config.key is not None:
+            self._ring(forward).judged(key, verdict)
 
     def _ring(self, forward: Forward) -> KeyRing:
         source = forward.config.key
@@ -69,6 +113,18 @@ def _ring(forward: Forward, source: KeySource) -> KeyRing:
         namespace=namespace,
         release=release,
     )
+
+
+async def _asked(forward: Forward, key: Key) -> Judgement | None:
+    """Ask the gateway about a key; None where no route leads there, or it gives no answer."""
+    route = forward.askable_route()
+    if route is None:
+        return None
+    try:
+        with anyio.fail_after(ASK_S):
+            return (await ask_about(lambda: connect_through(route), key.value))[0]
+    except (LlmgwError, TimeoutError, NotHttp, OSError, EOFError):
+        return None
 
 
 async def _secret(forward: Forward, name: str) -> Mapping[str, Any]:

@@ -109,6 +109,7 @@ class ForwardManager:
             self._spend.add,
             self._read_key,
         )
+        running.relay.note_rejected_keys = partial(self._keys.rejected, running)
         self.forwards[forward.name] = running
         scope = self._scopes[forward.name] = anyio.CancelScope()
         self._tasks.start_soon(self._run_forward, running, scope)
@@ -184,12 +185,15 @@ class ForwardManager:
     async def start(self, name: str) -> None:
         await self._forward(name).start()
 
-    async def key(self, name: str, *, reveal: bool) -> Key:
-        """Give the key of the gateway behind a forward; raises what its source is missing."""
+    async def key(self, name: str, *, reveal: bool, to_judge: bool = False) -> Key:
+        """Give the key of the gateway behind a forward; raises what its source is missing.
+
+        `to_judge`: for asking the gateway about it, so even one that it is known to reject.
+        """
         forward = self._forward(name)
         if forward.config.injects_key and not reveal:
             return Key(PLACEHOLDER, "the placeholder that llmgwd replaces by the key")
-        return await self._keys.key(forward)
+        return await (self._keys.key if to_judge else self._keys.usable_key)(forward)
 
     def models(self, name: str) -> wire.ModelsStatus:
         """Give the models known to be behind a forward."""

@@ -66,7 +66,13 @@ class ModelLists:
         made_of = (forward.config.key, forward.config.routes)
         known = self._lists.get(forward.name)
         if known is None or known[0] != made_of:
-            known = made_of, ModelList(lambda: self._keys.key(forward))
+            known = (
+                made_of,
+                ModelList(
+                    lambda: self._keys.key(forward),
+                    lambda key, verdict: self._keys.judged(forward, key, verdict),
+                ),
+            )
             self._lists[forward.name] = known
         return known[1]
 

@@ -10,7 +10,7 @@ import base64
 import binascii
 import os
 import stat
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import anyio.to_thread
 
+from llmgwctl.rules.litellm_answers import KeyVerdict
 from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.api_errors import NotFound
 from llmgwd.config.key_source import Command, Env, File, Secret
@@ -79,6 +80,7 @@ class KeyRing:
         self._release = release
         self._kept: Key | None = None
         self._kept_until = 0.0
+        self._rejected: str | None = None
         self._asking = anyio.Lock()
 
     async def key(self) -> Key:
@@ -105,6 +107,23 @@ class KeyRing:
     def forget(self) -> None:
         """Ask the source again next time: the gateway did not take this one."""
         self._kept = None
+
+    def is_rejected(self, key: Key) -> bool:
+        """The gateway rejected this key, and has not accepted it since."""
+        return key.value == self._rejected
+
+    def rejected(self, values: Collection[str]) -> None:
+        """The gateway rejected a request with these keys: if ours is one, its source is asked."""
+        if self._kept is not None and self._kept.value in values:
+            self._rejected = self._kept.value
+            self._kept_until = 0.0
+
+    def judged(self, key: Key, verdict: KeyVerdict) -> None:
+        """The gateway was asked about this key."""
+        if verdict is KeyVerdict.REJECTED:
+            self.rejected({key.value})
+        elif verdict is not KeyVerdict.UNKNOWN and self.is_rejected(key):
+            self._rejected = None
 
     async def _ask(self) -> Key:
         match self._source:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from llmgwd.errors import LlmgwError
-from llmgwd.gateway.answer import Answer, Connect, NotHttp, exchange
+from llmgwd.gateway.answer import Answer, Connect, NotHttp
+from llmgwd.gateway.key_question import ask_about
 
 if TYPE_CHECKING:
+    from llmgwctl.rules.litellm_answers import KeyVerdict
     from llmgwd.gateway.key import Key
 
 # A gateway's models change by deployment, not by the minute.
@@ -24,11 +26,18 @@ _ASK_S: Final = 10.0
 
 
 class ModelList:
-    """The list of one gateway. `key` gives the key, or raises that there is none."""
+    """The list of one gateway. `key` gives the key, or raises that there is none; `judged` is
+    called with what each answer proves about it.
+    """
 
-    def __init__(self, key: Callable[[], Awaitable[Key]]) -> None:
+    def __init__(
+        self,
+        key: Callable[[], Awaitable[Key]],
+        judged: Callable[[Key, KeyVerdict], None] = lambda _key, _verdict: None,
+    ) -> None:
         self.names: tuple[str, ...] = ()
         self._key = key
+        self._judged = judged
         self._got_at: float | None = None
         self._tried_at: float | None = None
 
@@ -50,11 +59,11 @@ class ModelList:
         try:
             with anyio.fail_after(_ASK_S):
                 key = await self._key()
-                headers = {"Authorization": f"Bearer {key.value}"}
-                answer = await exchange(connect, "/v1/models", headers)
+                judgement, answer = await ask_about(connect, key.value)
         except (LlmgwError, TimeoutError, NotHttp, OSError, EOFError):
             # Status and doctor report a gateway or a key that fails; this is a convenience.
             return
+        self._judged(key, judgement.verdict)
         if answer.status == 200 and answer.is_whole:
             self.names, self._got_at = tuple(names_in(answer)), anyio.current_time()
 

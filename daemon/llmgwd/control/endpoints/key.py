@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 
 async def _key(daemon: Daemon, call: Call) -> Reply:
-    key = await daemon.key(call.query["forward"], reveal=call.query.get("reveal", False))
+    key = await daemon.key(
+        call.query["forward"],
+        reveal=call.query.get("reveal", False),
+        to_judge=call.query.get("to_judge", False),
+    )
     return Reply(KeyStatus(key=key.value, source=key.source))
 
 
@@ -26,6 +30,7 @@ ENDPOINTS = (
         parameters=(
             Parameter("forward", str, "as which forward's gateway", is_required=True),
             Parameter("reveal", bool, "true: the key itself, not the placeholder for it"),
+            Parameter("to_judge", bool, "true: even one that the gateway is known to reject"),
         ),
         refusals=(404, 409),
     ),
