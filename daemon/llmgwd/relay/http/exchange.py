@@ -62,7 +62,6 @@ class Exchange:
     # For the admission.
 
     def carry(self, route: Route) -> None:
-        """Go over this route; with a placeholder for the key, once the key is known."""
         self._tries = 0
         self._route = route
         if self._keyed is None:
@@ -79,7 +78,6 @@ class Exchange:
     # For the client's connection.
 
     def ask(self) -> None:
-        """Be carried or held."""
         self._context.admission.admit(self, None)
 
     def refuse(self, trouble: Trouble) -> None:
@@ -248,8 +246,7 @@ class Exchange:
             self.log.first_byte_s = None
             self._open_or_hold()
             return
-        if passing := self._answer.release():
-            self._client.write(passing)
+        self._client.write(self._answer.release())
         self._finish(RequestOutcome.ANSWERED)
 
     def _lost(self, cause: LlmgwError, *, is_unreceived: bool) -> None:
