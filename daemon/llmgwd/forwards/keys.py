@@ -117,7 +117,7 @@ def _ring(forward: Forward, source: KeySource) -> KeyRing:
 
 async def _asked(forward: Forward, key: Key) -> Judgement | None:
     """Ask the gateway about a key; None where no route leads there, or it gives no answer."""
-    route = forward.askable_route()
+    route = forward.routes.usable
     if route is None:
         return None
     try:
