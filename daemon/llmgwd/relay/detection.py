@@ -132,27 +132,31 @@ class Detection:
 
     def _become_raw_unless_a_web_page(self) -> None:
         """A browser's request is judged here, too: raw bytes may be HTTP all the same."""
-        if speech_of(self._sent, expects_http=True) is not Speech.HTTP:
-            self._become_raw()
+        is_http = speech_of(self._sent, expects_http=True) is Speech.HTTP
+        if is_http and b"\n\r\n" not in self._sent:
+            # A browser sends a head in one piece; what comes in several waits for the rest.
             return
+        if not (is_http and self._refuse_web_page(self._sent)):
+            self._become_raw()
+
+    def _refuse_web_page(self, sent: bytes) -> bool:
+        """Answer a request that no web page may make; False where it is none."""
+        if speech_of(sent, expects_http=True) is not Speech.HTTP:
+            return False
         try:
-            events = MessageReader(REQUEST_START, lambda _head: 0).feed(self._sent)
+            events = MessageReader(REQUEST_START, lambda _head: 0).feed(sent)
             head = events[0] if events and isinstance(events[0], Head) else None
             trouble = head and self._context.guard.refusal(head, request_line(head))
         except BadMessage:
             # Not for us to judge: its server will.
-            self._become_raw()
-            return
-        if head is None:
-            # A browser sends a head in one piece; what comes in several waits for the rest.
-            return
+            return False
         if trouble is None:
-            self._become_raw()
-        else:
-            self._context.note_refusal("by a web page or for a foreign name")
-            self._stop_timer()
-            self._client.write(error_answer(trouble, b"", head, is_head=False, closes=True))
-            self._client.write_eof()
+            return False
+        self._context.note_refusal("by a web page or for a foreign name")
+        self._stop_timer()
+        self._client.write(error_answer(trouble, b"", head, is_head=False, closes=True))
+        self._client.write_eof()
+        return True
 
     def _become_http(self) -> None:
         self._hand_over(self._http_connection())
@@ -163,10 +167,11 @@ class Detection:
         return HttpConnection(self._client, self._context)
 
     def _become_raw(self) -> None:
-        may_turn_http = self._context.protocol is Protocol.AUTO and not self._sent
         raw = RawConnection(self._client, self._context)
-        if may_turn_http:
-            raw.watch_for_http(self._turn_http)
+        if not self._sent:
+            # Browsers open connections ahead, and ask later.
+            is_tcp = self._context.protocol is Protocol.TCP
+            raw.watch_for_http(self._refuse_web_page if is_tcp else self._turn_http)
         self._hand_over(raw)
         raw.start()
 
