@@ -24,6 +24,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import anyio
+
 from llmgwsim.net.tls import Authority, server_context
 from support.url_upstream import answer_of, front_of
 
@@ -132,7 +134,8 @@ def relay(pipe: Connection, url: str) -> None:
             await asyncio.to_thread(pipe.recv)
             pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
-    asyncio.run(run())
+    # As the daemon does: what is called back from the loop must find anyio's back end.
+    anyio.run(run)
 
 
 async def measure(seconds: float, port: int, relayed: int, pem: Path) -> None:
