@@ -11,6 +11,7 @@ import sys
 
 from llmgwctl.cli.verbs import DEFAULT_VERB, VERBS, find
 from llmgwctl.errors import ClientError, NotRunning, UsageError
+from llmgwctl.rules.printable import clean_lines
 from llmgwctl.wire import Exit
 
 TYPE_CHECKING = False
@@ -114,7 +115,7 @@ def _explained(error: NotRunning) -> NotRunning:
 def _complain(error: ClientError) -> int:
     try:
         sys.stdout.flush()
-        print(f"llmgwctl: {error.text()}", file=sys.stderr)
+        print("\n".join(clean_lines(f"llmgwctl: {error.text()}")), file=sys.stderr)
     except BrokenPipeError:
         _forget_output()
     return error.exit_status

@@ -8,22 +8,31 @@ their library.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from llmgwctl.rules.nearest import nearest
+
+
+def command(*words: str) -> str:
+    """Write a command that a person may paste, whatever its words hold."""
+    return shlex.join(words)
 
 
 class LlmgwError(Exception):
     """Base of every error with a stable code, a sentence and, where there is one, a remedy.
 
     `code` is a value of `llmgwctl.wire.ConditionKind` wherever the error can end as a condition.
+    `public` is the sentence for whoever uses a port; it is given where the message quotes what a
+    cluster, a pod or a program said, which may hold anything.
     """
 
-    def __init__(self, code: str, message: str, remedy: str = "") -> None:
+    def __init__(self, code: str, message: str, remedy: str = "", *, public: str = "") -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.remedy = remedy
+        self.public = public or message
 
 
 class Transient(LlmgwError):
@@ -33,9 +42,15 @@ class Transient(LlmgwError):
     """
 
     def __init__(
-        self, code: str, message: str, remedy: str = "", *, retry_after_s: float | None = None
+        self,
+        code: str,
+        message: str,
+        remedy: str = "",
+        *,
+        public: str = "",
+        retry_after_s: float | None = None,
     ) -> None:
-        super().__init__(code, message, remedy)
+        super().__init__(code, message, remedy, public=public)
         self.retry_after_s = retry_after_s
 
 

@@ -143,15 +143,30 @@ class LineStream:
 
 def peer_pid(connection: _socket.socket) -> int | None:
     """Give the process id of the other end, where the system has it (Linux)."""
-    option = getattr(_socket, "SO_PEERCRED", None)
-    if option is None:
-        return None
-    try:
-        # struct ucred: pid, uid, gid.
-        found = connection.getsockopt(_socket.SOL_SOCKET, option, 12)
-    except OSError:
-        return None
+    found = _credentials(connection)
     return int.from_bytes(found[:4], sys.byteorder) or None
+
+
+def peer_uid(connection: _socket.socket) -> int | None:
+    """Give the user of whoever listens at the other end; None where the system does not say."""
+    if sys.platform == "darwin":
+        try:
+            # <sys/ucred.h>: LOCAL_PEERCRED at SOL_LOCAL (0) gives struct xucred, version and uid.
+            found = connection.getsockopt(0, 1, 76)
+        except OSError:
+            return None
+        return int.from_bytes(found[4:8], sys.byteorder) if len(found) >= 8 else None
+    found = _credentials(connection)
+    return int.from_bytes(found[4:8], sys.byteorder) if found else None
+
+
+def _credentials(connection: _socket.socket) -> bytes:
+    """Linux's struct ucred: pid, uid, gid; empty elsewhere."""
+    option = getattr(_socket, "SO_PEERCRED", None)
+    try:
+        return b"" if option is None else connection.getsockopt(_socket.SOL_SOCKET, option, 12)
+    except OSError:
+        return b""
 
 
 def _connect(path: str, timeout_s: float | None) -> _socket.socket:
@@ -161,6 +176,7 @@ def _connect(path: str, timeout_s: float | None) -> _socket.socket:
         _check_file(path)
         connection.settimeout(timeout_s)
         connection.connect(path)
+        _check_peer(connection, path)
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:
         connection.close()
         raise NotRunning from error
@@ -197,7 +213,19 @@ def _check_file(path: str) -> None:
         raise Unreachable(
             "socket-unusable", f"{path} is not a socket", "choose another with --socket"
         )
-    owner = found.st_uid
+    _require_ours(found.st_uid, path)
+
+
+def _check_peer(connection: _socket.socket, path: str) -> None:
+    """Refuse another user's server: the path may have come to lead elsewhere since it was looked
+    at, where others may write into the folder.
+    """
+    owner = peer_uid(connection)
+    if owner is not None:
+        _require_ours(owner, path)
+
+
+def _require_ours(owner: int, path: str) -> None:
     if owner != os.getuid():
         raise Unreachable(
             "socket-not-ours",
@@ -238,7 +266,7 @@ def _read_head(connection: _socket.socket) -> tuple[int, dict[str, str], bytes]:
     head, _, rest = received.partition(b"\r\n\r\n")
     first, *fields = head.decode("latin-1").split("\r\n")
     word = first.split(" ", 2)
-    if len(word) < 2 or not word[1].isdigit():
+    if len(word) < 2 or not (word[1].isdecimal() and len(word[1]) == 3):
         raise _garbage()
     headers = {}
     for line in fields:
@@ -250,7 +278,9 @@ def _read_head(connection: _socket.socket) -> tuple[int, dict[str, str], bytes]:
 def _read_body(connection: _socket.socket, headers: dict[str, str], received: bytes) -> bytes:
     """Read as many bytes as Content-Length says, or without it up to the end."""
     announced = headers.get("content-length", "")
-    wanted = int(announced) if announced.isdigit() else None
+    if len(announced) > 10:
+        raise _garbage()  # beyond the limit, and int() has one of its own
+    wanted = int(announced) if announced.isdecimal() else None
     parts = [received]
     size = len(received)
     while wanted is None or size < wanted:

@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     forward: str | None = None
     for check in _checks(arguments):
         if arguments.json:
-            print(json.dumps(check, ensure_ascii=False), flush=True)
+            print(json.dumps(check), flush=True)
         else:
             if check["forward"] not in (None, forward):
                 forward = check["forward"]

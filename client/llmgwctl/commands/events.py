@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.forward and event.get("forward", arguments.forward) != arguments.forward:
             continue
         if arguments.json:
-            print(json.dumps(event, ensure_ascii=False), flush=arguments.follow)
+            print(json.dumps(event), flush=arguments.follow)
         elif event["kind"] != EventKind.SNAPSHOT:
             lines = event_lines(event, terminal, time.time())
             print("\n".join(lines), flush=arguments.follow)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from llmgwctl.api.client import Client
 from llmgwctl.api.forward_choice import choose
 from llmgwctl.errors import Refused
-from llmgwctl.show.terminal import clean
+from llmgwctl.rules.printable import clean
 from llmgwctl.wire import Exit
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
             choose(client.status(), arguments.forward)
         raise
     if arguments.json:
-        print(json.dumps(health, indent=2, ensure_ascii=False))
+        print(json.dumps(health, indent=2))
     else:
         words = ", ".join(_words(each) for each in health["forwards"] if _is_failing(each))
         print("healthy" if health["healthy"] else f"not healthy: {words or 'nothing to serve'}")

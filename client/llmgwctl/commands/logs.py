@@ -96,7 +96,7 @@ def _followed(client: Client, query: Mapping[str, object]) -> Iterator[LogLine]:
 
 def _text(entry: LogLine, painter: Painter, arguments: argparse.Namespace) -> str:
     if arguments.json:
-        return json.dumps(entry, ensure_ascii=False)
+        return json.dumps(entry)
     request = request_of(entry["line"]) if arguments.requests else None
     return painter.paint(entry) if request is None else painter.paint_request(entry, request)
 

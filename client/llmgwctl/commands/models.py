@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from llmgwctl.api.forward_choice import add_forward
 from llmgwctl.cli.arguments import add_wait
+from llmgwctl.gateway.client import odd
 from llmgwctl.gateway.destination import gateway
 from llmgwctl.rules.models import is_offered
 from llmgwctl.rules.nearest import nearest
+from llmgwctl.rules.numbers import number
+from llmgwctl.rules.printable import clean
 from llmgwctl.show.charts import count
 from llmgwctl.wire import Exit
 
@@ -37,13 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     asked = gateway(arguments)
     if arguments.long:
-        return _print_long(asked.ask("/model/info"), as_json=arguments.json)
-    listed = asked.ask("/v1/models")
-    names = sorted(str(each.get("id")) for each in listed.get("data") or ())
+        known = entries_of(asked.ask("/model/info"), "/model/info")
+        return _print_long(known, as_json=arguments.json)
+    models = entries_of(asked.ask("/v1/models"), "/v1/models")
+    names = sorted(clean(each["id"]) for each in models if isinstance(each.get("id"), str))
     if arguments.check is not None:
         return _check(arguments.check, names, as_json=arguments.json)
     if arguments.json:
-        print(json.dumps(listed["data"], indent=2))
+        print(json.dumps(models, indent=2))
     else:
         print("\n".join(names) or "the key may use no model")
     return Exit.OK
@@ -58,12 +62,24 @@ def _check(name: str, names: Sequence[str], *, as_json: bool) -> int:
         print(f"{name} is there")
     else:
         offer = f"did you mean {' or '.join(near)}" if near else "llmgwctl models lists them"
-        print(f"there is no model {name} for this key; {offer}")
+        print(f"there is no model {clean(name)} for this key; {offer}")
     return Exit.OK if is_present else Exit.NOT_SO
 
 
-def _print_long(info: Any, *, as_json: bool) -> int:
-    entries = sorted(info.get("data") or (), key=lambda each: str(each.get("model_name")))
+def entries_of(body: dict[str, Any], path: str) -> list[dict[str, Any]]:
+    """Give the objects of a list of LiteLLM's; what is none among them is left out.
+
+    Raises:
+        ClientError: there is no list.
+    """
+    listed = body.get("data")
+    if not isinstance(listed, list):
+        raise odd(path)
+    return [each for each in listed if isinstance(each, dict)]
+
+
+def _print_long(models: Sequence[dict[str, Any]], *, as_json: bool) -> int:
+    entries = sorted(models, key=lambda each: _text(each.get("model_name")))
     if as_json:
         print(json.dumps(entries, indent=2))
         return Exit.OK
@@ -78,16 +94,22 @@ def _print_long(info: Any, *, as_json: bool) -> int:
 
 
 def _row(entry: dict[str, Any]) -> tuple[str, str, str, str, str]:
-    known = entry.get("model_info") or {}
-    context = known.get("max_input_tokens")
+    known, behind = entry.get("model_info"), entry.get("litellm_params")
+    known = known if isinstance(known, dict) else {}
+    context = number(known.get("max_input_tokens"))
     return (
-        str(entry.get("model_name")),
-        str((entry.get("litellm_params") or {}).get("model", "")),
+        _text(entry.get("model_name")),
+        _text(behind.get("model")) if isinstance(behind, dict) else "",
         "" if context is None else count(context),
         _price(known.get("input_cost_per_token")),
         _price(known.get("output_cost_per_token")),
     )
 
 
-def _price(per_token: float | None) -> str:
-    return "" if per_token is None else f"{per_token * 1e6:.2f}"
+def _price(per_token: object) -> str:
+    amount = number(per_token)
+    return "" if amount is None else f"{amount * 1e6:.2f}"
+
+
+def _text(value: object) -> str:
+    return clean(value) if isinstance(value, str) else "?"

@@ -83,7 +83,7 @@ def _show_past(records: list[RequestRecord], arguments: argparse.Namespace) -> i
     wanted = [record for record in records if _is_wanted(record, arguments)]
     if arguments.json:
         for record in wanted:
-            print(json.dumps(record, ensure_ascii=False))
+            print(json.dumps(record))
     elif not records:
         print(f"no requests in the last {span(arguments.since)}", file=sys.stderr)
     else:
@@ -104,7 +104,7 @@ def _show_coming(
     for record in records:
         summary.add(record)
         if _is_wanted(record, arguments):
-            text = json.dumps(record, ensure_ascii=False) if arguments.json else ""
+            text = json.dumps(record) if arguments.json else ""
             print(text or table.line(record, time.time()), flush=True)
 
 

@@ -70,7 +70,7 @@ def exit_status(forwards: list[ForwardStatus]) -> int:
 def _print_json(status: Status, chosen: list[ForwardStatus] | None) -> None:
     import json
 
-    print(json.dumps(status if chosen is None else chosen[0], indent=2, ensure_ascii=False))
+    print(json.dumps(status if chosen is None else chosen[0], indent=2))
 
 
 def _print_text(

@@ -11,7 +11,7 @@ from llmgwctl.api.client import Client
 from llmgwctl.api.forward_choice import add_forward, choose_gateway
 from llmgwctl.cli.arguments import add_wait, duration
 from llmgwctl.errors import ClientError, NeedsPerson, Unreachable
-from llmgwctl.gateway.client import refusal
+from llmgwctl.gateway.client import odd, refusal
 from llmgwctl.gateway.destination import gateway
 from llmgwctl.rules.litellm_answers import fault_of, has_no_database
 from llmgwctl.show import spend, usage
@@ -126,7 +126,10 @@ def _own_record(asked: Gateway) -> tuple[usage.Budget, str]:
         )
     if answer.status != 200:
         raise _refusal("/key/info", answer)
-    return usage.budget_of(answer.body), str(answer.body.get("key"))
+    digest = answer.body.get("key") if isinstance(answer.body, dict) else None
+    if not isinstance(digest, str):
+        raise odd("/key/info")
+    return usage.budget_of(answer.body), digest
 
 
 def _activity(
@@ -147,8 +150,12 @@ def _activity(
         answer = asked.get("/user/daily/activity", {**query, "page": page})
         if answer.status != 200:
             raise _refusal("/user/daily/activity", answer)
-        yield from answer.body.get("results") or ()
-        if not (answer.body.get("metadata") or {}).get("has_more"):
+        results = answer.body.get("results") if isinstance(answer.body, dict) else None
+        if not isinstance(results, list):
+            raise odd("/user/daily/activity")
+        yield from results
+        paging = answer.body.get("metadata")
+        if not results or not (isinstance(paging, dict) and paging.get("has_more")):
             return
 
 

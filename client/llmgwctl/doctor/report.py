@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from llmgwctl.rules.printable import clean, clean_lines
 from llmgwctl.show.terminal import BOLD, DIM, GREEN, RED, YELLOW, Terminal, latency
 from llmgwctl.wire import CheckState, Exit
 
@@ -29,7 +30,7 @@ def line(check: CheckStatus, terminal: Terminal) -> str:
     """Give a check as text without a final newline: its line, then cause and remedy."""
     glyph, plain, colour = _MARKS.get(check["state"], ("?", "??", BOLD))
     mark = plain if terminal.is_ascii else glyph
-    name = check["check"].replace("-", " ")
+    name = clean(check["check"]).replace("-", " ")
     head = f"{terminal.paint(mark, colour)} {name:{_NAME_WIDTH}} {_found(check)}"
     return "\n".join([head.rstrip(), *_details(check, terminal)])
 
@@ -38,15 +39,16 @@ def _found(check: CheckStatus) -> str:
     if check["state"] == CheckState.SKIPPED and check["skipped_by"]:
         return f"skipped: {check['skipped_by'].replace('-', ' ')} failed"
     took = check["took_s"]
-    return check["found"] if took is None else f"{check['found']} ({latency(took)})"
+    found = clean(check["found"])
+    return found if took is None else f"{found} ({latency(took)})"
 
 
 def _details(check: CheckStatus, terminal: Terminal) -> list[str]:
     """Indent what is read; a remedy of several lines is flush left, to be pasted."""
-    found = [f"    cause   {check['cause']}"] if check["cause"] else []
-    remedy = check["remedy"]
+    found = [f"    cause   {clean(check['cause'])}"] if check["cause"] else []
+    remedy = "\n".join(clean_lines(check["remedy"]))
     if "\n" in remedy:
-        return [*found, "    remedy", terminal.paint(remedy.strip("\n"), BOLD)]
+        return [*found, "    remedy", terminal.paint(remedy, BOLD)]
     return [*found, f"    remedy  {terminal.paint(remedy, BOLD)}"] if remedy else found
 
 

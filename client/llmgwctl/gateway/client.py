@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Above the default hold, so that our own 503 with its sentence comes before we give up.
 ANSWER_S = 35.0
 # A list of thousands of models stays far below.
-_MAX_BYTES = 64 << 20
+_MAX_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +53,24 @@ class Gateway:
             target = f"{path}?{urlencode(query)}" if query else path
             connection.request("GET", target, headers=self._headers())
             response = connection.getresponse()
-            return Answer(response.status, self._decoded(response.read(_MAX_BYTES)))
+            raw = response.read(_MAX_BYTES + 1)
+            if len(raw) > _MAX_BYTES:
+                raise self._unanswered(f"answers with more than {_MAX_BYTES >> 20} MiB")
+            return Answer(response.status, self._decoded(raw))
         except TimeoutError as error:
             raise self._unanswered(f"gave no answer within {self.answer_s:.0f} s") from error
         except http.client.RemoteDisconnected as error:
             raise self._unanswered("closed the connection without an answer") from error
-        except http.client.HTTPException as error:
+        # ValueError: a length or a chunk's size of thousands of digits.
+        except (http.client.HTTPException, ValueError) as error:
             raise self._unanswered("answers with something other than HTTP") from error
         except OSError as error:
             raise self._unanswered(f"cannot be reached: {error.strerror or error}") from error
         finally:
             connection.close()
 
-    def ask(self, path: str, query: Mapping[str, str | int] | None = None) -> Any:
-        """Ask, and give the body of a 200.
+    def ask(self, path: str, query: Mapping[str, str | int] | None = None) -> dict[str, Any]:
+        """Ask, and give the body of a 200, an object.
 
         Raises:
             ClientError: there was none; what the gateway said is in it.
@@ -74,10 +78,13 @@ class Gateway:
         answer = self.get(path, query)
         if answer.status != 200:
             raise refusal(path, answer)
+        if not isinstance(answer.body, dict):
+            raise odd(path)
         return answer.body
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept": "application/json", "Connection": "close", "User-Agent": "llmgwctl"}
+        headers["Accept-Encoding"] = "identity"
         if self.key is not None:
             headers["Authorization"] = f"Bearer {self.key}"
         return headers
@@ -86,11 +93,20 @@ class Gateway:
         text = blank_out(raw.decode("utf-8", "replace"), [self.key or ""])
         try:
             return json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):  # numbers of thousands of digits, nested brackets
             return text
 
     def _unanswered(self, what: str) -> ClientError:
         return ClientError("gateway-unanswered", f"{self.url} {what}", "see: llmgwctl doctor")
+
+
+def odd(path: str) -> ClientError:
+    """Say that a 200 holds what LiteLLM does not answer."""
+    return ClientError(
+        "gateway-odd",
+        f"the gateway's answer to {path} is not LiteLLM's",
+        "is it the right target? see: llmgwctl doctor",
+    )
 
 
 def refusal(path: str, answer: Answer) -> ClientError:

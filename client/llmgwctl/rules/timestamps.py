@@ -27,7 +27,8 @@ def seconds_of(stamp: str | None) -> float | None:
         clock = int(text[11:13]) * 3600 + int(text[14:16]) * 60 + float(text[17:])
     except ValueError:
         return None
-    if not (1 <= month <= 12 and 1 <= day <= 31):
+    # The clock too: "nan" and "1e999" are numbers to float().
+    if not (1 <= month <= 12 and 1 <= day <= 31 and 0 <= clock <= 86_400):
         return None
     # Days since 1970 in the proleptic Gregorian calendar, years counted from March.
     year, month = (year, month - 3) if month > 2 else (year - 1, month + 9)

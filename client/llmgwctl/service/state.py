@@ -11,9 +11,9 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmgwctl.errors import NotRunning
+from llmgwctl.rules.printable import clean
 from llmgwctl.service.launchd_agent import LABEL
 from llmgwctl.service.systemd_units import SERVICE
-from llmgwctl.show.terminal import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

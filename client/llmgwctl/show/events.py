@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmgwctl.rules.events import WARNINGS
+from llmgwctl.rules.printable import clean, clean_lines
 from llmgwctl.rules.timestamps import seconds_of
-from llmgwctl.show.terminal import BOLD, DIM, Terminal, clean, clean_lines, clock_of
+from llmgwctl.show.terminal import BOLD, DIM, Terminal, clock_of
 from llmgwctl.wire import EventKind, Severity
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmgwctl.rules.conditions import RULES, Layer
+from llmgwctl.rules.printable import clean
 from llmgwctl.rules.visible_conditions import visible
 from llmgwctl.show.table import active, destination, local, problem, retry
 from llmgwctl.show.terminal import (
@@ -19,7 +20,6 @@ from llmgwctl.show.terminal import (
     YELLOW,
     Terminal,
     age,
-    clean,
     latency,
     plural,
     size,

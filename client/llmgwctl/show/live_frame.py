@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from llmgwctl.rules.printable import clean
 from llmgwctl.show.charts import sparkline
 from llmgwctl.show.events import event_lines
 from llmgwctl.show.table import table
-from llmgwctl.show.terminal import BOLD, DIM, Terminal, clean, clock_of, latency, size
+from llmgwctl.show.terminal import BOLD, DIM, Terminal, clock_of, latency, size
 from llmgwctl.wire import State
 
 if TYPE_CHECKING:

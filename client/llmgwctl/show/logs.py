@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from llmgwctl.rules.printable import clean, clean_lines
 from llmgwctl.rules.timestamps import seconds_of
 from llmgwctl.show.terminal import DIM, RED, Terminal
 
@@ -53,8 +54,9 @@ class Painter:
         name = f"{entry['pod']}/{entry['container']}" if entry["container"] else entry["pod"]
         prefix = self._coloured(name, entry["pod"])
         if entry["note"] is not None:
-            return f"{prefix} {self._dim('-- ' + entry['note'])}"
-        return f"{prefix} {self._dim(_clock(entry['time']))} {entry['line']}"
+            return f"{prefix} {self._dim('-- ' + clean(entry['note']))}"
+        line = "".join(clean_lines(entry["line"])).rstrip()
+        return f"{prefix} {self._dim(_clock(entry['time']))} {line}"
 
     def paint_request(self, entry: LogLine, request: Request) -> str:
         status = str(request.status)
@@ -62,11 +64,11 @@ class Painter:
             status = self.terminal.paint(status, RED)
         prefix = self._coloured(entry["pod"], entry["pod"])
         clock = self._dim(_clock(entry["time"]))
-        return f"{prefix} {clock} {status} {request.method} {request.path}"
+        return f"{prefix} {clock} {status} {request.method} {clean(request.path)}"
 
     def _coloured(self, text: str, pod: str) -> str:
         number = self._pods.setdefault(pod, len(self._pods))
-        return self.terminal.paint(text, _COLOURS[number % len(_COLOURS)])
+        return self.terminal.paint(clean(text), _COLOURS[number % len(_COLOURS)])
 
     def _dim(self, text: str) -> str:
         return self.terminal.paint(text, DIM)

@@ -9,10 +9,11 @@ import math
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from llmgwctl.rules.printable import clean
 from llmgwctl.rules.timestamps import seconds_of
 from llmgwctl.show.charts import dollars
 from llmgwctl.show.columns import Column, Layout, total, widths
-from llmgwctl.show.terminal import DIM, RED, Terminal, clean, clock_of, latency, plural, size
+from llmgwctl.show.terminal import DIM, RED, Terminal, clock_of, latency, plural, size
 from llmgwctl.wire import RequestOutcome
 
 if TYPE_CHECKING:

@@ -5,19 +5,11 @@ To fit the terminal, words are abbreviated, then cells cut, and at last whole co
 
 from __future__ import annotations
 
+from llmgwctl.rules.printable import clean, clean_lines
 from llmgwctl.rules.timestamps import seconds_of
 from llmgwctl.rules.visible_conditions import visible
 from llmgwctl.show.columns import Column, draw, total, widths
-from llmgwctl.show.terminal import (
-    BOLD,
-    DIM,
-    Terminal,
-    age,
-    clean,
-    clean_lines,
-    plural,
-    span,
-)
+from llmgwctl.show.terminal import BOLD, DIM, Terminal, age, plural, span
 from llmgwctl.wire import STATES_WORST_FIRST, RouteKind, Severity, State
 
 TYPE_CHECKING = False

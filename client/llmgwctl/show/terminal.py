@@ -1,7 +1,7 @@
 """Text for a terminal: width, colour, glyphs, and amounts as people read them. Pure.
 
-Foreign text (a cluster's messages, pod names) goes through `clean`, so that it cannot control the
-terminal.
+Foreign text (a cluster's messages, pod names) goes through `rules.printable` first, so that it
+cannot control the terminal.
 """
 
 from __future__ import annotations
@@ -94,19 +94,6 @@ def detect(is_coloured: bool) -> Terminal:
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
     # A terminal whose size was never set reports 0.
     return Terminal(max(columns or 80, 20), is_coloured, not encoding.startswith("utf"))
-
-
-def clean(text: str) -> str:
-    """Make one line of a text, without control characters."""
-    if text.isprintable():
-        return text
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
-
-
-def clean_lines(text: str) -> list[str]:
-    """Clean each line of a text whose lines and indents matter."""
-    lines = text.strip("\n").expandtabs().split("\n")
-    return ["".join(c for c in line if c.isprintable()) for line in lines]
 
 
 def age(since: str | None, now: float) -> str:

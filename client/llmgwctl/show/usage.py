@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+from llmgwctl.rules.numbers import number
+from llmgwctl.rules.printable import clean
 from llmgwctl.show.charts import bar, count, dollars, gathered, gauge, sparkline
 
 if TYPE_CHECKING:
@@ -16,6 +18,14 @@ if TYPE_CHECKING:
 
 GROUPINGS = ("model", "day", "key")
 _BAR_WIDTH = 12
+# LiteLLM's names for the counts of a `Tally`, in their order there.
+_COUNTS = (
+    "prompt_tokens",
+    "completion_tokens",
+    "cache_read_input_tokens",
+    "api_requests",
+    "failed_requests",
+)
 _WIDTH = 80
 
 
@@ -68,17 +78,15 @@ def first_day(today: date, seconds: float) -> date:
 
 def budget_of(key_info: Mapping[str, Any]) -> Budget:
     """Read the answer of /key/info."""
-    info = key_info.get("info") or {}
-    limits = info.get("litellm_budget_table") or {}
-    limit = info.get("max_budget")
-    if limit is None:
-        limit = limits.get("max_budget")
+    info = _mapping(key_info.get("info"))
+    limits = _mapping(info.get("litellm_budget_table"))
+    limit = number(info.get("max_budget"))
     return Budget(
-        name=info.get("key_alias") or info.get("key_name") or "",
-        spend=float(info.get("spend") or 0.0),
-        limit=None if limit is None else float(limit),
-        resets_at=info.get("budget_reset_at") or limits.get("budget_reset_at"),
-        expires_at=info.get("expires"),
+        name=_text(info.get("key_alias")) or _text(info.get("key_name")) or "",
+        spend=number(info.get("spend")) or 0.0,
+        limit=number(limits.get("max_budget")) if limit is None else limit,
+        resets_at=_text(info.get("budget_reset_at")) or _text(limits.get("budget_reset_at")),
+        expires_at=_text(info.get("expires")),
         is_blocked=bool(info.get("blocked")),
     )
 
@@ -95,7 +103,8 @@ def add_up(
     days = {(since + timedelta(days=n)).isoformat(): Tally() for n in span}
     groups: dict[str, Tally] = {}
     for result in results:
-        day = str(result.get("date", ""))[:10]
+        result = _mapping(result)
+        day = _day_of(result, since)
         tally = _tally(result.get("metrics"))
         days[day] = days.get(day, Tally()) + tally
         for name, part in _parts(result, grouping):
@@ -109,27 +118,41 @@ def add_up(
 
 
 def _parts(result: Mapping[str, Any], grouping: str) -> Iterable[tuple[str, Tally]]:
-    breakdown = result.get("breakdown") or {}
+    breakdown = _mapping(result.get("breakdown"))
     if grouping == "model":
         # The name that requests use, where the gateway keeps it; else the provider's.
-        for name, part in (breakdown.get("model_groups") or breakdown.get("models") or {}).items():
-            yield name, _tally(part.get("metrics"))
+        models = _mapping(breakdown.get("model_groups")) or _mapping(breakdown.get("models"))
+        for name, part in models.items():
+            yield clean(name), _tally(_mapping(part).get("metrics"))
     elif grouping == "key":
-        for digest, part in (breakdown.get("api_keys") or {}).items():
-            alias = (part.get("metadata") or {}).get("key_alias")
-            yield alias or f"{digest[:8]}…", _tally(part.get("metrics"))
+        for digest, part in _mapping(breakdown.get("api_keys")).items():
+            alias = _text(_mapping(_mapping(part).get("metadata")).get("key_alias"))
+            yield alias or f"{clean(digest[:8])}…", _tally(_mapping(part).get("metrics"))
 
 
-def _tally(metrics: Mapping[str, Any] | None) -> Tally:
-    known = metrics or {}
+def _tally(metrics: object) -> Tally:
+    known = _mapping(metrics)
     return Tally(
-        float(known.get("spend") or 0.0),
-        int(known.get("prompt_tokens") or 0),
-        int(known.get("completion_tokens") or 0),
-        int(known.get("cache_read_input_tokens") or 0),
-        int(known.get("api_requests") or 0),
-        int(known.get("failed_requests") or 0),
+        number(known.get("spend")) or 0.0,
+        *(int(number(known.get(name)) or 0) for name in _COUNTS),
     )
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str | None:
+    return clean(value) if isinstance(value, str) and value else None
+
+
+def _day_of(result: Mapping[str, Any], first: date) -> str:
+    """Give the day that a result is of; one that names none counts for the first of all."""
+    day = (_text(result.get("date")) or "")[:10]
+    try:
+        return date.fromisoformat(day).isoformat()
+    except ValueError:
+        return first.isoformat()
 
 
 def render(usage: Usage, grouping: str) -> str:

@@ -8,6 +8,7 @@ and roles of the cluster: its 401 and 403 must not send a person to either.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ _USER = re.compile(r'User "([^"]+)"')
 _UNKNOWN_ROLE = re.compile(r'RBAC: .*?((?:cluster)?role)[^ ]* "([^"]+)" not found')
 # A sentence of a proxy's error page is enough; the page is not.
 _EXCERPT_CHARACTERS = 160
+_SENTENCE_CHARACTERS = 600
 # A Status is a sentence; a watch's ERROR holds one.
 _MAX_STATUS_BYTES = 64 * 1024
 # API servers say 1 s to some 60 s. A peer must not put us to sleep for a year.
@@ -67,8 +69,8 @@ class Action:
     def rule(self) -> str:
         """The rule that grants it, as one line of YAML."""
         return (
-            f'- {{apiGroups: ["{self.group}"], resources: ["{self.resource}"], '
-            f'verbs: ["{self.verb}"]}}'
+            f"- {{apiGroups: [{json.dumps(self.group)}], "
+            f"resources: [{json.dumps(self.resource)}], verbs: [{json.dumps(self.verb)}]}}"
         )
 
 
@@ -111,12 +113,17 @@ def excerpt(body: bytes) -> str:
     return words[:_EXCERPT_CHARACTERS]
 
 
+def sentence_of(status: Mapping[str, Any]) -> str:
+    """The sentence of a Status, bounded; an API server's own are some hundred characters."""
+    return str(status.get("message", ""))[:_SENTENCE_CHARACTERS]
+
+
 def refusal(
     action: Action, status: int, body: bytes, headers: Mapping[str, str], login_remedy: str
 ) -> LlmgwError:
     """Translate an answer that is not a success."""
     said = read_status(body)
-    words = str(said.get("message", "")) if said else excerpt(body)
+    words = sentence_of(said) if said else excerpt(body)
     if is_page(body) or 300 <= status < 400 or (said is None and status in (403, 404)):
         return in_between(status, action, words)
     if status == 401:
@@ -127,9 +134,11 @@ def refusal(
         return _not_found(action, words)
     if status == 410:
         return Gone(ConditionKind.API_SERVER_FAILING, "the watch is too old to go on")
+    ours = f"the API server answered {status} to {action}"
     return Transient(
         ConditionKind.API_SERVER_FAILING,
-        f"the API server answered {status} to {action}" + (f": {words}" if words else ""),
+        ours + (f": {words}" if words else ""),
+        public=ours,
         retry_after_s=_retry_after_s(headers),
     )
 
@@ -142,12 +151,13 @@ def unauthorized(login_remedy: str) -> Unauthorized:
 
 def in_between(status: int, action: Action, words: str) -> Transient:
     """Say that the answer is of something before the API server."""
+    ours = f"something that is no API server answered {status} to {action}"
     return Transient(
         ConditionKind.API_SERVER_FAILING,
-        f"something that is no API server answered {status} to {action}"
-        + (f": {words}" if words else ""),
+        f"{ours}: {words}" if words else ours,
         "Check the network (is there a login page?), the proxy, and the server's address in the"
         " kubeconfig.",
+        public=ours,
     )
 
 
@@ -164,6 +174,7 @@ def forbidden(action: Action, words: str = "") -> LlmgwError:
             ConditionKind.API_SERVER_FAILING,
             f"the API server does not know the {unknown[1]} {unknown[2]}, which allows to"
             f" {action}: it has just started, or the {unknown[1]} was deleted",
+            public=f"the API server does not know a role, which allows to {action}",
         )
     user = _USER.search(words)
     who = f'"{user[1]}"' if user else "this login"
@@ -171,13 +182,15 @@ def forbidden(action: Action, words: str = "") -> LlmgwError:
     return Forbidden(
         ConditionKind.PERMISSION_DENIED,
         f"{who} may not {action}",
-        f"add this rule to a {kind} bound to it: {action.rule}",
+        public=f"this login may not {action}",
+        remedy=f"add this rule to a {kind} bound to it: {action.rule}",
     )
 
 
 def _not_found(action: Action, words: str) -> LlmgwError:
     kind = ConditionKind.NAMESPACE_MISSING if action.resource == "namespaces" else None
-    return NotFound(kind or ConditionKind.TARGET_MISSING, words or f"{action}: not found")
+    ours = f"{action}: not found"
+    return NotFound(kind or ConditionKind.TARGET_MISSING, words or ours, public=ours)
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:

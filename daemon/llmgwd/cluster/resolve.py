@@ -15,7 +15,7 @@ from llmgwd.cluster import objects
 from llmgwd.cluster.objects import LabelSelector, ServiceObject, ServiceSpec, WorkloadObject
 from llmgwd.cluster.pods import Endpoint, Pod, TargetView
 from llmgwd.config.target import Target, TargetKind
-from llmgwd.errors import Blocked, LlmgwError, Transient
+from llmgwd.errors import Blocked, LlmgwError, Transient, command
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,18 +181,20 @@ def _why_none(
         return Transient(
             ConditionKind.NO_READY_POD,
             f"no pod of {target} can be used: {shown}{more}",
-            f"kubectl -n {namespace} describe pod {known[0].name}",
+            command("kubectl", "-n", namespace, "describe", f"pod/{known[0].name}"),
         )
     if selection.pod_name:
         return Transient(
             ConditionKind.NO_PODS,
             f"there is no {target} in namespace {namespace}",
-            f"kubectl -n {namespace} get pods; or forward to the service instead of one pod",
+            command("kubectl", "-n", namespace, "get", "pods")
+            + "; or forward to the service instead of one pod",
         )
     return Transient(
         ConditionKind.NO_PODS,
         f"{target} has no pods (selector {selection.selector})",
-        f"kubectl -n {namespace} get pods -l '{selection.selector}'; is it scaled to 0?",
+        command("kubectl", "-n", namespace, "get", "pods", "-l", selection.selector)
+        + "; is it scaled to 0?",
     )
 
 

@@ -19,7 +19,7 @@ from llmgwd.cluster import objects, resolve, watch_events
 from llmgwd.cluster.api_errors import Action, Forbidden, Gone, NotFound, refusal
 from llmgwd.cluster.pods import Pod, TargetView, parse_pod
 from llmgwd.config.target import Target, TargetKind
-from llmgwd.errors import Blocked, LlmgwError, Transient
+from llmgwd.errors import Blocked, LlmgwError, Transient, command
 from llmgwd.system.coalesced import Coalesced
 from llmgwd.system.wakeup import Wakeup
 
@@ -262,11 +262,12 @@ class TargetWatch:
         near = await self._nearest(
             self._target.name, self._operation("list", kind), self._namespace
         )
+        listed = command("kubectl", "-n", self._namespace, "get", kind.plural)
         return Blocked(
             ConditionKind.TARGET_MISSING,
             f"there is no {self._target} in namespace {self._namespace} "
             f"of cluster {self._access.cluster}",
-            f"there is {near}" if near else f"kubectl -n {self._namespace} get {kind.plural}",
+            f"there is {near}" if near else listed,
         )
 
     async def _check_namespace(self) -> None:

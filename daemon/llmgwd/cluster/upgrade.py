@@ -33,9 +33,10 @@ from llmgwd.cluster.api_errors import (
     in_between,
     is_page,
     read_status,
+    sentence_of,
     unauthorized,
 )
-from llmgwd.errors import LlmgwError, Transient
+from llmgwd.errors import LlmgwError, Transient, command
 from llmgwd.net.dial import dial_error
 from llmgwd.net.http_head import HeadReader
 from llmgwd.net.tls import ResumingContext
@@ -218,7 +219,7 @@ def refused(
 ) -> LlmgwError:
     """Say what an answer that is no 101 means. Pure."""
     said = read_status(body)
-    words = str(said.get("message", "")) if said else excerpt(body)
+    words = sentence_of(said) if said else excerpt(body)
     verb = "create" if "cannot create resource" in words else ""
     verb = verb or ("create" if way is UpgradeKind.SPDY else "get")
     action = Action(verb, "pods/portforward", "", endpoint.namespace, endpoint.pod)
@@ -227,15 +228,15 @@ def refused(
     if status == 403 and said is not None:
         return forbidden(action, words)
     if status == 404 and (said is not None or words == "pod does not exist"):
-        return Transient(ConditionKind.NO_PODS, f"pod {endpoint.pod} is gone: {words}")
+        ours = f"pod {endpoint.pod} is gone"
+        return Transient(ConditionKind.NO_PODS, f"{ours}: {words}", public=ours)
     is_node = "dialing backend" in words if said else status == 500 and _is_text(body)
     if is_node:
         return _node_failing(endpoint, words)
     if said is not None and (status == 429 or status >= 500) and "upgrade" not in words:
-        return Transient(
-            ConditionKind.API_SERVER_FAILING, f"the API server answered {status}: {words}"
-        )
-    return _refusal(way, f"{status}" + (f": {words}" if words else ""))
+        ours = f"the API server answered {status}"
+        return Transient(ConditionKind.API_SERVER_FAILING, f"{ours}: {words}", public=ours)
+    return _refusal(way, str(status), words)
 
 
 def _is_text(body: bytes) -> bool:
@@ -245,18 +246,22 @@ def _is_text(body: bytes) -> bool:
 
 def _node_failing(endpoint: Endpoint, words: str) -> Transient:
     """No way in leads to a pod whose node does not answer: no other one is worth trying."""
+    ours = f"the node of pod {endpoint.pod} takes no connection"
     return Transient(
         ConditionKind.NODE_FAILING,
-        f"the node of pod {endpoint.pod} takes no connection: {words}",
-        f"kubectl -n {endpoint.namespace} get pod {endpoint.pod} -o wide",
+        f"{ours}: {words}",
+        command("kubectl", "-n", endpoint.namespace, "get", f"pod/{endpoint.pod}", "-o", "wide"),
+        public=ours,
     )
 
 
-def _refusal(way: UpgradeKind, answer: str) -> Transient:
+def _refusal(way: UpgradeKind, answer: str, words: str = "") -> Transient:
+    ours = f"the {way} upgrade was answered by {answer}"
     return Transient(
         ConditionKind.UPGRADE_REFUSED,
-        f"the {way} upgrade was answered by {answer}",
+        f"{ours}: {words}" if words else ours,
         "a proxy between here and the API server may not let upgrades pass",
+        public=ours,
     )
 
 

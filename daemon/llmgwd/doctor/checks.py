@@ -15,6 +15,7 @@ import anyio
 
 from llmgwctl.wire import CheckState, CheckStatus
 from llmgwd.errors import Blocked, LlmgwError
+from llmgwd.telemetry.redaction import redact
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -198,7 +199,7 @@ class Examination(Generic[CheckContext]):
             raise
         except Exception as error:
             # A bug of ours in one check must not hide what the others find out.
-            return [failure(f"the check itself broke: {type(error).__name__}: {error}")]
+            return [failure(f"the check itself broke: {type(error).__name__}")]
         return [found] if isinstance(found, Finding) else found
 
 
@@ -209,9 +210,9 @@ def _line(
         check=check,
         forward=forward,
         state=finding.state,
-        found=finding.found,
-        cause=finding.cause,
-        remedy=finding.remedy,
+        found=redact(finding.found),
+        cause=redact(finding.cause),
+        remedy=redact(finding.remedy),
         skipped_by=skipped_by,
         took_s=finding.took_s,
     )

@@ -27,7 +27,7 @@ from llmgwd.config.key_source import Secret
 from llmgwd.doctor.checks import Clock, Finding, Skip, from_error, info, ok, warning
 from llmgwd.doctor.permissions import Need, needs, role, shown
 from llmgwd.doctor.pod_troubles import is_serious, latest_warning, trouble
-from llmgwd.errors import Blocked, LlmgwError
+from llmgwd.errors import Blocked, LlmgwError, command
 from llmgwd.net.dial import dial_error
 from llmgwd.net.http_head import HeadReader
 
@@ -216,13 +216,14 @@ async def check_pods(context: CheckContext) -> list[Finding]:
     head = f"{ready} of {len(view.pods)} Ready"
     if view.is_last_resort:
         name = view.endpoints[0].pod
-        remedy = f"kubectl -n {context.route.namespace} describe pod {name}"
+        remedy = _describe(context, name)
         return [warning(f"{head}: {name} is used all the same", troubles.get(name, ""), remedy)]
-    lines = [
-        warning(words, "", f"kubectl -n {context.route.namespace} describe pod {name}")
-        for name, words in troubles.items()
-    ]
+    lines = [warning(words, "", _describe(context, name)) for name, words in troubles.items()]
     return [ok(head), *lines]
+
+
+def _describe(context: CheckContext, pod: str) -> str:
+    return command("kubectl", "-n", context.route.namespace, "describe", f"pod/{pod}")
 
 
 async def _troubled(context: CheckContext) -> dict[str, str]:

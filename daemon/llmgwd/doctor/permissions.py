@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -53,22 +55,27 @@ def needs(route: ClusterRoute, secret: str | None) -> list[Need]:
     return found
 
 
+# A name with a hyphen or of six letters is text to every reader of YAML.
+_PLAIN_NAME = re.compile(r"[a-z](?=[a-z0-9-]{5})[a-z0-9-]{0,62}")
+
+
 def role(granted: Iterable[Need], namespace: str, user: str | None) -> str:
     """Write a Role with these needs and its binding, as a command that can be pasted.
 
     `user` is what the cluster calls the login; None leaves a name to fill in.
     """
+    where = _yaml(namespace)
     rules = "\n".join(_rules([need.action for need in granted]))
     return f"""kubectl apply -f - <<'EOF'
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
-metadata: {{name: {ROLE_NAME}, namespace: {namespace}}}
+metadata: {{name: {ROLE_NAME}, namespace: {where}}}
 rules:
 {rules}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
-metadata: {{name: {ROLE_NAME}, namespace: {namespace}}}
+metadata: {{name: {ROLE_NAME}, namespace: {where}}}
 roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: {ROLE_NAME}}}
 subjects:
 - {_subject(user)}
@@ -82,17 +89,24 @@ def _rules(actions: Sequence[Action]) -> Iterable[str]:
         name = action.name if action.resource == "secrets" else ""
         verbs.setdefault((action.group, action.resource, name), []).append(action.verb)
     for (group, resource, name), allowed in verbs.items():
-        only = f', resourceNames: ["{name}"]' if name else ""
+        only = f", resourceNames: [{json.dumps(name)}]" if name else ""
         listed = ", ".join(allowed)
-        yield f'- {{apiGroups: ["{group}"], resources: ["{resource}"]{only}, verbs: [{listed}]}}'
+        what = f"apiGroups: [{json.dumps(group)}], resources: [{json.dumps(resource)}]"
+        yield f"- {{{what}{only}, verbs: [{listed}]}}"
 
 
 def _subject(user: str | None) -> str:
-    if user is not None and user.startswith("system:serviceaccount:"):
-        _, _, namespace, name = user.split(":", 3)
+    parts = (user or "").split(":", 3)
+    if parts[:2] == ["system", "serviceaccount"] and len(parts) == 4:
+        namespace, name = map(_yaml, parts[2:])
         return f"{{kind: ServiceAccount, namespace: {namespace}, name: {name}}}"
-    name = user or "YOUR-LOGIN"
-    return f'{{apiGroup: rbac.authorization.k8s.io, kind: User, name: "{name}"}}'
+    quoted = json.dumps(user or "YOUR-LOGIN")
+    return f"{{apiGroup: rbac.authorization.k8s.io, kind: User, name: {quoted}}}"
+
+
+def _yaml(name: str) -> str:
+    """Write a name as YAML: in quotes, and on one line, so that no name can end the document."""
+    return name if _PLAIN_NAME.fullmatch(name) else json.dumps(name)
 
 
 def shown(needs_: Sequence[Need]) -> str:

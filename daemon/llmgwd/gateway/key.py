@@ -20,6 +20,7 @@ import anyio.to_thread
 
 from llmgwctl.rules.litellm_answers import KeyVerdict
 from llmgwctl.wire import ConditionKind
+from llmgwd import errors
 from llmgwd.cluster.api_errors import NotFound
 from llmgwd.config.key_source import Command, Env, File, Secret
 from llmgwd.errors import Blocked, LlmgwError, Transient
@@ -203,7 +204,8 @@ def from_file(path: str) -> Key:
         ) from error
     warning = ""
     if mode & stat.S_IROTH:
-        warning = f"Everybody on this machine can read {place}: chmod 600 {place}"
+        tighten = errors.command("chmod", "600", str(place))
+        warning = f"Everybody on this machine can read {place}: {tighten}"
     return Key(_cleaned(_text(raw, str(place)), str(place)), f"file {place}", warning)
 
 
@@ -216,10 +218,10 @@ async def from_command(command: Sequence[str]) -> Key:
         raise _failed(program, f"cannot be started: {error.strerror}") from error
     except child_process.StillRunning as error:
         said = _quoted(error.complaint)
-        raise _failed(program, f"did not end within {COMMAND_S:g} s{said}") from error
+        raise _failed(program, f"did not end within {COMMAND_S:g} s", said) from error
     if ended.status != 0:
         said = _quoted(child_process.last_line(ended.stderr))
-        raise _failed(program, f"failed with exit status {ended.status}{said}")
+        raise _failed(program, f"failed with exit status {ended.status}", said)
     return Key(_cleaned(_text(ended.stdout, program), program), f"command {program}")
 
 
@@ -274,11 +276,12 @@ def _unusable(place: str, what: str) -> Blocked:
     )
 
 
-def _failed(program: str, what: str) -> Blocked:
+def _failed(program: str, what: str, said: str = "") -> Blocked:
     return Blocked(
         ConditionKind.KEY_MISSING,
-        f"The key command {program} {what}.",
+        f"The key command {program} {what}{said}.",
         "Run it in a terminal without input (</dev/null) and see that it prints the key alone.",
+        public=f"The key command {program} {what}.",
     )
 
 

@@ -84,7 +84,9 @@ async def probe(
         )
     except NotHttp as error:
         return _sick(
-            ConditionKind.NOT_LITELLM, f"The port answers {_shown(error.start)}, not HTTP."
+            ConditionKind.NOT_LITELLM,
+            f"The port answers {_shown(error.start)}, not HTTP.",
+            "The port answers with something other than HTTP.",
         )
     except (OSError, EOFError):
         return _sick(
@@ -110,6 +112,7 @@ def liveliness(answer: Answer) -> ProbeResult:
     return _sick(
         ConditionKind.NOT_LITELLM,
         f"The port answers GET {LIVELINESS} with {what}: that is not LiteLLM.",
+        f"The port answers GET {LIVELINESS} with {answer.status}: that is not LiteLLM.",
     )
 
 
@@ -202,7 +205,8 @@ def _shutting_down() -> ProbeResult:
 def _failing(path: str, answer: Answer) -> ProbeResult:
     said = fault_of(answer.content).message.encode() or answer.body
     what = f"{answer.status} {_shown(said)}".rstrip()
-    return _sick(ConditionKind.GATEWAY_UNHEALTHY, f"The gateway answers GET {path} with {what}.")
+    ours = f"The gateway answers GET {path} with"
+    return _sick(ConditionKind.GATEWAY_UNHEALTHY, f"{ours} {what}.", f"{ours} {answer.status}.")
 
 
 _REMEDIES: Final = {
@@ -214,8 +218,9 @@ _REMEDIES: Final = {
 }
 
 
-def _sick(code: ConditionKind, message: str) -> ProbeResult:
-    return ProbeResult(False, problem=Transient(code, message, _REMEDIES[code]))
+def _sick(code: ConditionKind, message: str, public: str = "") -> ProbeResult:
+    problem = Transient(code, message, _REMEDIES[code], public=public)
+    return ProbeResult(False, problem=problem)
 
 
 def _shown(start: bytes) -> str:

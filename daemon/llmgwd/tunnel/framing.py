@@ -152,7 +152,9 @@ class WebSocketFraming(_Gatherer):
         said = f"{close.code} {close.reason}".strip()
         self.close_code = close.code
         self.goodbye = Transient(
-            ConditionKind.TUNNEL_LOST, f"The cluster closed the WebSocket: {said}."
+            ConditionKind.TUNNEL_LOST,
+            f"The cluster closed the WebSocket: {said}.",
+            public=f"The cluster closed the WebSocket: {close.code}.",
         )
 
     def ping(self) -> None:

@@ -65,8 +65,11 @@ def failure_from_text(text: str, has_answered: bool) -> tuple[LlmgwError, bool]:
     lowered = text.lower()
     is_dial_failure = any(phrase in lowered for phrase in _DIAL_FAILURES)
     if is_dial_failure and not has_answered:
-        return Transient(ConditionKind.DIAL_REFUSED, _refusal(text)), True
-    return Transient(ConditionKind.TUNNEL_LOST, f"The pod's connection broke: {text}"), False
+        refused = "The pod refused the connection."
+        return Transient(ConditionKind.DIAL_REFUSED, _refusal(text), public=refused), True
+    broken = "The pod's connection broke"
+    lost = Transient(ConditionKind.TUNNEL_LOST, f"{broken}: {text}", public=f"{broken}.")
+    return lost, False
 
 
 # How containerd and the kubelet begin: "error forwarding port 4000 to pod NAME, uid …: <cause>".

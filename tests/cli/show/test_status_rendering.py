@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmgwctl.commands.status import exit_status
+from llmgwctl.rules.printable import clean
 from llmgwctl.rules.timestamps import seconds_of
 from llmgwctl.service.state import ServiceState, explain, of_launchd, of_systemd
 from llmgwctl.show.forward import daemon_line, layers
 from llmgwctl.show.table import short, table
-from llmgwctl.show.terminal import Terminal, age, clean, size, span
+from llmgwctl.show.terminal import Terminal, age, size, span
 from llmgwctl.wire import Exit, Status
 from support import golden, sample
 
@@ -213,7 +214,7 @@ def test_sizes_have_two_digits(count: int, text: str) -> None:
 
 
 def test_a_text_is_cleaned_of_escapes_and_line_ends() -> None:
-    assert clean("a\x1b[31mred\nb\x07") == "a [31mred b"
+    assert clean("a\x1b[31mred\nb\x07") == r"a\x1b[31mred b\x07"
 
 
 SHOWN = "LoadState=loaded\nActiveState={}\nUnitFileState={}\nResult={}\nExecMainStatus={}\n"

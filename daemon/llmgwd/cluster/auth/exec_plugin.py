@@ -219,10 +219,13 @@ def _exec_info(version: str, chosen: Kubeconfig | None) -> Mapping[str, Any]:
 def _failed(plugin: Plugin, ended: child_process.Ended) -> LlmgwError:
     complaint = child_process.last_line(ended.stderr)
     said = complaint or f"status {ended.status}, and nothing on stderr"
-    message = f"the login plugin {plugin.command} failed: {said}"
+    ours = f"the login plugin {plugin.command} failed"
+    message = f"{ours}: {said}"
     if _OFFLINE.search(said):
-        return Transient(ConditionKind.LOGIN_PLUGIN_FAILED, message, "is the network (VPN) up?")
-    return Blocked(ConditionKind.LOGIN_EXPIRED, message, plugin.remedy)
+        return Transient(
+            ConditionKind.LOGIN_PLUGIN_FAILED, message, "is the network (VPN) up?", public=ours
+        )
+    return Blocked(ConditionKind.LOGIN_EXPIRED, message, plugin.remedy, public=ours)
 
 
 def _not_started(plugin: Plugin, error: OSError) -> Blocked:

@@ -8,6 +8,8 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from llmgwd.errors import command as quoted
+
 
 @dataclass(frozen=True, slots=True)
 class KnownPlugin:
@@ -61,16 +63,21 @@ def login_command(
     """The command that logs a person in again."""
     known = recognise(command, arguments)
     if known is None:
-        return f"log in again; kubectl --context {context} get pods shows what {command} wants"
+        return f"log in again; {look(context)} shows what {quoted(command)} wants"
     if known is _OPENID:
-        return f"log in again: kubectl --context {context} get pods"
-    words = [known.command]
+        return f"log in again: {look(context)}"
+    words = known.command.split()
     for option, word in known.options.items():
         value = environment.get(option) or _option(arguments, option)
         if value:
             words += [word, value]
             break
-    return f"log in again: {' '.join(words)}"
+    return f"log in again: {quoted(*words)}"
+
+
+def look(context: str) -> str:
+    """The command by which kubectl asks for the login itself."""
+    return quoted("kubectl", "--context", context, "get", "pods")
 
 
 def _option(arguments: Sequence[str], option: str) -> str:

@@ -21,6 +21,7 @@ import anyio.to_thread
 from llmgwctl.wire import ConditionKind
 from llmgwd.cluster import kubeconfig_yaml
 from llmgwd.cluster.auth.credentials import Credential, bearer, is_token
+from llmgwd.cluster.auth.known_plugins import look
 from llmgwd.cluster.auth.renewal import Renewed, RenewingLogin
 from llmgwd.cluster.kubeconfig import Entry, read_pem
 from llmgwd.cluster.kubeconfig_files import MAX_BYTES
@@ -51,7 +52,7 @@ class _Provider:
         config = entry.mapping("config")
         if config is None:
             raise entry.mistake("config", "is missing; idp-issuer-url and client-id are needed")
-        self.remedy = f"log in again: kubectl --context {context} get pods"
+        self.remedy = f"log in again: {look(context)}"
         self._entry, self._config = entry, config
         self._issuer = config.text("idp-issuer-url").rstrip("/")
         self._client_id, self._secret = config.text("client-id"), config.text("client-secret")

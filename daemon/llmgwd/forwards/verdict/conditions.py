@@ -7,11 +7,12 @@ known of each kind stands in `llmgwctl.rules.conditions`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from llmgwctl.rules.conditions import RULES, causes
 from llmgwctl.wire import ConditionKind, Severity
+from llmgwd.telemetry.redaction import redact
 
 if TYPE_CHECKING:
     from llmgwd.errors import LlmgwError
@@ -28,6 +29,8 @@ class Condition:
     since: str
     summary: str
     remedy: str = ""
+    # The summary for whoever uses the port: without what others have said.
+    public: str = field(default="", compare=False)
 
 
 def severity_of(kind: ConditionKind, *, is_serving: bool) -> Severity:
@@ -77,8 +80,9 @@ class Conditions:
                     kind,
                     severity_of(kind, is_serving=is_serving),
                     old.since if (old := self.get(kind)) is not None else now,
-                    sentence(errors[kind].message),
-                    errors[kind].remedy,
+                    redact(sentence(errors[kind].message)),
+                    redact(errors[kind].remedy),
+                    redact(sentence(errors[kind].public)),
                 )
                 for kind in (*stayed, *came)
             )

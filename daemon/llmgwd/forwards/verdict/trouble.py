@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llmgwctl.rules.printable import clean
 from llmgwd.gateway.unavailable import Trouble
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def without_route(worst: Condition | None, retry_after_s: int, *, is_blocked: bo
     return Trouble(
         503,
         worst.kind.value,
-        worst.summary,
-        worst.remedy,
+        clean(worst.public or worst.summary),
+        clean(worst.remedy),
         retry_after_s=retry_after_s,
         may_retry=not is_blocked,
     )

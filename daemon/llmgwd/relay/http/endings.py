@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llmgwctl.rules.printable import clean
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Transient
 from llmgwd.gateway.dialect import Dialect, error_event
 from llmgwd.gateway.unavailable import Trouble, error_answer
 from llmgwd.net.http1_heads import Head
+from llmgwd.telemetry.redaction import redact
 
 if TYPE_CHECKING:
     from llmgwd.errors import LlmgwError
@@ -32,7 +34,9 @@ def answer_of_ours(request: KeptRequest, trouble: Trouble, *, closes: bool) -> b
 
 def no_key(error: LlmgwError) -> Trouble:
     """Word why there is no key to put in place of the placeholder."""
-    return Trouble(503, error.code, error.message, error.remedy, retry_after_s=5)
+    return Trouble(
+        503, error.code, redact(clean(error.public)), redact(clean(error.remedy)), retry_after_s=5
+    )
 
 
 def lost(cause: LlmgwError) -> Trouble:

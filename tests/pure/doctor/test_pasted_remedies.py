@@ -1,0 +1,128 @@
+"""Each remedy that is a command is pasted into a real bash, with names that hold one of their own.
+
+Programs are stubs that record their arguments. Nothing else may run, and the names must arrive.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from llmgwd.cluster.api_errors import Action
+from llmgwd.cluster.auth.known_plugins import KNOWN, login_command
+from llmgwd.cluster.pods import Pod
+from llmgwd.cluster.resolve import Selection, view
+from llmgwd.config.model import ClusterRoute
+from llmgwd.config.target import Target
+from llmgwd.doctor.permissions import Need, needs, role
+
+LACED = (
+    "a'; touch EVIL; '",
+    "a$(touch EVIL)",
+    "a`touch EVIL`",
+    "a && touch EVIL",
+    'a"; touch EVIL; "',
+    "a\nEOF\ntouch EVIL\n",
+    "a | touch EVIL #",
+)
+
+pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+
+
+class Shell:
+    """A folder of stubs; `paste` runs a text, and gives the arguments and input of each stub."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.stubs = folder / "bin"
+        self.stubs.mkdir()
+        script = '#!/bin/bash\nprintf "%s\\0" "$(basename "$0")" "$@" > "$FOLDER/called"\n'
+        script += 'cat > "$FOLDER/input"\n'
+        for name in ("kubectl", "aws", "az", "gcloud", "tsh", "oci", "doctl", "chmod"):
+            stub = self.stubs / name
+            stub.write_text(script)
+            stub.chmod(0o755)
+
+    def paste(self, text: str) -> tuple[list[str], str]:
+        called = self.folder / "called"
+        called.unlink(missing_ok=True)
+        environment = {"PATH": f"{self.stubs}:{os.defpath}", "FOLDER": str(self.folder)}
+        subprocess.run(
+            ["bash"],
+            input=text + "\n",
+            text=True,
+            cwd=self.folder,
+            env=environment,
+            timeout=10,
+            capture_output=True,
+            check=False,
+        )
+        assert not (self.folder / "EVIL").exists(), text
+        words = called.read_text().split("\0")[:-1] if called.exists() else []
+        return words, (self.folder / "input").read_text() if words else ""
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+def pod(name: str) -> Pod:
+    return Pod(name, "n", "u", "Pending", False, False, {}, "", "", 0)
+
+
+@pytest.mark.parametrize("name", LACED)
+def test_a_pod_is_described_by_its_name_alone(shell: Shell, name: str) -> None:
+    problem = view(Target.parse("service/x"), Selection("a=b", "", 4000), "ns", [pod(name)]).problem
+
+    assert problem is not None
+    assert shell.paste(problem.remedy)[0] == ["kubectl", "-n", "ns", "describe", f"pod/{name}"]
+
+
+@pytest.mark.parametrize("name", LACED)
+def test_a_selector_is_one_argument(shell: Shell, name: str) -> None:
+    problem = view(Target.parse("service/x"), Selection(name, "", 4000), "ns", []).problem
+
+    assert problem is not None
+    words, _ = shell.paste(problem.remedy)
+    assert words == ["kubectl", "-n", "ns", "get", "pods", "-l", name]
+
+
+@pytest.mark.parametrize("name", LACED)
+@pytest.mark.parametrize("command", [*KNOWN, "unknown-plugin"])
+def test_a_login_runs_nothing_but_the_login(shell: Shell, command: str, name: str) -> None:
+    for option in ("--profile", "--tenant-id", "--proxy"):
+        for text in (
+            login_command(command, (option, name), {}, name),
+            login_command(command, (), {"AWS_PROFILE": name}, name),
+            login_command(name, (), {}, name),
+        ):
+            shell.paste(text)
+            shell.paste(text.removeprefix("log in again: "))
+            shell.paste(text.removeprefix("log in again; "))
+
+
+@pytest.mark.parametrize("name", LACED)
+def test_the_roles_heredoc_ends_where_it_is_to_end(shell: Shell, name: str) -> None:
+    route = ClusterRoute(target=Target.parse("service/x"), namespace=name)
+    granted = [*needs(route, name), Need(Action("get", name, name, name, name), "")]
+    for user in (name, f"system:serviceaccount:{name}:{name}", f"system:serviceaccount:{name}"):
+        words, document = shell.paste(role(granted, name, user))
+
+        assert words == ["kubectl", "apply", "-f", "-"]
+        grants, binding = yaml.safe_load_all(document)
+        assert grants["metadata"]["namespace"] == name
+        assert json.dumps(binding["subjects"])
+
+
+@pytest.mark.parametrize("name", ["null", "true", "123", "on", "1e3"])
+def test_a_name_that_yaml_takes_for_something_else_stays_a_name(name: str) -> None:
+    text = role([], name, None).removeprefix("kubectl apply -f - <<'EOF'\n").removesuffix("EOF")
+
+    assert next(iter(yaml.safe_load_all(text)))["metadata"]["namespace"] == name
