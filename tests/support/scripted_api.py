@@ -88,6 +88,8 @@ class ScriptedApi:
             if token not in self.tokens:
                 self.refused += 1
                 return status(401, "Unauthorized")
+        if request.query.get("watch") and not request.path.endswith("/pods"):
+            return status(403, "no watch of the target")
         if request.query.get("watch"):
             handler = await self.watches.get()
             return await handler(request)

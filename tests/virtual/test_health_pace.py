@@ -55,7 +55,7 @@ def test_a_gateway_in_use_is_asked_more_often() -> None:
     def use(_health: Health, carried: list[int]) -> None:
         carried[0] += 1
 
-    assert _asked(41, use, 15) == [10.0, 20.0, 20.0 + IN_USE_EVERY_S, 35.0]
+    assert _asked(41, use, 12) == [10.0, 10.0 + IN_USE_EVERY_S, 20.0, 30.0, 40.0]
 
 
 def test_use_brings_the_usual_pace_back() -> None:

@@ -12,6 +12,7 @@ from llmgwctl.api.following import follow
 from llmgwctl.cli.arguments import duration, prints_colour
 from llmgwctl.rules.timestamps import seconds_of
 from llmgwctl.show.events import event_lines
+from llmgwctl.show.incidents import Incidents
 from llmgwctl.show.terminal import detect, span
 from llmgwctl.wire import EventKind, Exit
 
@@ -22,13 +23,15 @@ if TYPE_CHECKING:
     from llmgwctl.wire import Event
 
 DESCRIPTION = """\
-Show events: changes of state and how long an outage took, pods that came and went, connections
-that were held, sent again or cut. With -f, follow new ones, across restarts of the daemon. With
---json, one object a line; -f adds the snapshot that every watch starts with."""
+Show what happened: an outage in one line when it begins, one when another cause is found and one
+when it ends, with how long it took and how many requests waited, were told why not or were sent
+again. With --all, each event by itself. With -f, follow new ones, across restarts of the daemon.
+With --json, every event, one object a line; -f adds the snapshot that every watch starts with."""
 
 EXAMPLES = (
     ("llmgwctl events", "the last hour"),
     ("llmgwctl events -f", "and new ones as they happen"),
+    ("llmgwctl events --all", "every pod, route and condition, too"),
     ("llmgwctl events --since 7d --json", "a week, for scripts"),
 )
 
@@ -39,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--since", type=duration, default=3600.0, metavar="TIME", help="how far back (1h)"
     )
+    parser.add_argument("--all", action="store_true", help="every event, and not incidents")
     parser.add_argument("--json", action="store_true", help="one object a line")
 
 
@@ -47,6 +51,9 @@ def run(arguments: argparse.Namespace) -> int:
     terminal = detect(prints_colour(arguments.color))
     count = 0
     events = _followed(client, arguments.since) if arguments.follow else _past(client, arguments)
+    if not arguments.all and not arguments.json:
+        incidents = Incidents()
+        events = (shown for event in events for shown in incidents.feed(event))
     for event in events:
         if arguments.forward and event.get("forward", arguments.forward) != arguments.forward:
             continue

@@ -30,7 +30,8 @@ def _sentence(event: Event) -> str:
     """Give what happened, with the forward's name where the sentence itself lacks it."""
     text = clean(event.get("message") or event["kind"].replace("-", " "))
     name = clean(event.get("forward", ""))
-    return text if name.casefold() in text.casefold() else f"{name}: {text}"
+    # A pod's name holds its forward's as well.
+    return text if not name or text.startswith(f"{name} ") else f"{name}: {text}"
 
 
 def _glyph(event: Event, terminal: Terminal) -> str:

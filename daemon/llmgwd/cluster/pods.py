@@ -60,6 +60,7 @@ class TargetView:
     pods: tuple[Pod, ...]
     is_last_resort: bool
     problem: LlmgwError | None = None
+    leads_to: str = ""  # by which selector, or to which pod
 
     def is_same_as(self, other: TargetView | None) -> bool:
         """Compare what is reported; two errors that read the same are the same."""

@@ -91,7 +91,8 @@ def view(target: Target, selection: Selection, namespace: str, pods: Iterable[Po
     problem = None
     if not endpoints:
         problem = _why_none(target, selection, namespace, known, chosen)
-    return TargetView(endpoints, known, is_last_resort and bool(endpoints), problem)
+    leads_to = selection.selector or selection.pod_name
+    return TargetView(endpoints, known, is_last_resort and bool(endpoints), problem, leads_to)
 
 
 def format_selector(selector: LabelSelector) -> str:

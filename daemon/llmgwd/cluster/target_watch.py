@@ -6,6 +6,7 @@ them, and polls where a role does not grant `watch` or `list`.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -17,6 +18,7 @@ from llmgwctl.rules.nearest import by_likeness
 from llmgwctl.wire import ConditionKind
 from llmgwd.cluster import objects, resolve, watch_events
 from llmgwd.cluster.api_errors import Action, Forbidden, Gone, NotFound, refusal
+from llmgwd.cluster.object_watch import ObjectWatch
 from llmgwd.cluster.pods import Pod, TargetView, parse_pod
 from llmgwd.config.target import Target, TargetKind
 from llmgwd.errors import Blocked, LlmgwError, Transient, command
@@ -34,8 +36,11 @@ WATCH_S = 50
 _WATCH_GRACE_S = 10
 # A server that ends each watch at once must not be asked in a busy loop.
 _MIN_WATCH_S = 1.0
-# A selector or a port changes rarely, and pods that vanish have it read again at once.
+# Where the role does not let the target be watched. Pods that vanish or refuse have it read again
+# at once, with or without a watch.
 _REREAD_S = 15.0
+# An edit by hand comes in one piece, one by a program often in several.
+_SETTLE_S = 0.1
 _POLL_S = 2.0
 _RELIST_S = 0.05
 _MISSING_RETRY_S = 3.0
@@ -80,13 +85,35 @@ class TargetWatch:
             Blocked: login, permission, TLS. Transient: the API server does not answer.
         """
         self._changed, self._reported = changed, None
+        if self._target.kind in _POD_KINDS:
+            await self._keep_observing()
+        kind, namespace, name = self._target.kind, self._namespace, self._target.name
+        listed = self._operation("list", kind)
+        watch = ObjectWatch(self._access, listed, namespace, name, self.suspect)
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(watch.run)
+                await self._keep_observing()
+        except BaseExceptionGroup as caught:
+            raise _first_of_ours(caught) from caught
+        raise AssertionError("unreachable")
+
+    async def _keep_observing(self) -> NoReturn:
         while True:
             with anyio.CancelScope() as self._round:
                 try:
                     await self._observe()
                 except NotFound as missing:
                     self._report(TargetView((), (), False, missing))
-                    await anyio.sleep(_MISSING_RETRY_S)
+                    await self._wait_for_repair()
+
+    async def _wait_for_repair(self) -> None:
+        await self._suspicion.wait(_MISSING_RETRY_S)
+        await anyio.sleep(_SETTLE_S)
+
+    def suspect(self) -> None:
+        """Read the target again now: it may lead elsewhere."""
+        self._suspicion.set()
 
     def refresh(self) -> None:
         """Read and list everything again now: the machine woke up, or a tunnel was lost."""
@@ -99,7 +126,7 @@ class TargetWatch:
         selection = await self._read_target()
         if isinstance(selection, Blocked):
             self._report(TargetView((), (), False, selection))
-            await anyio.sleep(_MISSING_RETRY_S)
+            await self._wait_for_repair()
             return
         try:
             async with anyio.create_task_group() as group:
@@ -130,14 +157,12 @@ class TargetWatch:
         """Return when the target leads elsewhere; read at intervals and on suspicion."""
         while True:
             await self._suspicion.wait(_REREAD_S)
-            try:
+            await anyio.sleep(_SETTLE_S)
+            # The watch of the pods reports a lost login or network.
+            with contextlib.suppress(LlmgwError):
                 if await self._read_target() != selection:
                     return
-            except LlmgwError:
-                # The watch of the pods reports a lost login or network.
-                continue
-            finally:
-                await anyio.sleep(_MIN_WATCH_S)
+            await anyio.sleep(_MIN_WATCH_S)
 
     async def _follow_pods(self, selection: resolve.Selection) -> NoReturn:
         query = _pods_query(selection)

@@ -161,7 +161,7 @@ def _lacks(missing: Sequence[Need], wanted: Sequence[Need], context: CheckContex
     if missing[0].is_vital:
         cause = "an administrator of the cluster has to grant it, by this Role"
         return Finding(CheckState.NEEDS_PERSON, found, cause, remedy)
-    return warning(found, "; ".join(need.loss for need in missing), remedy)
+    return warning(found, "; ".join(dict.fromkeys(need.loss for need in missing)), remedy)
 
 
 async def check_namespace(context: CheckContext) -> Finding:

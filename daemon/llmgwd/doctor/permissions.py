@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from llmgwd.config.model import ClusterRoute
 
 ROLE_NAME = "llmgw"
+# What is granted for one object alone.
+_NAMED = frozenset({"secrets", "services"})
+_UNSEEN = "an edit of the service is seen after up to 15 s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,11 @@ def needs(route: ClusterRoute, secret: str | None) -> list[Need]:
     target = route.target
     found: list[Need] = []
     if target.kind is TargetKind.SERVICE:
-        found.append(Need(Action("get", "services", "", namespace, target.name)))
+        found += [
+            Need(Action("get", "services", "", namespace, target.name)),
+            Need(Action("list", "services", "", namespace, target.name), _UNSEEN),
+            Need(Action("watch", "services", "", namespace, target.name), _UNSEEN),
+        ]
     elif target.kind not in (TargetKind.POD, TargetKind.SELECTOR):
         found.append(Need(Action("get", target.kind.plural, "apps", namespace, target.name)))
     if target.kind is TargetKind.POD:
@@ -83,10 +90,10 @@ EOF"""
 
 
 def _rules(actions: Sequence[Action]) -> Iterable[str]:
-    """Write one rule for each resource, with all its verbs; only Secrets are named."""
+    """Write one rule for each resource, with all its verbs; Secrets and services are named."""
     verbs: dict[tuple[str, str, str], list[str]] = {}
     for action in actions:
-        name = action.name if action.resource == "secrets" else ""
+        name = action.name if action.resource in _NAMED else ""
         verbs.setdefault((action.group, action.resource, name), []).append(action.verb)
     for (group, resource, name), allowed in verbs.items():
         only = f", resourceNames: [{json.dumps(name)}]" if name else ""

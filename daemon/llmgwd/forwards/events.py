@@ -64,6 +64,7 @@ class ForwardEvents:
             state=after.value,
             previous=before.value,
             cause=None if worst is None or after is State.READY else worst.kind.value,
+            remedy=None if worst is None or after is State.READY else worst.remedy or None,
         )
 
     def conditions(self, before: Conditions, after: Conditions) -> None:

@@ -244,8 +244,8 @@ class Forward:
         self.conditions = before.renewed(
             facts.problems(), timestamps.now(), is_serving=facts.is_serving
         )
-        self._events.conditions(before, self.conditions)
         self._become(state.derive(facts, self.conditions, self.state))
+        self._events.conditions(before, self.conditions)
         self.admission.release()
 
     def _choose(self) -> None:
@@ -285,6 +285,8 @@ class Forward:
     def _become(self, after: State) -> None:
         if after is self.state:
             return
+        # What was counted belongs to the state that ends here.
+        self.admission.flush_events()
         before, self.state = self.state, after
         self.since = timestamps.now()
         if before in SERVING_STATES and self.state not in (*SERVING_STATES, State.STOPPED):

@@ -127,11 +127,20 @@ class Health:
 
     async def run(self) -> NoReturn:
         while True:
-            await self._wakeup.wait(self._wait_s())
+            await self._wait()
             self._asked_at = anyio.current_time()
             route = self._route()
             if route is not None and self.how.kind is not ProbeKind.OFF:
                 await self._ask(route)
+
+    async def _wait(self) -> None:
+        """Wait until it is to be asked; on the way see whether clients began to use it."""
+        rest_s = self._wait_s()
+        while IN_USE_EVERY_S < rest_s < UNUSED_EVERY_S:
+            if await self._wakeup.wait(IN_USE_EVERY_S) or self._carried() != self._carried_before:
+                return
+            rest_s -= IN_USE_EVERY_S
+        await self._wakeup.wait(rest_s)
 
     def _wait_s(self) -> float:
         is_open = self._first_asked_at is not None and self.result.healthy is None

@@ -144,6 +144,7 @@ class KubernetesRoute:
         self.pool.withdraw(owner)
 
     def refused(self, stream: Stream, cause: LlmgwError) -> None:
+        self._target.suspect()
         if stream.pod is not None:
             self.pool.refused(stream.pod, cause)
 
@@ -227,6 +228,7 @@ class KubernetesRoute:
     def down(self, cause: LlmgwError) -> None:
         self._mark_turn()
         self._down_by = self._target.problem or cause
+        self._target.suspect()
         self._events.record(RouteLost(self, self._down_by))
         self._events.changed()
 

@@ -82,6 +82,11 @@ class TargetFollower:
         if self._watch is not None:
             self._watch.refresh()
 
+    def suspect(self) -> None:
+        """Have the target read again: its pods refuse, or none of them can be reached."""
+        if self._watch is not None:
+            self._watch.suspect()
+
     def begin_again(self) -> None:
         """Read the kubeconfig anew: it changed."""
         self._wakeup.set()
@@ -131,10 +136,12 @@ class TargetFollower:
     def _report_pods(self, before: TargetView | None, view: TargetView) -> None:
         known = {endpoint.pod for endpoint in before.endpoints} if before else set()
         there = {endpoint.pod for endpoint in view.endpoints}
+        is_elsewhere = before is not None and before.leads_to != view.leads_to
         for pod in sorted(there - known):
             self._events.record(PodAdded(pod))
         for pod in sorted(known - there):
-            self._events.record(PodLost(pod, _why_lost(pod, view)))
+            why = "is not of the target any more" if is_elsewhere else _why_lost(pod, view)
+            self._events.record(PodLost(pod, why))
 
     def _failed(self, error: LlmgwError, _failures: int, retry_in_s: float) -> None:
         now = anyio.current_time()

@@ -1,0 +1,103 @@
+"""Watches one object by its name, where the role allows it, and says that what it asks for changed.
+
+What it holds is read elsewhere: here only its `spec` is compared with the one before, since the
+status of a workload changes with each of its pods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import anyio
+import msgspec
+
+from llmgwd.cluster.api_errors import Forbidden
+from llmgwd.errors import LlmgwError
+from llmgwd.system import foreign
+
+if TYPE_CHECKING:
+    from llmgwd.cluster.access import ClusterAccess
+    from llmgwd.cluster.rest import Operation
+
+# As for the watch of the pods: a dead one is noticed within a minute or so.
+WATCH_S: Final = 50
+_WATCH_GRACE_S: Final = 10
+# A server that ends each watch at once must not be asked in a busy loop.
+_AGAIN_S: Final = 1.0
+_FAILED_AGAIN_S: Final = 5.0
+# No event reports that a permission was granted.
+_FORBIDDEN_AGAIN_S: Final = 60.0
+
+
+class _Object(msgspec.Struct):
+    spec: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _Change(msgspec.Struct):
+    type: str
+    object: _Object
+
+
+_CHANGES: Final = msgspec.json.Decoder(_Change)
+
+
+class ObjectWatch:
+    """Of one object in one namespace; `list_objects` is the library's operation on its kind.
+
+    `changed` is called with each change, and once at the beginning: what was read before the watch
+    began may be old.
+    """
+
+    def __init__(
+        self,
+        access: ClusterAccess,
+        list_objects: Operation,
+        namespace: str,
+        name: str,
+        changed: Callable[[], None],
+    ) -> None:
+        self._access = access
+        self._list_objects = list_objects
+        self._namespace = namespace
+        self._name = name
+        self._changed = changed
+        self._spec: bytes | None = None
+
+    async def run(self) -> NoReturn:
+        """Watch until cancelled. What keeps it from that is not reported: the pods' watch does."""
+        while True:
+            try:
+                await self._watch()
+            except Forbidden:
+                await anyio.sleep(_FORBIDDEN_AGAIN_S)
+            except LlmgwError:
+                await anyio.sleep(_FAILED_AGAIN_S)
+            else:
+                await anyio.sleep(_AGAIN_S)
+
+    async def _watch(self) -> None:
+        """Follow one watch to its end. Without a version it begins with what there is now."""
+        watch = self._access.stream(
+            self._list_objects,
+            self._namespace,
+            field_selector=f"metadata.name={self._name}",
+            watch=True,
+            timeout_seconds=WATCH_S,
+            read_timeout_s=WATCH_S + _WATCH_GRACE_S,
+        )
+        async with watch as lines:
+            async for line in lines:
+                self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        try:
+            change = foreign.typed_json(line, _CHANGES)
+        except foreign.Malformed:
+            return
+        if change.type == "ERROR":
+            return
+        spec = None if change.type == "DELETED" else bytes(change.object.spec)
+        if spec != self._spec:
+            self._spec = spec
+            self._changed()
