@@ -97,7 +97,11 @@ def test_the_role_in_the_readme_is_what_the_doctor_asks_for() -> None:
     wanted = [need.action for need in needs(ClusterRoute(), "litellm-secrets")]
 
     assert granted == {
-        (action.verb, action.resource, *([action.name] if action.resource == "secrets" else []))
+        (
+            action.verb,
+            action.resource,
+            *([action.name] if action.resource in ("secrets", "services") else []),
+        )
         for action in wanted
     }
     assert role["metadata"]["namespace"] == ClusterRoute().namespace
