@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmgwsim.api import answers
 from llmgwsim.api.backend import require_logs
+from llmgwsim.api.callers import Callers
 from llmgwsim.api.discovery import BY_PLURAL, Kind, discovery, table
 from llmgwsim.api.logs import serve_logs
 from llmgwsim.api.portforward import Upgrades, serve_portforward, verbs_needed
@@ -56,6 +57,7 @@ class Api:
         self._world = world
         self._access = access
         self._behaviour = behaviour
+        self.callers = Callers(access)
         self.upgrades = Upgrades()
         self.request_counts: dict[str, int] = {}
 
@@ -79,7 +81,7 @@ class Api:
         if request.path in ("/healthz", "/readyz", "/livez"):
             request.respond(200, b"ok", "text/plain; charset=utf-8")
             return
-        user = self._user(request)
+        user = self.callers.of(request).user
         document = discovery(request.path)
         if document is not None:
             request.respond_json(200, document)
@@ -101,18 +103,6 @@ class Api:
         failure = None if is_upgrade else behaviour.take_failure()
         if failure is not None:
             raise _failure(failure, behaviour.retry_after_s)
-
-    def _user(self, request: Request) -> str:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            user = self._access.user_of(token.strip())
-            if user is None:
-                raise answers.unauthorized()
-            return user
-        user = _certificate_user(request.connection.transport.get_extra_info("peercert"))
-        if user is None or user in self._access.refused_users:
-            raise answers.unauthorized()
-        return user
 
     def _require(self, user: str, verb: str, place: _Place) -> None:
         namespace = place.namespace or ""
@@ -289,12 +279,3 @@ def _failure(status: int, retry_after_s: int | None) -> answers.Refusal:
     if status == 429:
         reason, text = "TooManyRequests", "Too many requests, please try again later."
     return answers.Refusal(status, answers.status(status, reason, text), headers)
-
-
-def _certificate_user(certificate: Any) -> str | None:
-    """The common name of a client certificate, as TLS has verified it."""
-    for entries in (certificate or {}).get("subject", ()):
-        for name, value in entries:
-            if name == "commonName":
-                return str(value)
-    return None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Any
+
 from llmgwsim.api.access import ROLES, rule
 from llmgwsim.faults.base import FaultCalls
 
@@ -18,6 +21,10 @@ class ApiFaults(FaultCalls):
     def restore_token(self) -> str:
         """Let the cluster's first token be accepted again; returns it."""
         return self._cluster.access.issue(token=self._cluster.token)
+
+    def callers(self) -> list[dict[str, Any]]:
+        """Who asked, with which groups, uid and extras; the latest last."""
+        return [asdict(caller) for caller in self._cluster.api.callers.seen]
 
     def refuse_user(self, user: str = "demo", refuse: bool = True) -> None:
         """Answer 401 to all of a user's credentials, certificates too."""

@@ -193,13 +193,14 @@ class HttpConnection(asyncio.Protocol):
         method, target, version = first.split(" ")
         if not version.startswith("HTTP/1."):
             raise ValueError(version)
-        headers: dict[str, str] = {}
+        parsed: list[tuple[str, str]] = []
         for line in lines:
             name, colon, value = line.partition(":")
             if not colon:
                 raise ValueError(line)
-            headers[name.strip().lower()] = value.strip()
-        request = Request(self, method, target, headers)
+            parsed.append((name.strip().lower(), value.strip()))
+        headers = dict(parsed)
+        request = Request(self, method, target, headers, parsed)
         if version == "HTTP/1.0" and headers.get("connection", "").lower() != "keep-alive":
             request.is_keep_alive = False
         is_chunked = "chunked" in headers.get("transfer-encoding", "").lower()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -29,7 +29,12 @@ class Request:
     """One request and the way to answer it."""
 
     def __init__(
-        self, connection: Connection, method: str, target: str, headers: dict[str, str]
+        self,
+        connection: Connection,
+        method: str,
+        target: str,
+        headers: dict[str, str],
+        header_lines: Sequence[tuple[str, str]] = (),
     ) -> None:
         parts = urlsplit(target)
         self.method = method
@@ -37,7 +42,8 @@ class Request:
         self.query: dict[str, list[str]] = {}
         for name, value in parse_qsl(parts.query, keep_blank_values=True):
             self.query.setdefault(name, []).append(value)
-        self.headers = headers
+        self.headers = headers  # of a name that is repeated, the last
+        self.header_lines = header_lines
         self.connection = connection
         self.is_started = False
         self.is_keep_alive = _keeps_alive(headers)
