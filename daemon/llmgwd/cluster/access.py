@@ -7,9 +7,8 @@ the first access is opened, in a thread.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +52,7 @@ class ClusterAccess:
         self.cluster = chosen.cluster_name
         self.namespace = chosen.namespace
         self.server = str(chosen.server)
-        self.plugin = plugin_command(chosen.user)
+        self.plugin = plugin_command(chosen)
         self._impersonation = impersonation(chosen.user)
         self._login = login_for(chosen)
         self._tls = ClusterTls(chosen)
@@ -140,10 +139,11 @@ class ClusterAccess:
 
     def dialer(self, credential: Credential) -> Dialer:
         """How to dial the API server for an upgrade."""
-        return replace(self._dialer, tls=self._tls.context(credential))
+        return self._tls.armed(self._dialer, credential)
 
-    def upgrade_headers(self, credential: Credential) -> Mapping[str, str]:
-        return {**credential.headers, **self._impersonation}
+    def upgrade_headers(self, credential: Credential) -> Sequence[tuple[str, str]]:
+        """The headers that say who asks; a name may be there several times."""
+        return (*credential.headers.items(), *self._impersonation)
 
     async def self_subject_access(self, action: Action) -> bool:
         """Ask whether this login may do something."""
@@ -192,4 +192,5 @@ def _dialer(chosen: Kubeconfig) -> Dialer:
         proxy=choose_proxy(server, cluster.text("proxy-url"), origin, os.environ),
         tls=None,
         tls_name=cluster.text("tls-server-name") or server.host,
+        proxy_name=cluster.text("tls-server-name"),
     )

@@ -53,9 +53,9 @@ class Entry:
 
     def texts(self, key: str) -> tuple[str, ...]:
         values = self.values.get(key) or []
-        if not isinstance(values, list) or not all(isinstance(v, str | int) for v in values):
+        if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
             raise self.mistake(key, "is not allowed: a list of texts is")
-        return tuple(str(value) for value in values)
+        return tuple(values)
 
     def path(self, key: str) -> str:
         """A file's path; a relative one counts from the kubeconfig's folder."""
@@ -134,7 +134,7 @@ def choose(
     """
     contexts, shown = sections["contexts"], ", ".join(files)
     name = wanted or current
-    if not name:
+    if not name and not contexts.get(""):
         raise Blocked(
             ConditionKind.CONTEXT_MISSING,
             f"{shown}: current-context is not set; contexts are {_listed('', contexts)}",
@@ -170,7 +170,7 @@ def check_document(path: str, document: object) -> Mapping[str, Any]:
     """Accept what YAML made of a kubeconfig file, or say what is wrong with its frame.
 
     Raises:
-        Blocked: not a mapping, or a section that is not a list of named entries.
+        Blocked: not a mapping, or a section that is not a list of entries, each of another name.
     """
     if document is None:
         return {}
@@ -184,23 +184,36 @@ def check_document(path: str, document: object) -> Mapping[str, Any]:
         )
     top = Entry(path, path, document)
     top.text("current-context")
+    for key, allowed in (("apiVersion", "v1"), ("kind", "Config")):
+        if (found := top.text(key)) and found != allowed:
+            raise top.mistake(key, f'is "{found}"; allowed is {allowed}')
     for section, inner in SECTIONS.items():
         entries = document.get(section)
         if entries is not None and not isinstance(entries, list):
             raise top.mistake(section, "is not a list; a list of entries with a name is allowed")
+        names: set[str] = set()
         for number, item in enumerate(entries or (), 1):
-            named = isinstance(item, dict) and isinstance(item.get("name"), str)
+            named = isinstance(item, dict) and isinstance(item.get("name"), str | None)
             if not named or not isinstance(item.get(inner), dict | None):
                 allowed = f"a mapping with name and {inner} is allowed"
                 raise top.mistake(f"{section}[{number}]", f"is not an entry; {allowed}")
+            name = item.get("name") or ""
+            if name in names:
+                # kubectl refuses it: which of both is meant is a guess.
+                raise top.mistake(f"{section}[{number}]", f'is a second "{name}"', "remove one")
+            names.add(name)
     return document
 
 
 def parse_server(cluster: Entry) -> Server:
-    """Raises Blocked: not an http or https URL."""
+    """Read `server`; without a scheme it speaks plain HTTP, as in kubectl.
+
+    Raises:
+        Blocked: not an http or https URL.
+    """
     text = cluster.text("server")
     try:
-        parts = urlsplit(text if "://" in text else f"https://{text}")
+        parts = urlsplit(text if "://" in text else f"http://{text}")
         port = parts.port
     except ValueError:
         parts, port = urlsplit(""), None
@@ -220,7 +233,7 @@ def read_pem(entry: Entry, key: str) -> Pem | None:
     origin = f"{entry.where}: {key}"
     if data:
         try:
-            return Pem(f"{origin}-data", "", base64.b64decode(data, validate=False))
+            return Pem(f"{origin}-data", "", base64.b64decode("".join(data.split()), validate=True))
         except ValueError as error:  # so are binascii's own, and what is not ASCII
             raise Blocked(
                 ConditionKind.CERTIFICATE_UNREADABLE,

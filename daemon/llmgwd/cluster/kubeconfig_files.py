@@ -20,7 +20,7 @@ from llmgwctl.wire import ConditionKind
 from llmgwd.cluster import kubeconfig_yaml
 from llmgwd.cluster.kubeconfig import SECTIONS, Entry, Kubeconfig, check_document, choose
 from llmgwd.errors import Blocked, LlmgwError
-from llmgwd.system import child_process, foreign, regular_file
+from llmgwd.system import child_process, foreign
 from llmgwd.system.descriptors import raise_if_exhausted
 from llmgwd.system.file_stamp import mark
 
@@ -82,8 +82,9 @@ def merge(documents: Mapping[str, Document]) -> dict[str, dict[str, Entry]]:
     for path, document in documents.items():
         for section, inner in SECTIONS.items():
             for item in document.get(section) or ():
-                entry = Entry(f"{path}: {inner} {item['name']}", path, item[inner] or {})
-                merged[section].setdefault(item["name"], entry)
+                name = item.get("name") or ""
+                entry = Entry(f"{path}: {inner} {name}", path, item.get(inner) or {})
+                merged[section].setdefault(name, entry)
     return merged
 
 
@@ -118,7 +119,7 @@ async def _parsed(path: str) -> object:
         is_large = os.stat(path).st_size > LARGE_BYTES
         if is_large and (found := await _by_child(path)) is not None:
             return found
-        return await anyio.to_thread.run_sync(_parse_file, path)
+        return await anyio.to_thread.run_sync(kubeconfig_yaml.read, path, MAX_BYTES)
     except kubeconfig_yaml.NotYaml as mistake:
         where = f"{path}:{mistake.where}" if mistake.where else path
         raise Blocked(
@@ -132,10 +133,6 @@ async def _parsed(path: str) -> object:
         raise Blocked(
             ConditionKind.KUBECONFIG_INVALID, f"{path}: cannot read: {words}", "correct the file"
         ) from error
-
-
-def _parse_file(path: str) -> object:
-    return kubeconfig_yaml.parse(regular_file.read(path, MAX_BYTES).decode())
 
 
 async def _by_child(path: str) -> object:

@@ -7,7 +7,10 @@ request, for milliseconds at a time. So this module imports nothing that takes l
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import json
+import re
 import sys
 from typing import Any
 
@@ -18,7 +21,35 @@ from llmgwd.system.plain_values import Malformed, plain
 
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 IS_FAST = _BASE is not yaml.SafeLoader
-_TIMESTAMP = "tag:yaml.org,2002:timestamp"
+_TAG = "tag:yaml.org,2002:"
+# What a word without quotes is, in the order of sigs.k8s.io/yaml (goyaml.v2, resolve.go), by the
+# letters that it may begin with. Everything else is text: times, and numbers to the base of 60.
+_WORDS = (
+    ("null", "~nN\0", r"~|null|Null|NULL|"),
+    (
+        "bool",
+        "yYnNtTfFoO",
+        r"[yYnN]|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF|"
+        r"true|True|TRUE|false|False|FALSE",
+    ),
+    (
+        "int",
+        "+-0123456789",
+        r"[-+]?(?:0[bB][01_]+|0[xX][0-9a-fA-F_]+|0[oO]?[0-7_]+|0|[1-9][0-9_]*)",
+    ),
+    (
+        "float",
+        "+-.0123456789",
+        r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?|"
+        r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+    ),
+)
+# UTF-8's is left for the parser's own rule; UTF-16's must be looked for first.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 
 
 # What PyYAML's constructors let through for "!!int x", 0x_, or thousands of digits.
@@ -26,12 +57,17 @@ _ODD_VALUES = (ArithmeticError, AttributeError, LookupError, RecursionError, Typ
 
 
 class _Loader(_BASE):  # type: ignore[misc]
-    """Leaves times as they are written, as kubectl does, which reads YAML as JSON."""
+    """Takes words for what kubectl takes them, which reads YAML as JSON."""
 
-    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own name and form
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
-        for first, resolvers in _BASE.yaml_implicit_resolvers.items()
-    }
+    yaml_implicit_resolvers: dict[str | None, list[Any]] = {}  # noqa: RUF012 - PyYAML's own name
+    bool_values = _BASE.bool_values | {"y": True, "n": False}
+
+
+for _kind, _first, _pattern in _WORDS:
+    _letters = ["" if letter == "\0" else letter for letter in _first]
+    _Loader.add_implicit_resolver(_TAG + _kind, re.compile(rf"^(?:{_pattern})$"), _letters)
+# A key alone: as a value it is text.
+_Loader.add_constructor(f"{_TAG}merge", _BASE.construct_yaml_str)
 
 
 class NotYaml(Exception):
@@ -43,10 +79,32 @@ class NotYaml(Exception):
         self.problem = problem
 
 
+def read(path: str, most_bytes: int) -> object:
+    """Parse a file: its first document, as kubectl does.
+
+    Raises:
+        NotYaml: with where and why. OSError, UnicodeDecodeError: it cannot be read, is no
+            regular file, or is above `most_bytes`.
+    """
+    content = regular_file.read(path, most_bytes)
+    for mark, encoding in _MARKS:
+        if content.startswith(mark):
+            return parse(content.removeprefix(mark).decode(encoding))
+    return parse(content.decode())
+
+
 def parse(text: str) -> object:
     """Raises NotYaml: with where and why."""
     try:
-        return plain(yaml.load(text, _Loader))  # noqa: S506 - a safe loader
+        if text.lstrip()[:1] == "{":
+            # JSON is read as such, tabs and all; flow style that is not JSON is YAML's.
+            with contextlib.suppress(ValueError):
+                return plain(json.loads(text))
+        loader = _Loader(text)
+        try:
+            return plain(loader.get_data()) if loader.check_data() else None
+        finally:
+            loader.dispose()
     except yaml.YAMLError as error:
         # Not chained: the parser quotes the lines around a mistake.
         mark = getattr(error, "problem_mark", None)
@@ -67,9 +125,8 @@ def dump(document: object) -> str:
 
 
 def _print_as_json(path: str, most_bytes: int) -> None:
-    text = regular_file.read(path, most_bytes).decode()
     try:
-        printed = {"document": parse(text)}
+        printed = {"document": read(path, most_bytes)}
     except NotYaml as mistake:
         printed = {"mistake": [mistake.where, mistake.problem]}
     # Not json.dump: that encodes piece by piece, in Python.

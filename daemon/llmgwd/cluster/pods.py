@@ -102,14 +102,16 @@ def is_ready(status: PodStatus) -> bool:
 
 
 def _named_ports(spec: PodSpec) -> dict[str, int]:
-    """Named TCP ports; sidecars are init containers that restart, so those count too."""
+    """Named TCP ports, of several with one name the first; sidecars are init containers that
+    restart, so those count too, after the containers (Kubernetes' FindPort).
+    """
     containers = [
         *(spec.containers or ()),
         *(each for each in spec.init_containers or () if each.restart_policy == "Always"),
     ]
-    return {
-        port.name: port.container_port
-        for container in containers
-        for port in container.ports or ()
-        if port.name and (port.protocol or "TCP") == "TCP"
-    }
+    found: dict[str, int] = {}
+    for container in containers:
+        for port in container.ports or ():
+            if port.name and (port.protocol or "TCP") == "TCP":
+                found.setdefault(port.name, port.container_port)
+    return found

@@ -10,7 +10,7 @@ pods, and its exceptions know nothing of proxies and login pages.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -67,16 +67,20 @@ class Rest:
     """The library's APIs of one server, and how one of their operations is called."""
 
     def __init__(
-        self, dialer: Dialer, login: Login, tls: ClusterTls, headers: Mapping[str, str]
+        self,
+        dialer: Dialer,
+        login: Login,
+        tls: ClusterTls,
+        impersonation: Sequence[tuple[str, str]],
     ) -> None:
         self._server = dialer.server
         self._login = login
-        self._session = _Session(dialer, tls)
+        self._session = _Session(dialer, tls, impersonation)
         configuration = Configuration(host=str(dialer.server))
         # The hook is called for each request, if there is a key at all.
         configuration.api_key[_AUTHORIZATION] = ""
         configuration.refresh_api_key_hook = self._authorize
-        self._client = _ApiClient(configuration, self._session, headers)
+        self._client = _ApiClient(configuration, self._session)
         self.core = CoreV1Api(self._client)
         self.apps = AppsV1Api(self._client)
         self.authentication = AuthenticationV1Api(self._client)
@@ -267,11 +271,11 @@ class _ApiClient(ApiClient):
     which blocks the loop for 30 ms. A test holds that no attribute is missing.
     """
 
-    def __init__(self, configuration: Any, session: _Session, headers: Mapping[str, str]) -> None:
+    def __init__(self, configuration: Any, session: _Session) -> None:
         self.configuration = configuration
         self.pool_threads = 1
         self.rest_client = _RestClient(session)
-        self.default_headers = {"User-Agent": f"llmgwd/{__version__}", **headers}
+        self.default_headers = {"User-Agent": f"llmgwd/{__version__}"}
         self.cookie = ""
         self.client_side_validation = configuration.client_side_validation
 
@@ -286,10 +290,14 @@ class _RestClient(RESTClientObject):
 class _Session:
     """What the library needs of an aiohttp session, with what it would leave out."""
 
-    def __init__(self, dialer: Dialer, tls: ClusterTls) -> None:
+    def __init__(
+        self, dialer: Dialer, tls: ClusterTls, impersonation: Sequence[tuple[str, str]]
+    ) -> None:
         self._tls = tls
+        # Not among the library's headers: it holds one for each name.
+        self._impersonation = impersonation
         self._session = aiohttp.ClientSession(
-            connector=_Connector(dialer),
+            connector=_Connector(dialer, tls),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"Accept-Encoding": "identity"},
             auto_decompress=False,
@@ -305,7 +313,10 @@ class _Session:
         return await self._session.request(
             **arguments,
             # A login by certificate has no Authorization; the library sends None for it.
-            headers={name: value for name, value in headers.items() if value is not None},
+            headers=[
+                *((name, value) for name, value in headers.items() if value is not None),
+                *self._impersonation,
+            ],
             # Part of the key under which connections are kept: another certificate or another
             # trust is another connection.
             ssl=self._tls.context(_sent.get()) or True,
@@ -319,8 +330,8 @@ class _Session:
 class _Connector(aiohttp.BaseConnector):
     """Lets aiohttp keep connections that `Dialer.dial` made."""
 
-    def __init__(self, dialer: Dialer) -> None:
-        self._dialer = dialer
+    def __init__(self, dialer: Dialer, tls: ClusterTls) -> None:
+        self._dialer, self._tls = dialer, tls
         super().__init__(limit=0, keepalive_timeout=30)
 
     async def _create_connection(
@@ -328,5 +339,6 @@ class _Connector(aiohttp.BaseConnector):
     ) -> ResponseHandler:
         tls = req.ssl if isinstance(req.ssl, ResumingContext) else None
         with anyio.fail_after(DIAL_S):
-            _, protocol = await replace(self._dialer, tls=tls).dial(self._factory, _SHUTDOWN_S)
+            dialer = replace(self._tls.armed(self._dialer, _sent.get()), tls=tls)
+            _, protocol = await dialer.dial(self._factory, _SHUTDOWN_S)
         return protocol

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmgwd.cluster import kubeconfig as kube
+from llmgwd.cluster.auth.entry_rules import refuse_insecure_authority
 from llmgwd.net.tls import ClientCertificate, ResumingContext, Trust, client_context
 
 if TYPE_CHECKING:
     from llmgwd.cluster.auth.credentials import Credential
+    from llmgwd.net.dial import Dialer
 
 
 class ClusterTls:
@@ -20,6 +23,7 @@ class ClusterTls:
     def __init__(self, chosen: kube.Kubeconfig) -> None:
         """Raises Blocked: a certificate or key in the kubeconfig is not base64."""
         cluster, user = chosen.cluster, chosen.user
+        refuse_insecure_authority(cluster)
         self._is_used = chosen.server.is_tls
         self._is_verified = not cluster.flag("insecure-skip-tls-verify")
         self._authorities = kube.read_pem(cluster, "certificate-authority")
@@ -45,6 +49,19 @@ class ClusterTls:
             self._made_of = made_of
         return self._context
 
+    def armed(self, dialer: Dialer, credential: Credential) -> Dialer:
+        """The dialer with its contexts. For an https proxy the server's own rules hold, as in
+        kubectl, in a context of its own: the server's offers the server's session.
+
+        Raises:
+            Blocked: as `context`.
+        """
+        to_proxy = None
+        if dialer.proxy is not None and dialer.proxy.is_tls:
+            certificate = credential.certificate or self._certificate()
+            to_proxy = client_context(self._trust(), certificate)
+        return replace(dialer, tls=self.context(credential), proxy_tls=to_proxy)
+
     def forget(self) -> None:
         """Make the next connections anew: those that are open may be dead."""
         self._context = None
@@ -58,9 +75,6 @@ class ClusterTls:
         )
 
     def _certificate(self) -> ClientCertificate | None:
-        if self._chain is None:
+        if self._chain is None or self._key is None:
             return None
-        chain = self._chain.read()
-        # kubectl, too, takes a key from the certificate's own file.
-        key = self._key.read() if self._key else chain
-        return ClientCertificate(chain, key, self._chain.origin)
+        return ClientCertificate(self._chain.read(), self._key.read(), self._chain.origin)

@@ -164,7 +164,11 @@ class UpgradeChooser:
 
 
 def request_head(
-    dialer: Dialer, endpoint: Endpoint, way: UpgradeKind, key: str, authorization: Mapping[str, str]
+    dialer: Dialer,
+    endpoint: Endpoint,
+    way: UpgradeKind,
+    key: str,
+    authorization: Sequence[tuple[str, str]],
 ) -> bytes:
     """The request that asks for an upgrade, in bytes. `key` is the WebSocket's."""
     namespace, pod = quote(endpoint.namespace, safe=""), quote(endpoint.pod, safe="")
@@ -188,9 +192,9 @@ def request_head(
             "Sec-WebSocket-Protocol": _SUBPROTOCOLS[way],
         }
     headers |= {"Host": dialer.server.authority, "User-Agent": f"llmgwd/{__version__}"}
-    headers |= authorization
-    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+    said = (f"{name}: {value}" for name, value in (*headers.items(), *authorization))
+    # Names of users and groups may be of any script; Go writes them in UTF-8, too.
+    return "\r\n".join([f"{method} {path} HTTP/1.1", *said, "", ""]).encode()
 
 
 def check_acceptance(answer: Head, way: UpgradeKind, key: str) -> None:

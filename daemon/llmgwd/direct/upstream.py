@@ -179,7 +179,8 @@ class UpstreamDialer:
             self._tls = client_context(Trust(None, "system"), None)
         server = Server(address.host, address.port, address.prefix, address.is_tls)
         proxy = choose_proxy(server, "", "", os.environ)
-        return Dialer(server, proxy, self._tls, address.host)
+        to_proxy = client_context(Trust(None, "system"), None) if proxy and proxy.is_tls else None
+        return Dialer(server, proxy, self._tls, address.host, to_proxy)
 
 
 _REMEDY: Final = "Is the network (VPN, Tailscale) up? Is the URL right?"

@@ -22,6 +22,7 @@ from urllib.parse import unquote
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.net.http_head import HeadReader
+from llmgwd.net.tls import namesakes
 from llmgwd.system.descriptors import raise_if_exhausted
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from llmgwd.net.tls import ResumingContext
 
 _NEXT_ADDRESS_AFTER_S = 0.25
+# OpenSSL's X509_V_ERR_CERT_SIGNATURE_FAILURE.
+_SIGNATURE_FAILURE = 7
 # A watch on a dead path ends by its read time-out; this lets the kernel notice sooner.
 _KEEPALIVE_IDLE_S, _KEEPALIVE_EVERY_S, _KEEPALIVE_COUNT = 15, 5, 3
 
@@ -43,12 +46,17 @@ P = TypeVar("P", bound=asyncio.Protocol)
 
 @dataclass(frozen=True, slots=True)
 class Dialer:
-    """How to reach a server: all that a dial needs to know. `tls_name` is checked and sent."""
+    """How to reach a server: all that a dial needs to know. `tls_name` is checked and sent.
+
+    `proxy_tls` is for an https proxy, whose certificate must hold `proxy_name` (its host if "").
+    """
 
     server: Server
     proxy: Proxy | None
     tls: ResumingContext | None
     tls_name: str
+    proxy_tls: ResumingContext | None = None
+    proxy_name: str = ""
 
     async def dial(
         self, factory: Callable[[], P], shutdown_s: float | None = None
@@ -91,7 +99,7 @@ def dial_error(dialer: Dialer, error: Exception) -> LlmgwError:
         return Blocked(
             ConditionKind.TLS_UNTRUSTED,
             f"the certificate of {where} is not trusted: {error.verify_message}",
-            "check certificate-authority and tls-server-name of the cluster in the kubeconfig",
+            _distrust_remedy(dialer.tls, error),
         )
     via = f" through {dialer.proxy}" if dialer.proxy else ""
     return Transient(
@@ -99,6 +107,15 @@ def dial_error(dialer: Dialer, error: Exception) -> LlmgwError:
         f"cannot reach {where}{via}: {reason(error)}",
         "is the network (VPN) up?",
     )
+
+
+def _distrust_remedy(tls: ssl.SSLContext | None, error: ssl.SSLCertVerificationError) -> str:
+    if error.verify_code == _SIGNATURE_FAILURE and tls is not None and namesakes(tls):
+        return (
+            "certificate-authority holds several authorities of one name, of which OpenSSL tries "
+            "the first: remove those that no longer sign, or put the one that signs first"
+        )
+    return "check certificate-authority and tls-server-name of the cluster in the kubeconfig"
 
 
 def reason(error: Exception) -> str:
@@ -147,14 +164,27 @@ async def _through_http_proxy(
     dialer: Dialer, proxy: Proxy, factory: Callable[[], P], shutdown_s: float | None
 ) -> tuple[asyncio.Transport, P]:
     """Ask for a tunnel by CONNECT; TLS to the server then runs in it (in TLS to the proxy, for
-    an https proxy, which is trusted by the system's authorities).
+    an https proxy).
+
+    Raises:
+        Blocked: the proxy's own certificate is not trusted, or it wants a login.
     """
     loop = asyncio.get_running_loop()
-    to_proxy = ssl.create_default_context() if proxy.is_tls else None
     sock = await _connect(proxy.host, proxy.port)
-    transport, reader = await _made_of(
-        sock, partial(HeadReader, b"CONNECT"), to_proxy, proxy.host, shutdown_s
-    )
+    try:
+        transport, reader = await _made_of(
+            sock,
+            partial(HeadReader, b"CONNECT"),
+            dialer.proxy_tls if proxy.is_tls else None,
+            dialer.proxy_name or proxy.host,
+            shutdown_s,
+        )
+    except ssl.SSLCertVerificationError as error:
+        raise Blocked(
+            ConditionKind.TLS_UNTRUSTED,
+            f"the certificate of the proxy {proxy} is not trusted: {error.verify_message}",
+            "an https proxy is judged by the same authorities as the server behind it",
+        ) from error
     try:
         transport.write(_connect_request(dialer.server, proxy))
         status, _ = await reader.read_head()

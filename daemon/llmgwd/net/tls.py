@@ -5,7 +5,10 @@ Private keys are on disk only as long as the standard library needs to read them
 
 from __future__ import annotations
 
+import base64
+import binascii
 import os
+import re
 import ssl
 import tempfile
 import time
@@ -21,6 +24,9 @@ from llmgwd.errors import Blocked
 # server which was replaced is greeted briefly again, and that no ticket gets old.
 LOOK_EVERY_S: Final = 300.0
 RENEW_EVERY_S: Final = 3600.0
+_CERTIFICATE: Final = re.compile(
+    rb"^-----BEGIN CERTIFICATE-----[ \t\r]*\n([^-]*)^-----END CERTIFICATE-----", re.MULTILINE
+)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -82,7 +88,8 @@ def client_context(trust: Trust, certificate: ClientCertificate | None) -> Resum
     """Build a context that speaks HTTP/1.1 only.
 
     Not `create_default_context`: from Python 3.13 on that is strict in ways (a missing key
-    identifier) that the authorities of many clusters do not meet.
+    identifier) that the authorities of many clusters do not meet. As in Go, any certificate that
+    is given as an authority ends a chain, an intermediate one too.
 
     Raises:
         Blocked: an authority, certificate or key that cannot be read.
@@ -90,6 +97,7 @@ def client_context(trust: Trust, certificate: ClientCertificate | None) -> Resum
     context = ResumingContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if not trust.is_verified:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -102,15 +110,43 @@ def client_context(trust: Trust, certificate: ClientCertificate | None) -> Resum
     return context
 
 
+def namesakes(context: ssl.SSLContext) -> bool:
+    """Whether two authorities have one name: OpenSSL tries only the first, unless key identifiers
+    tell them apart.
+    """
+    names = [str(each["subject"]) for each in context.get_ca_certs()]
+    return len(set(names)) < len(names)
+
+
+def certificates_in(pem: bytes) -> list[bytes]:
+    """The DER of each certificate; as in Go, what stands between the blocks is a comment in any
+    encoding, and a block with headers or without base64 is passed over.
+    """
+    found = []
+    for block in _CERTIFICATE.findall(pem):
+        try:
+            found.append(base64.b64decode(b"".join(block.split()), validate=True))
+        except binascii.Error:
+            continue
+    return found
+
+
 def _load_authorities(context: ssl.SSLContext, trust: Trust) -> None:
-    try:
-        context.load_verify_locations(cadata=(trust.authorities or b"").decode("ascii"))
-    except (ssl.SSLError, ValueError) as error:
+    reason = "it holds no certificate"
+    loaded = 0
+    for der in certificates_in(trust.authorities or b""):
+        try:
+            context.load_verify_locations(cadata=der)
+        except (ssl.SSLError, ValueError) as error:
+            reason = _reason(error)
+        else:
+            loaded += 1
+    if not loaded:
         raise Blocked(
             ConditionKind.CERTIFICATE_UNREADABLE,
-            f"{trust.origin}: not a certificate authority in PEM ({_reason(error)})",
+            f"{trust.origin}: not a certificate authority in PEM ({reason})",
             "it must hold -----BEGIN CERTIFICATE-----",
-        ) from error
+        )
 
 
 def _load_certificate(context: ssl.SSLContext, certificate: ClientCertificate) -> None:

@@ -170,8 +170,11 @@ async def test_an_unknown_authority_is_not_trusted_and_can_be_waived(tmp_path: P
 async def test_an_unreadable_certificate_is_told_when_the_access_is_opened(
     tmp_path: Path, user: dict[str, str], words: str
 ) -> None:
+    path = kubeconfig(tmp_path, ScriptedApi(Authority()), user | {"client-key": "empty.key"})
+    (tmp_path / "empty.key").touch()
+
     with pytest.raises(Blocked) as caught:
-        await open_access(kubeconfig(tmp_path, ScriptedApi(Authority()), user), None)
+        await open_access(path, None)
 
     assert caught.value.code == ConditionKind.CERTIFICATE_UNREADABLE
     assert "user test: client-certificate" in caught.value.message
@@ -183,11 +186,11 @@ async def test_impersonation_is_sent(tmp_path: Path) -> None:
         api.answers["/version"] = VERSION
 
         await version_by(
-            kubeconfig(tmp_path, api, {"token": "T", "as": "jane", "as-groups": ["g"]})
+            kubeconfig(tmp_path, api, {"token": "T", "as": "jane", "as-groups": ["g", "h"]})
         )
 
         assert api.requests[0].headers["Impersonate-User"] == "jane"
-        assert api.requests[0].headers["Impersonate-Group"] == "g"
+        assert api.requests[0].headers.getall("Impersonate-Group") == ["g", "h"]
 
 
 async def test_nothing_secret_is_in_the_text_form_of_an_access(tmp_path: Path) -> None:

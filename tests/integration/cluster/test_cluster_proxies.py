@@ -35,20 +35,34 @@ async def test_an_http_proxy_of_the_cluster_is_used_with_its_login(tmp_path: Pat
         assert proxy.logins == ["me:p@ss"]
 
 
-async def test_an_https_proxy_carries_tls_within_tls(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    authority = Authority()
-    (tmp_path / "proxy-ca.crt").write_bytes(authority.pem)
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "proxy-ca.crt"))
+def shown_by(authority: Authority, folder: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*authority.server().write_pem(tmp_path, "proxy"))
-    async with serving() as api, http_proxy(tls=context) as proxy:
+    context.load_cert_chain(*authority.server().write_pem(folder, "proxy"))
+    return context
+
+
+async def test_an_https_proxy_carries_tls_within_tls(tmp_path: Path) -> None:
+    authority = Authority()
+    tls = shown_by(authority, tmp_path)
+    async with serving(authority) as api, http_proxy(tls=tls) as proxy:
         api.answers["/version"] = VERSION
         url = f"https://localhost:{proxy.port}"
 
         assert await version_by(kubeconfig(tmp_path, api, **{"proxy-url": url})) == "v1.36.2"
         assert proxy.targets == [f"127.0.0.1:{api.port}"]
+
+
+async def test_an_https_proxy_that_the_clusters_authority_does_not_know_is_named(
+    tmp_path: Path,
+) -> None:
+    async with serving() as api, http_proxy(tls=shown_by(Authority(), tmp_path)) as proxy:
+        url = f"https://localhost:{proxy.port}"
+
+        error = await problem_by(kubeconfig(tmp_path, api, **{"proxy-url": url}))
+
+        assert isinstance(error, Blocked)
+        assert error.code == ConditionKind.TLS_UNTRUSTED
+        assert f"the certificate of the proxy {url} is not trusted" in error.message
 
 
 async def test_a_socks5_proxy_resolves_the_servers_name(tmp_path: Path) -> None:

@@ -113,7 +113,9 @@ def test_a_file_that_is_not_yaml_is_told_with_line_and_column(tmp_path: Path) ->
         (document("a", clusters={"a": 1}), "clusters is not a list"),
         (document("a", users=["a"]), "users[1] is not an entry"),
         (document("a", users=[{"name": "a", "user": "x"}]), "users[1] is not an entry"),
-        (document("a", contexts=[{"context": {}}]), "contexts[1] is not an entry"),
+        (document("a", contexts=[{"name": 1}]), "contexts[1] is not an entry"),
+        (document("a", users=[{"name": "a"}, {"name": "a"}]), 'users[2] is a second "a"'),
+        (document("a", kind="Pod"), 'kind is "Pod"; allowed is Config'),
     ],
 )
 def test_a_frame_that_is_wrong_says_what_is_allowed(

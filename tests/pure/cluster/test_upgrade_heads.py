@@ -30,7 +30,7 @@ PATH = "/k8s/clusters/c-1/api/v1/namespaces/litellm/pods/litellm-0/portforward"
 
 
 def asked(way: UpgradeKind) -> tuple[str, dict[str, str]]:
-    head = request_head(LINE, POD, way, KEY, {"Authorization": "Bearer T"}).decode()
+    head = request_head(LINE, POD, way, KEY, [("Authorization", "Bearer T")]).decode()
     assert head.endswith("\r\n\r\n")
     first, *lines = head[:-4].split("\r\n")
     return first, dict(line.split(": ", 1) for line in lines)

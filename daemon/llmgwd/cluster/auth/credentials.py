@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import base64
 import errno
+import re
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio.to_thread
 
@@ -23,6 +25,12 @@ from llmgwd.system.file_stamp import Mark, mark
 if TYPE_CHECKING:
     from llmgwd.cluster.kubeconfig import Entry
     from llmgwd.net.tls import ClientCertificate
+
+
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
+_UNSENDABLE: Final = "has a line's end or another control character in it"
+# RFC 9110's token, without the sign that escapes the rest.
+_NAME_LETTERS: Final = frozenset(string.ascii_letters + string.digits + "!#$&'*+-.^_`|~")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -87,14 +95,16 @@ class FixedLogin:
 
 
 class TokenFileLogin:
-    """A token in a file that another program replaces before it expires.
+    """A token in a file that another program replaces before it expires; `spare` (the `token`
+    beside it, if any) is taken while the file cannot be read or is empty, as in kubectl.
 
     Ours, not the Kubernetes library's: that (36.1) reads such a file once, and goes on with a token
     that was replaced long ago.
     """
 
-    def __init__(self, path: str, origin: str) -> None:
+    def __init__(self, path: str, origin: str, spare: str = "") -> None:
         self._path, self._origin = path, origin
+        self._spare = Credential(bearer(spare)) if spare else None
         self._stamp: Mark | None = None
         self._credential = Credential()
         self.files = (path,)
@@ -106,12 +116,10 @@ class TokenFileLogin:
             await self._look()
         except (OSError, UnicodeDecodeError) as error:
             raise_if_exhausted(error)
+            if self._spare is not None:
+                return self._spare
             reason = error.strerror if isinstance(error, OSError) else "not text"
-            raise Blocked(
-                ConditionKind.LOGIN_EXPIRED,
-                f"{self._origin}: cannot read {self._path}: {reason}",
-                f"put a token into {self._path}",
-            ) from error
+            raise self._unusable(f"cannot read {self._path}: {reason}") from error
         return self._credential
 
     def accept(self, accepted: Credential) -> None:
@@ -135,16 +143,29 @@ class TokenFileLogin:
         if stamp != self._stamp:
             content = await anyio.to_thread.run_sync(regular_file.read, self._path)
             token = content.decode().strip()
-            if not is_token(token):
-                raise OSError(errno.EINVAL, "not a token: it has line breaks, or is not ASCII")
+            if not is_header_value(token):
+                raise self._unusable(f"the token in {self._path} {_UNSENDABLE}")
+            if not token:
+                raise OSError(errno.ENODATA, "it is empty")
             self._stamp, self._credential = stamp, Credential(bearer(token))
+
+    def _unusable(self, problem: str) -> Blocked:
+        return Blocked(
+            ConditionKind.LOGIN_EXPIRED,
+            f"{self._origin}: {problem}",
+            f"put a token into {self._path}",
+        )
 
 
 def fixed_headers(user: Entry) -> dict[str, str]:
-    """The headers of a token or of a name and password; token wins, as in kubectl."""
-    if token := user.text("token").strip():
-        if not is_token(token):
-            raise user.mistake("token", "holds line breaks, or is not ASCII")
+    """The headers of a token or of a name and password.
+
+    Raises:
+        Blocked: a token that cannot be sent.
+    """
+    if token := user.text("token"):
+        if not is_header_value(token):
+            raise user.mistake("token", _UNSENDABLE, "write it on one line, without one at its end")
         return bearer(token)
     if name := user.text("username"):
         pair = f"{name}:{user.text('password')}".encode()
@@ -152,32 +173,39 @@ def fixed_headers(user: Entry) -> dict[str, str]:
     return {}
 
 
-def impersonation(user: Entry) -> dict[str, str]:
-    """The headers of `as`, `as-uid` and `as-groups`.
+def impersonation(user: Entry) -> tuple[tuple[str, str], ...]:
+    """The headers of `as` and what belongs to it, as client-go sends them: one for each group and
+    each value.
 
     Raises:
-        Blocked: several groups; each would need a header of the same name.
+        Blocked: a group, uid or extra without `as`, or a value that cannot be in a header.
     """
-    headers: dict[str, str] = {}
-    groups = user.texts("as-groups")
-    if len(groups) > 1:
-        raise user.mistake("as-groups", "names several groups; one is allowed here")
-    names = (*groups, user.text("as"), user.text("as-uid"))
-    if not all(is_token(name) for name in names):
-        raise user.mistake("as", "holds what no header can: ASCII without control characters is")
-    if groups:
-        headers["Impersonate-Group"] = groups[0]
-    if name := user.text("as"):
-        headers["Impersonate-User"] = name
-    if uid := user.text("as-uid"):
-        headers["Impersonate-Uid"] = uid
-    return headers
+    name, uid = user.text("as"), user.text("as-uid")
+    groups, extras = user.texts("as-groups"), user.mapping("as-user-extra")
+    headers = [("Impersonate-User", name), ("Impersonate-Uid", uid)]
+    headers += [("Impersonate-Group", group) for group in groups]
+    for key in extras.values if extras else ():
+        values = extras.texts(key) if extras else ()
+        headers += [(f"Impersonate-Extra-{_escaped(key)}", value) for value in values]
+    if not name and (uid or groups or extras):
+        raise user.mistake("as", "is missing; as-groups, as-uid and as-user-extra need it")
+    for header, value in headers:
+        if not is_header_value(value):
+            raise user.mistake("as", f"cannot be sent: the value of {header} {_UNSENDABLE}")
+    return tuple((header, value) for header, value in headers if value or "Uid" not in header)
 
 
-def is_token(text: str) -> bool:
-    """Say whether a header can hold it: a line break in it would be another header."""
-    return text.isascii() and text.isprintable()
+def is_header_value(text: str) -> bool:
+    """Whether HTTP can carry it: no control character but the tab (RFC 9110, 5.5)."""
+    return not _CONTROL.search(text)
 
 
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
+
+
+def _escaped(key: str) -> str:
+    """What a header's name cannot hold, percent-encoded."""
+    return "".join(
+        chr(byte) if chr(byte) in _NAME_LETTERS else f"%{byte:02X}" for byte in key.encode()
+    )

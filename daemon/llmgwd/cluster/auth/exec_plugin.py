@@ -7,6 +7,7 @@ is `system.child_process`'s; the last line on stderr is what a person gets to re
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -18,9 +19,10 @@ import msgspec
 
 from llmgwctl.rules.timestamps import seconds_of
 from llmgwctl.wire import ConditionKind
-from llmgwd.cluster.auth.credentials import Credential, bearer, is_token
+from llmgwd.cluster.auth.credentials import Credential, bearer, is_header_value
 from llmgwd.cluster.auth.known_plugins import login_command
 from llmgwd.cluster.auth.renewal import Renewed, Unattended
+from llmgwd.cluster.kubeconfig import read_pem
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.net.tls import ClientCertificate
 from llmgwd.system import child_process, foreign
@@ -30,8 +32,17 @@ if TYPE_CHECKING:
     from llmgwd.cluster.kubeconfig import Entry, Kubeconfig
 
 PLUGIN_S = 30.0
+# What a plugin may learn of the cluster, beside its authority (KEP-541).
+_TOLD = (
+    "server",
+    "tls-server-name",
+    "insecure-skip-tls-verify",
+    "proxy-url",
+    "disable-compression",
+)
 _API = "client.authentication.k8s.io"
 _VERSIONS = (f"{_API}/v1", f"{_API}/v1beta1")
+_MODES = ("Never", "IfAvailable", "Always")
 # A service started at login has a shorter PATH than a terminal; plugins live in these places.
 _USUAL_PLACES = (
     "~/.local/bin",
@@ -96,7 +107,10 @@ def parse_plugin(chosen: Kubeconfig, entry: Entry, context: str) -> Plugin:
     command = entry.text("command")
     if not command:
         raise entry.mistake("command", "is missing; a program's name or path is allowed")
-    if entry.text("interactiveMode") == "Always":
+    mode = entry.text("interactiveMode")
+    if mode not in ("", *_MODES):
+        raise entry.mistake("interactiveMode", f'is "{mode}"; allowed are {", ".join(_MODES)}')
+    if mode == "Always":
         raise Blocked(
             ConditionKind.LOGIN_PLUGIN_FAILED,
             f"{entry.where}: interactiveMode is Always: {command} asks a person each time",
@@ -162,8 +176,8 @@ def understand(plugin: Plugin, stdout: bytes) -> Renewed:
     token, chain, key = status.token, status.client_certificate_data, status.client_key_data
     if not token and not (chain and key):
         raise _nonsense(plugin, "gave neither a token nor a certificate and its key")
-    if token and not is_token(token):
-        raise _nonsense(plugin, "gave a token that no header can hold")
+    if token and not is_header_value(token):
+        raise _nonsense(plugin, "gave a token with a line's end or another control character in it")
     certificate = None
     if chain and key:
         certificate = ClientCertificate(chain.encode(), key.encode(), f"plugin {plugin.command}")
@@ -189,27 +203,22 @@ def _whole_environment(plugin: Plugin) -> dict[str, str]:
 def _environment(entry: Entry) -> dict[str, str]:
     pairs = entry.values.get("env") or []
     try:
-        return {str(pair["name"]): str(pair["value"]) for pair in pairs}
-    except (TypeError, KeyError):
+        found = {pair["name"]: pair.get("value") or "" for pair in pairs}
+    except (TypeError, KeyError, AttributeError):
         raise entry.mistake("env", "is not a list of name and value") from None
+    if not all(isinstance(text, str) for text in (*found, *found.values())):
+        raise entry.mistake("env", "holds a value that is no text: put it in quotes")
+    return found
 
 
 def _exec_info(version: str, chosen: Kubeconfig | None) -> Mapping[str, Any]:
     spec: dict[str, Any] = {"interactive": False}
     if chosen is not None:
         cluster = chosen.cluster
-        spec["cluster"] = {
-            key: cluster.values[key]
-            for key in (
-                "server",
-                "tls-server-name",
-                "insecure-skip-tls-verify",
-                "certificate-authority-data",
-                "proxy-url",
-                "disable-compression",
-            )
-            if key in cluster.values
-        }
+        spec["cluster"] = {key: cluster.values[key] for key in _TOLD if cluster.values.get(key)}
+        if (authority := read_pem(cluster, "certificate-authority")) is not None:
+            coded = base64.b64encode(authority.read()).decode()
+            spec["cluster"]["certificate-authority-data"] = coded
         for extension in cluster.values.get("extensions") or ():
             if isinstance(extension, dict) and extension.get("name") == f"{_API}/exec":
                 spec["cluster"]["config"] = extension.get("extension")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from llmgwd.cluster.auth import exec_plugin, oidc
 from llmgwd.cluster.auth.credentials import FixedLogin, Login, TokenFileLogin, fixed_headers
+from llmgwd.cluster.auth.entry_rules import has_certificate, refuse_contradictions
 from llmgwd.cluster.auth.login_files import login_files
 from llmgwd.cluster.auth.renewal import RenewingLogin
 
@@ -15,28 +16,36 @@ if TYPE_CHECKING:
 
 
 def login_for(chosen: Kubeconfig) -> Login:
-    """Choose in kubectl's order: a token file, a token or password, a plugin, a provider, else
-    what is left (a client certificate, or no login).
+    """Choose in kubectl's order: a token file (and the token beside it while that cannot be
+    read), a token or password, a client certificate before a plugin, but beside a provider's
+    token; else no login. Over plain HTTP there is none: anyone on the way could read it.
 
     Raises:
         Blocked: a mistake in the user's entry, or a provider that Kubernetes no longer has.
     """
     user = chosen.user
+    refuse_contradictions(user)
+    if not chosen.server.is_tls:
+        return FixedLogin(
+            {}, f"{chosen.cluster.where}: server is plain HTTP, over which no login is sent"
+        )
+    headers = fixed_headers(user)
     if path := user.path("tokenFile"):
-        return TokenFileLogin(path, f"{user.where}: tokenFile")
-    if headers := fixed_headers(user):
+        return TokenFileLogin(path, f"{user.where}: tokenFile", user.text("token"))
+    if headers:
         return FixedLogin(headers, f"log in to the cluster again, so that {user.where} is renewed")
-    if entry := user.mapping("exec"):
+    if (entry := user.mapping("exec")) and not has_certificate(user):
         return _by_plugin(chosen, entry)
     if provider := user.mapping("auth-provider"):
         return _by_provider(chosen, provider)
     return FixedLogin({}, f"{user.where} must hold a login: a token, a certificate or a plugin")
 
 
-def plugin_command(user: Entry) -> str | None:
+def plugin_command(chosen: Kubeconfig) -> str | None:
     """The program that `login_for` would have log in, as the kubeconfig names it."""
-    is_other = bool(user.path("tokenFile") or fixed_headers(user))
-    entry = None if is_other else user.mapping("exec")
+    user = chosen.user
+    is_other = bool(user.path("tokenFile") or fixed_headers(user)) or has_certificate(user)
+    entry = None if is_other or not chosen.server.is_tls else user.mapping("exec")
     return entry.text("command") if entry else None
 
 

@@ -20,14 +20,14 @@ import anyio.to_thread
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.cluster import kubeconfig_yaml
-from llmgwd.cluster.auth.credentials import Credential, bearer, is_token
+from llmgwd.cluster.auth.credentials import Credential, bearer, is_header_value
 from llmgwd.cluster.auth.known_plugins import look
 from llmgwd.cluster.auth.renewal import Renewed, RenewingLogin
 from llmgwd.cluster.kubeconfig import Entry, read_pem
 from llmgwd.cluster.kubeconfig_files import MAX_BYTES
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.net.tls import ResumingContext, Trust, client_context
-from llmgwd.system import foreign, regular_file
+from llmgwd.system import foreign
 
 if TYPE_CHECKING:
     import aiohttp
@@ -57,6 +57,8 @@ class _Provider:
         self._issuer = config.text("idp-issuer-url").rstrip("/")
         self._client_id, self._secret = config.text("client-id"), config.text("client-secret")
         self._id_token = config.text("id-token")
+        if not is_header_value(self._id_token):
+            raise config.mistake("id-token", "has a line's end or another control character in it")
         self._refresh_token = config.text("refresh-token")
         self._is_handed_out = False
 
@@ -166,7 +168,7 @@ def _is_set(tokens: Mapping[str, Any]) -> bool:
     """Say whether this is the answer to a refresh, with tokens that can be used."""
     found = tokens.get("id_token")
     renewed = tokens.get("refresh_token")
-    is_usable = isinstance(found, str) and bool(found) and is_token(found)
+    is_usable = isinstance(found, str) and bool(found) and is_header_value(found)
     return is_usable and isinstance(renewed, str | None)
 
 
@@ -186,7 +188,7 @@ def _save(path: str, spent: str, id_token: str, refresh_token: str) -> None:
     """
     with contextlib.suppress(OSError, kubeconfig_yaml.NotYaml, AttributeError, TypeError):
         real = os.path.realpath(path)
-        document: Any = kubeconfig_yaml.parse(regular_file.read(real, MAX_BYTES).decode())
+        document: Any = kubeconfig_yaml.read(real, MAX_BYTES)
         for user in document.get("users") or ():
             provider = (user.get("user") or {}).get("auth-provider") or {}
             found = provider.get("config") or {}

@@ -1,0 +1,49 @@
+"""What a kubeconfig's user and cluster may not say together: client-go refuses it, so no one knows
+which of both is meant. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from llmgwd.cluster.kubeconfig import Entry
+
+_ONE_OF_BOTH: Final = "leave one of both out"
+
+
+def has_certificate(user: Entry) -> bool:
+    return bool(user.text("client-certificate") or user.text("client-certificate-data"))
+
+
+def refuse_contradictions(user: Entry) -> None:
+    """Raises Blocked: two logins that exclude each other, or a certificate without its key."""
+    has_password = bool(user.text("username") or user.text("password"))
+    if user.text("token") and has_password:
+        raise user.mistake("token", "stands beside a username or password", _ONE_OF_BOTH)
+    if user.mapping("exec") and user.mapping("auth-provider"):
+        raise user.mistake("exec", "stands beside auth-provider", _ONE_OF_BOTH)
+    if not has_certificate(user):
+        return
+    if not (user.text("client-key") or user.text("client-key-data")):
+        raise user.mistake("client-key", "is missing; a client-certificate needs it")
+    for key in ("client-certificate", "client-key"):
+        refuse_doubled(user, key)
+
+
+def refuse_doubled(entry: Entry, key: str) -> None:
+    """Raises Blocked: a file and data for one and the same."""
+    if entry.text(key) and entry.text(f"{key}-data"):
+        raise entry.mistake(key, f"stands beside {key}-data", _ONE_OF_BOTH)
+
+
+def refuse_insecure_authority(cluster: Entry) -> None:
+    """Raises Blocked: an authority that insecure-skip-tls-verify makes void."""
+    refuse_doubled(cluster, "certificate-authority")
+    has_authority = cluster.text("certificate-authority") or cluster.text(
+        "certificate-authority-data"
+    )
+    if has_authority and cluster.flag("insecure-skip-tls-verify"):
+        raise cluster.mistake(
+            "insecure-skip-tls-verify", "stands beside a certificate-authority", _ONE_OF_BOTH
+        )
