@@ -177,7 +177,7 @@ def understand(plugin: Plugin, stdout: bytes) -> Renewed:
     if not token and not (chain and key):
         raise _nonsense(plugin, "gave neither a token nor a certificate and its key")
     if token and not is_header_value(token):
-        raise _nonsense(plugin, "gave a token with a line's end or another control character in it")
+        raise _nonsense(plugin, "gave a token that no header can hold: it has a control character")
     certificate = None
     if chain and key:
         certificate = ClientCertificate(chain.encode(), key.encode(), f"plugin {plugin.command}")
