@@ -132,9 +132,15 @@ class ControlServer(web.Server):
         return await self._send(request, _response(answer, endpoint.media))
 
     async def _send(self, request: web.BaseRequest, response: web.Response) -> web.StreamResponse:
-        """Send within the time allowed: aiohttp itself would wait for ever for a slow reader."""
+        """Send within the time allowed: aiohttp itself would wait for ever for a slow reader.
+
+        A client that has left meanwhile (one that timed out, or was interrupted) gets nothing.
+        """
         response.force_close()
-        with anyio.move_on_after(self._take_within_s) as scope:
+        with (
+            contextlib.suppress(ConnectionError),
+            anyio.move_on_after(self._take_within_s) as scope,
+        ):
             await response.prepare(request)
             await response.write_eof()
         if scope.cancelled_caught:
@@ -147,9 +153,9 @@ class ControlServer(web.Server):
         response = web.StreamResponse(headers={"Content-Type": media})
         response.force_close()
         async with contextlib.aclosing(cast("Any", objects)), anyio.create_task_group() as group:
-            await response.prepare(request)
-            group.start_soon(self._beat, request, response)
             with contextlib.suppress(ConnectionError):
+                await response.prepare(request)
+                group.start_soon(self._beat, request, response)
                 async for each in objects:
                     if not await self._write(request, response, _encode(each) + b"\n"):
                         break

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from requests_to_it import ask, raw
+from structlog.testing import capture_logs
 
 from llmgwctl.api.client import Client
 from llmgwctl.wire import State, Status
@@ -120,6 +121,25 @@ def test_a_bug_is_500_and_tells_nothing_of_its_inside(served: Served) -> None:
     assert answer.status == 500
     assert error_of(answer)["code"] == "internal"
     assert b"a bug" not in answer.body
+
+
+def test_a_client_that_leaves_before_its_answer_is_no_mistake_of_ours(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def status_for_one_that_left() -> Status:
+        for connection in served.server.connections:
+            assert connection.transport is not None
+            connection.transport.abort()
+        return served.daemon.value
+
+    monkeypatch.setattr(served.daemon, "status", status_for_one_that_left)
+
+    with capture_logs() as logged, socket.socket(socket.AF_UNIX) as client:
+        client.connect(served.path)
+        client.sendall(b"GET /v1/status HTTP/1.0\r\n\r\n")
+
+        assert client.recv(1) == b""
+    assert logged == []
 
 
 def test_a_configuration_with_a_mistake_is_422_with_its_sentence(served: Served) -> None:
