@@ -30,6 +30,7 @@ class RecordingRelay:
         self._context = server_context(authority)
         self._upstream = ssl.create_default_context(cadata=authority.pem.decode())
         self._port = port
+        self._relaying: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def serve(self) -> asyncio.Server:
         server = await asyncio.start_server(self._relay, "127.0.0.1", 0, ssl=self._context)
@@ -37,6 +38,10 @@ class RecordingRelay:
         return server
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._relaying[task] = writer
+        task.add_done_callback(self._relaying.pop)
         conversation = Conversation()
         self.conversations.append(conversation)
         up_reader, up_writer = await asyncio.open_connection(
@@ -48,6 +53,12 @@ class RecordingRelay:
                 tasks.create_task(_copy(up_reader, writer, conversation.from_server))
         except* OSError:
             pass
+
+    async def close(self) -> None:
+        """End what is relayed still."""
+        for writer in self._relaying.values():
+            writer.transport.abort()
+        await asyncio.gather(*self._relaying)
 
 
 async def _copy(
@@ -74,6 +85,7 @@ def recording_relay(authority: Authority, port: int) -> Iterator[RecordingRelay]
         started.set_result(asyncio.get_running_loop())
         await stop.wait()
         server.close()
+        await relay.close()
 
     thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()

@@ -138,3 +138,4 @@ def _node_load(port: int, group: Group, ledger: Ledger) -> Iterator[None]:
     finally:
         process.kill()
         process.wait()
+        lines.close()

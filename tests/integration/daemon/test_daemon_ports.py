@@ -23,9 +23,11 @@ def test_a_taken_port_is_told_with_its_owner_and_taken_over_when_free(
     tmp_path: Path, simulated_cluster: RemoteCluster
 ) -> None:
     other_port = free_port()
-    owner = _hold_port(other_port)
     config = TWO_FORWARDS.replace("OTHER", str(other_port))
-    with running(tmp_path, simulated_cluster.kubeconfig, config) as daemon:
+    with (
+        _hold_port(other_port) as owner,
+        running(tmp_path, simulated_cluster.kubeconfig, config) as daemon,
+    ):
         daemon.wait_for("ready")
         daemon.wait_for("blocked", "other")
         [condition] = daemon.forward("other")["conditions"]

@@ -78,6 +78,7 @@ def desktop() -> Iterator[tuple[str, Screen]]:
             loop.call_soon_threadsafe(served.disconnect)
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
+            loop.close()
         finally:
             bus.terminate()
 

@@ -104,6 +104,7 @@ class DataPath:
         self.pool = TunnelPool(self._dial, self, self, RETRY_WAIT, self._has_demand, limit)
         self.listener = Listener(self.relay)
         self.port = 0
+        self.ends = contextlib.AsyncExitStack()  # of what a test's clients and programs hold
 
     @property
     def is_up(self) -> bool:
@@ -182,7 +183,7 @@ class DataPath:
         self, program: Program, monkeypatch: pytest.MonkeyPatch, *pods: Pod
     ) -> None:
         """Let the pods (all, if none is named) run another program behind the gateway's port."""
-        server = await asyncio.start_server(program, "127.0.0.1", 0)
+        server = await self.ends.enter_async_context(_server_of(program))
         address = server.sockets[0].getsockname()
         for pod in pods or self.pods():
             monkeypatch.setattr(pod.program, "address", lambda port: address)
@@ -193,7 +194,9 @@ class DataPath:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         sock.setblocking(False)
         await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.port))
-        return Client(sock)
+        client = Client(sock)
+        self.ends.callback(client.close)
+        return client
 
     async def ask(self, path: str, name: str = "", timeout_s: float = PATIENCE_S) -> bytes:
         """GET on a fresh connection, read to the answer's end."""
@@ -282,6 +285,33 @@ def status(answer: bytes) -> int:
 
 
 @contextlib.asynccontextmanager
+async def _server_of(program: Program) -> AsyncIterator[asyncio.Server]:
+    """Run a program for each connection, and end each at the end."""
+    running: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+
+    async def run_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        running[task] = writer
+        try:
+            # Python 3.11 logs a connection's task that was cancelled as an error.
+            with contextlib.suppress(asyncio.CancelledError):
+                await program(reader, writer)
+        finally:
+            del running[task]
+
+    server = await asyncio.start_server(run_one, "127.0.0.1", 0)
+    try:
+        yield server
+    finally:
+        server.close()
+        for task, writer in running.items():
+            writer.transport.abort()
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
 async def data_path(
     folder: Path,
     way: UpgradeKind = UpgradeKind.SPDY,
@@ -295,6 +325,7 @@ async def data_path(
         access = await open_access(str(cluster.write_kubeconfig(folder / "kubeconfig")), None)
         cleanup.push_async_callback(access.close)
         path = DataPath(cluster, access, way, limit, protocol, expects_http)
+        await cleanup.enter_async_context(path.ends)
         sock = bind(ListenAddress("127.0.0.1", 0))
         path.port = sock.getsockname()[1]
         async with anyio.create_task_group() as tasks:

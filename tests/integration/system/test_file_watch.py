@@ -29,7 +29,7 @@ def _watching(
             with anyio.fail_after(SOON_S):
                 await hear.receive()
 
-        async with anyio.create_task_group() as tasks:
+        async with told, hear, anyio.create_task_group() as tasks:
             files.follow("test", [str(path) for path in paths], lambda: told.send_nowait(None))
             tasks.start_soon(files.run)
             await anyio.sleep(0.3)
