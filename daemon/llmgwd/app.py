@@ -25,6 +25,7 @@ from llmgwd.service import desktop
 from llmgwd.service.notify import Notifier
 from llmgwd.system.folders import state_folder
 from llmgwd.system.limits import forbid_dumps
+from llmgwd.system.loop_turns import TURNS
 from llmgwd.system.signals import ReceivedSignals
 from llmgwd.system.wakeup import Wakeup
 from llmgwd.telemetry import log
@@ -72,8 +73,11 @@ def run(
 
 def start(main: Callable[[], Awaitable[None]]) -> None:
     """Run on the standard library's loop, or with LLMGW_LOOP=uvloop on that one."""
-    is_uvloop = os.environ.get(LOOP_VARIABLE) == "uvloop"
-    anyio.run(main, backend_options={"use_uvloop": is_uvloop})
+    if os.environ.get(LOOP_VARIABLE) == "uvloop":
+        anyio.run(main, backend_options={"use_uvloop": True})
+        return
+    with TURNS.watched():
+        anyio.run(main, backend_options={"loop_factory": TURNS.new_loop})
 
 
 class Daemon:

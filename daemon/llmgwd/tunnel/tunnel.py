@@ -34,6 +34,8 @@ READ_HIGH_BYTES: Final = 64 * 1024
 # Reads are not stopped instead, because a program that echoes an upload would then wait for us
 # while we wait for it.
 OWED_REPLIES_BYTES: Final = 64 * 1024
+# One may be chance: a collection of garbage, or a burst of neighbours.
+MAX_LONG_TURNS: Final = 2
 
 # All tunnels read into one buffer: asyncio fills it and hands it over within one call.
 _READ_VIEW = memoryview(bytearray(256 * 1024))
@@ -112,6 +114,7 @@ class Tunnel(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._changed = changed
         self._transport: asyncio.Transport
+        self._long_turns = 0
         self._owed_bytes = 0  # replies written while the peer does not read
 
     def adopt(self, upgraded: Upgraded) -> None:
@@ -223,6 +226,14 @@ class Tunnel(asyncio.BufferedProtocol):
             self._transport.abort()
         self.streams.fail_all(cause, was_silent=self.liveness.is_silent)
         self._changed(self)
+
+    def caused_long_turn(self) -> None:
+        """What this peer sent took all others' time; the second time it is cut off."""
+        self._long_turns += 1
+        if self._long_turns >= MAX_LONG_TURNS:
+            words = "The tunnel was closed: what came through it took too much processor time."
+            # From between two turns, where the loop is about to wait.
+            self._loop.call_soon_threadsafe(self.fail, Transient(ConditionKind.TUNNEL_LOST, words))
 
     # For the streams.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from llmgwctl.wire import ApiPath, State
 from llmgwd.control.endpoint import PROMETHEUS_TEXT, Call, Endpoint, Reply
+from llmgwd.system.loop_turns import TURNS
 from llmgwd.telemetry.timings import BOUNDS_S, Timing
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ _TIMINGS = {
 _Samples = Sequence[tuple[Sequence[str], float]]
 
 
-def exposition(status: Status, timings: Timings, tasks: int) -> bytes:
-    """Write all metrics as text; `tasks` is how many there are on the event loop."""
+def exposition(status: Status, timings: Timings, tasks: int, long_turns: int) -> bytes:
+    """Write all metrics as text; tasks and long turns are those of the event loop."""
     from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
     from prometheus_client.registry import Collector
 
@@ -56,6 +57,8 @@ def exposition(status: Status, timings: Timings, tasks: int) -> bytes:
             yield from _metrics(status, timings)
             text = "What the daemon does side by side; it grows with connections, not with time"
             yield _gauge("llmgw_tasks", text, (), [((), tasks)])
+            text = "Turns of the event loop above 250 ms of processor time"
+            yield _counter("llmgw_long_turns", text, (), [((), long_turns)])
 
     registry = CollectorRegistry()
     registry.register(Reading())
@@ -194,6 +197,15 @@ def _histograms(timings: Timings) -> Iterator[Metric]:
         yield family
 
 
+def _counter(name: str, text: str, labels: Sequence[str], samples: _Samples) -> Metric:
+    from prometheus_client.core import CounterMetricFamily
+
+    family = CounterMetricFamily(name, text, labels=labels)
+    for values, value in samples:
+        family.add_metric(values, value)
+    return family
+
+
 def _gauge(name: str, text: str, labels: Sequence[str], samples: _Samples) -> Metric:
     from prometheus_client.core import GaugeMetricFamily
 
@@ -204,7 +216,7 @@ def _gauge(name: str, text: str, labels: Sequence[str], samples: _Samples) -> Me
 
 
 async def _answer(daemon: Daemon, call: Call) -> Reply:
-    return Reply(exposition(daemon.status(), daemon.timings, len(asyncio.all_tasks())))
+    return Reply(exposition(daemon.status(), daemon.timings, len(asyncio.all_tasks()), TURNS.count))
 
 
 ENDPOINTS = (
