@@ -49,8 +49,8 @@ DIAL_S = 10.0
 _REQUEST_S = 30.0
 # Closing a session waits for each connection's end; on a dead path the peer says no goodbye.
 _SHUTDOWN_S = 0.2
-# A list of 500 large pods. Of a refusal, the sentence in it is read.
-MAX_ANSWER_BYTES = 16 * 1024 * 1024
+# A list of 800 pods of the usual 10 KB. Of a refusal, the sentence in it is read.
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
 MAX_REFUSAL_BYTES = 256 * 1024
 # An object in etcd is at most 1.5 MiB; a line of a log has no limit of its own.
 _MAX_LINE_BYTES = 8 * 1024 * 1024

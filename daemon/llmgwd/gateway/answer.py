@@ -10,12 +10,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+import anyio.lowlevel
+
 from llmgwd.net.http1_answer import AnswerReader
 from llmgwd.net.http1_heads import BadMessage
 from llmgwd.system import foreign
 
 # Far above any health answer; /v1/models of a large gateway stays below it too.
 MAX_ANSWER_BYTES: Final = 1 << 20
+# As chunks of one byte, this much is some 2,700 lines to follow: 20 ms.
+_READ_BYTES: Final = 16 << 10
 # Of what is no HTTP, for the sentence about it.
 _SHOWN_BYTES: Final = 80
 
@@ -127,7 +131,9 @@ async def _read_answer(reader: Reader) -> Answer:
     reading = Reading()
     is_begun = False
     while reading.answer is None:
-        chunk = await reader.read(1 << 16)
+        chunk = await reader.read(_READ_BYTES)
+        # A read of what has come already does not wait, and others would until the whole is parsed.
+        await anyio.lowlevel.checkpoint()
         is_begun = is_begun or bool(chunk)
         if not is_begun:
             raise EOFError
