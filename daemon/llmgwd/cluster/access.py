@@ -18,6 +18,7 @@ from llmgwd.cluster import objects
 from llmgwd.cluster.auth.credentials import Credential, impersonation
 from llmgwd.cluster.auth.logins import login_for, plugin_command
 from llmgwd.cluster.kubeconfig_files import kubeconfig_paths, read_kubeconfig
+from llmgwd.cluster.kubectl import Kubectl
 from llmgwd.cluster.tls import ClusterTls
 from llmgwd.net.dial import Dialer
 from llmgwd.net.proxy import choose_proxy
@@ -52,6 +53,7 @@ class ClusterAccess:
         self.cluster = chosen.cluster_name
         self.namespace = chosen.namespace
         self.server = str(chosen.server)
+        self.kubectl = Kubectl(chosen.context, chosen.files)
         self.plugin = plugin_command(chosen)
         self._impersonation = impersonation(chosen.user)
         self._login = login_for(chosen)

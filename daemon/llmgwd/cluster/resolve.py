@@ -12,10 +12,11 @@ from typing import Any
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.cluster import objects
+from llmgwd.cluster.kubectl import Kubectl
 from llmgwd.cluster.objects import LabelSelector, ServiceObject, ServiceSpec, WorkloadObject
 from llmgwd.cluster.pods import Endpoint, Pod, TargetView
 from llmgwd.config.target import Target, TargetKind
-from llmgwd.errors import Blocked, LlmgwError, Transient, command
+from llmgwd.errors import Blocked, LlmgwError, Transient
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,13 @@ def select_directly(target: Target, port: str) -> Selection:
     return Selection(target.name, "", as_port(port))
 
 
-def view(target: Target, selection: Selection, namespace: str, pods: Iterable[Pod]) -> TargetView:
+def view(
+    target: Target,
+    selection: Selection,
+    namespace: str,
+    pods: Iterable[Pod],
+    kubectl: Kubectl = Kubectl(),  # noqa: B008 - frozen
+) -> TargetView:
     """Decide which of a target's pods to dial, and at which port each.
 
     Ready pods that stay; if there is none, running ones that stay (a node that lost its
@@ -90,7 +97,7 @@ def view(target: Target, selection: Selection, namespace: str, pods: Iterable[Po
     endpoints = tuple(_endpoints(chosen, selection.port))
     problem = None
     if not endpoints:
-        problem = _why_none(target, selection, namespace, known, chosen)
+        problem = _why_none(target, selection, known, chosen, _Place(namespace, kubectl))
     leads_to = selection.selector or selection.pod_name
     return TargetView(endpoints, known, is_last_resort and bool(endpoints), problem, leads_to)
 
@@ -161,12 +168,21 @@ def _endpoints(pods: Iterable[Pod], port: int | str) -> Iterable[Endpoint]:
             yield Endpoint(pod.namespace, pod.name, pod.uid, number)
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    namespace: str
+    kubectl: Kubectl
+
+    def command(self, *words: str) -> str:
+        return self.kubectl.command(*words, namespace=self.namespace)
+
+
 def _why_none(
     target: Target,
     selection: Selection,
-    namespace: str,
     known: Sequence[Pod],
     chosen: Sequence[Pod],
+    place: _Place,
 ) -> LlmgwError:
     if chosen:
         named = sorted({f"{name}={number}" for pod in chosen for name, number in pod.ports.items()})
@@ -182,20 +198,18 @@ def _why_none(
         return Transient(
             ConditionKind.NO_READY_POD,
             f"no pod of {target} can be used: {shown}{more}",
-            command("kubectl", "-n", namespace, "describe", f"pod/{known[0].name}"),
+            place.command("describe", f"pod/{known[0].name}"),
         )
     if selection.pod_name:
         return Transient(
             ConditionKind.NO_PODS,
-            f"there is no {target} in namespace {namespace}",
-            command("kubectl", "-n", namespace, "get", "pods")
-            + "; or forward to the service instead of one pod",
+            f"there is no {target} in namespace {place.namespace}: a service leads to any pod",
+            place.command("get", "pods"),
         )
     return Transient(
         ConditionKind.NO_PODS,
-        f"{target} has no pods (selector {selection.selector})",
-        command("kubectl", "-n", namespace, "get", "pods", "-l", selection.selector)
-        + "; is it scaled to 0?",
+        f"{target} has no pods (selector {selection.selector}): none match, or it is scaled to 0",
+        place.command("get", "pods", "-l", selection.selector),
     )
 
 

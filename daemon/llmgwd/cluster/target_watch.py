@@ -21,7 +21,7 @@ from llmgwd.cluster.api_errors import Action, Forbidden, Gone, NotFound, refusal
 from llmgwd.cluster.object_watch import ObjectWatch
 from llmgwd.cluster.pods import Pod, TargetView, parse_pod
 from llmgwd.config.target import Target, TargetKind
-from llmgwd.errors import Blocked, LlmgwError, Transient, command
+from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.system.coalesced import Coalesced
 from llmgwd.system.wakeup import Wakeup
 
@@ -87,9 +87,8 @@ class TargetWatch:
         self._changed, self._reported = changed, None
         if self._target.kind in _POD_KINDS:
             await self._keep_observing()
-        kind, namespace, name = self._target.kind, self._namespace, self._target.name
-        listed = self._operation("list", kind)
-        watch = ObjectWatch(self._access, listed, namespace, name, self.suspect)
+        listed, name = self._operation("list", self._target.kind), self._target.name
+        watch = ObjectWatch(self._access, listed, self._namespace, name, self.suspect)
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(watch.run)
@@ -265,7 +264,8 @@ class TargetWatch:
             await anyio.sleep(_POLL_S)
 
     def _resolve(self, selection: resolve.Selection, pods: Mapping[str, Pod]) -> None:
-        view = resolve.view(self._target, selection, self._namespace, pods.values())
+        found, kubectl = pods.values(), self._access.kubectl
+        view = resolve.view(self._target, selection, self._namespace, found, kubectl)
         if not view.endpoints:
             self._suspicion.set()
         self._report(view)
@@ -283,11 +283,9 @@ class TargetWatch:
             return missing
         except LlmgwError:
             pass  # a role in a namespace seldom grants to look at the namespace itself
-        kind = self._target.kind
-        near = await self._nearest(
-            self._target.name, self._operation("list", kind), self._namespace
-        )
-        listed = command("kubectl", "-n", self._namespace, "get", kind.plural)
+        kind, name = self._target.kind, self._target.name
+        near = await self._nearest(name, self._operation("list", kind), self._namespace)
+        listed = self._access.kubectl.command("get", kind.plural, namespace=self._namespace)
         return Blocked(
             ConditionKind.TARGET_MISSING,
             f"there is no {self._target} in namespace {self._namespace} "
@@ -305,7 +303,7 @@ class TargetWatch:
                 ConditionKind.NAMESPACE_MISSING,
                 f"there is no namespace {self._namespace} in cluster {self._access.cluster} "
                 f"(context {self._access.context})",
-                f"there is {near}" if near else "kubectl get namespaces; is it another context?",
+                f"there is {near}" if near else self._access.kubectl.command("get", "namespaces"),
             ) from missing
 
     async def _nearest(self, wanted: str, operation: Operation, *arguments: str) -> str:

@@ -36,7 +36,8 @@ from llmgwd.cluster.api_errors import (
     sentence_of,
     unauthorized,
 )
-from llmgwd.errors import LlmgwError, Transient, command
+from llmgwd.cluster.kubectl import Kubectl
+from llmgwd.errors import LlmgwError, Transient
 from llmgwd.net.dial import dial_error
 from llmgwd.net.http_head import HeadReader
 from llmgwd.net.tls import ResumingContext
@@ -118,7 +119,7 @@ async def upgrade(access: ClusterAccess, endpoint: Endpoint, way: UpgradeKind) -
         if status != 401 or not access.rejected(credential) or not may_renew:
             break
         credential = await access.credential()
-    raise refused(endpoint, way, status, body, access.login_remedy)
+    raise refused(endpoint, way, status, body, access.login_remedy, access.kubectl)
 
 
 class UpgradeChooser:
@@ -219,7 +220,12 @@ def check_acceptance(answer: Head, way: UpgradeKind, key: str) -> None:
 
 
 def refused(
-    endpoint: Endpoint, way: UpgradeKind, status: int, body: bytes, login_remedy: str
+    endpoint: Endpoint,
+    way: UpgradeKind,
+    status: int,
+    body: bytes,
+    login_remedy: str,
+    kubectl: Kubectl = Kubectl(),  # noqa: B008 - frozen
 ) -> LlmgwError:
     """Say what an answer that is no 101 means. Pure."""
     said = read_status(body)
@@ -236,7 +242,7 @@ def refused(
         return Transient(ConditionKind.NO_PODS, f"{ours}: {words}", public=ours)
     is_node = "dialing backend" in words if said else status == 500 and _is_text(body)
     if is_node:
-        return _node_failing(endpoint, words)
+        return _node_failing(endpoint, words, kubectl)
     if said is not None and (status == 429 or status >= 500) and "upgrade" not in words:
         ours = f"the API server answered {status}"
         return Transient(ConditionKind.API_SERVER_FAILING, f"{ours}: {words}", public=ours)
@@ -248,13 +254,13 @@ def _is_text(body: bytes) -> bool:
     return bool(body.strip()) and body.lstrip()[:1] not in (b"<", b"{")
 
 
-def _node_failing(endpoint: Endpoint, words: str) -> Transient:
+def _node_failing(endpoint: Endpoint, words: str, kubectl: Kubectl) -> Transient:
     """No way in leads to a pod whose node does not answer: no other one is worth trying."""
     ours = f"the node of pod {endpoint.pod} takes no connection"
     return Transient(
         ConditionKind.NODE_FAILING,
         f"{ours}: {words}",
-        command("kubectl", "-n", endpoint.namespace, "get", f"pod/{endpoint.pod}", "-o", "wide"),
+        kubectl.command("get", f"pod/{endpoint.pod}", "-o", "wide", namespace=endpoint.namespace),
         public=ours,
     )
 

@@ -27,7 +27,7 @@ from llmgwd.config.key_source import Secret
 from llmgwd.doctor.checks import Clock, Finding, Skip, from_error, info, ok, warning
 from llmgwd.doctor.permissions import Need, needs, role, shown
 from llmgwd.doctor.pod_troubles import is_serious, latest_warning, trouble
-from llmgwd.errors import Blocked, LlmgwError, command
+from llmgwd.errors import Blocked, LlmgwError
 from llmgwd.net.dial import dial_error
 from llmgwd.net.http_head import HeadReader
 
@@ -156,7 +156,7 @@ async def check_permissions(context: CheckContext) -> list[Finding]:
 
 def _lacks(missing: Sequence[Need], wanted: Sequence[Need], context: CheckContext) -> Finding:
     namespace = context.route.namespace
-    remedy = role(wanted, namespace, context.user)
+    remedy = role(wanted, namespace, context.user, context.cluster.kubectl)
     found = f"may not {shown(missing)} in namespace {namespace}"
     if missing[0].is_vital:
         cause = "an administrator of the cluster has to grant it, by this Role"
@@ -223,7 +223,8 @@ async def check_pods(context: CheckContext) -> list[Finding]:
 
 
 def _describe(context: CheckContext, pod: str) -> str:
-    return command("kubectl", "-n", context.route.namespace, "describe", f"pod/{pod}")
+    kubectl, namespace = context.cluster.kubectl, context.route.namespace
+    return kubectl.command("describe", f"pod/{pod}", namespace=namespace)
 
 
 async def _troubled(context: CheckContext) -> dict[str, str]:

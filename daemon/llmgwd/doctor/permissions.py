@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmgwd.cluster.api_errors import Action
+from llmgwd.cluster.kubectl import Kubectl
 from llmgwd.config.target import TargetKind
 
 if TYPE_CHECKING:
@@ -66,14 +67,19 @@ def needs(route: ClusterRoute, secret: str | None) -> list[Need]:
 _PLAIN_NAME = re.compile(r"[a-z](?=[a-z0-9-]{5})[a-z0-9-]{0,62}")
 
 
-def role(granted: Iterable[Need], namespace: str, user: str | None) -> str:
+def role(
+    granted: Iterable[Need],
+    namespace: str,
+    user: str | None,
+    kubectl: Kubectl = Kubectl(),  # noqa: B008 - frozen
+) -> str:
     """Write a Role with these needs and its binding, as a command that can be pasted.
 
     `user` is what the cluster calls the login; None leaves a name to fill in.
     """
     where = _yaml(namespace)
     rules = "\n".join(_rules([need.action for need in granted]))
-    return f"""kubectl apply -f - <<'EOF'
+    return f"""{kubectl.command("apply", "-f", "-")} <<'EOF'
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {{name: {ROLE_NAME}, namespace: {where}}}

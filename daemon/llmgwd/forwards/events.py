@@ -30,7 +30,7 @@ _CONNECTIONS: Final = {
 
 
 class ForwardEvents:
-    """Keeps what spans two events: when an outage began, and how often it was tried since."""
+    """Keeps what spans two events: when an outage began, and which pods are known."""
 
     def __init__(
         self,
@@ -46,6 +46,7 @@ class ForwardEvents:
         self._timings = timings
         self._report_request = report_request
         self._lost_at: float | None = None
+        self._pods: set[str] = set()  # that were reported as usable
 
     def time(self, timing: Timing, seconds: float) -> None:
         self._timings.note(timing, self._forward, seconds)
@@ -122,9 +123,13 @@ class ForwardEvents:
     def route_event(self, event: RouteEvent) -> None:
         """Record what a route reports, but for its loss (see `lost`) and its dials."""
         match event:
+            case PodAdded(pod) if pod in self._pods:
+                pass  # a route that replaced another finds the same pods
             case PodAdded(pod):
+                self._pods.add(pod)
                 self._record(EventKind.POD_ADDED, f"Pod {pod} can be used.", pod=pod)
             case PodLost(pod, why):
+                self._pods.discard(pod)
                 self._record(EventKind.POD_LOST, f"Pod {pod} {why}.", pod=pod)
             case DrainStarted(pod, streams):
                 message = f"{_count(streams)} {_go(streams)} on to the end in pod {pod}."

@@ -320,7 +320,7 @@ async def test_where_the_namespace_may_not_be_looked_at_the_service_is_what_is_m
             view = await views.problem(ConditionKind.TARGET_MISSING)
 
             assert view.problem is not None
-            assert view.problem.remedy == "kubectl -n litellm get services"
+            assert view.problem.remedy.endswith(" --context test -n litellm get services")
 
 
 async def test_a_deployments_pods_are_found_by_its_selector(tmp_path: Path) -> None:

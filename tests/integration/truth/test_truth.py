@@ -11,6 +11,7 @@ from watched import Watched, examined
 
 from llmgwctl.wire import CheckState
 from support.running_daemon import DEFAULT, running
+from support.stub_shell import Shell
 from support.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -23,6 +24,14 @@ CONFIG = DEFAULT + 'hold = "2s"\n'
 SLACK_S = 8.0
 DOCTOR_S = 15.0
 STAYS_S = 1.5
+
+
+def _require_own_cluster(remedy: str, shell: Shell, kubeconfig: str) -> None:
+    """What begins as a command of kubectl is one, and for the cluster that it is about."""
+    if remedy.startswith("kubectl"):
+        program, *words = shell.paste(remedy)[0]
+        assert (program, words[:2]) == ("kubectl", ["--kubeconfig", kubeconfig]), remedy
+        assert words[2] == "--context", remedy
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name.replace(" ", "-"))
@@ -42,6 +51,7 @@ def test_a_fault_is_shown_as_what_it_is(
                 began,
                 row.within_s + SLACK_S,
             )
+            remedies = [each["remedy"] for each in daemon.forward()["conditions"]]
             doctor_s, checks = examined(daemon)
             row.end(faults)
             ended = time.monotonic()
@@ -65,6 +75,8 @@ def test_a_fault_is_shown_as_what_it_is(
     assert set(traffic.counts) <= row.clients
     assert raised == cleared
     assert doctor_s < DOCTOR_S
+    for remedy in [*remedies, *(each["remedy"] for each in checks)]:
+        _require_own_cluster(remedy, Shell(tmp_path / "shell"), str(simulated_cluster.kubeconfig))
     # One fault, one layer; the others are skipped for its sake.
     assert {each["check"] for each in failed} == {row.check}, failed
     assert row.cause in f"{failed[0]['found']} {failed[0]['cause']}"

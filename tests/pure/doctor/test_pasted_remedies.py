@@ -6,21 +6,24 @@ Programs are stubs that record their arguments. Nothing else may run, and the na
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
 from llmgwd.cluster.api_errors import Action
 from llmgwd.cluster.auth.known_plugins import KNOWN, login_command
+from llmgwd.cluster.kubectl import Kubectl
 from llmgwd.cluster.pods import Pod
 from llmgwd.cluster.resolve import Selection, view
 from llmgwd.config.model import ClusterRoute
 from llmgwd.config.target import Target
 from llmgwd.doctor.permissions import Need, needs, role
+from support.stub_shell import Shell
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LACED = (
     "a'; touch EVIL; '",
@@ -33,39 +36,6 @@ LACED = (
 )
 
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
-
-
-class Shell:
-    """A folder of stubs; `paste` runs a text, and gives the arguments and input of each stub."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.stubs = folder / "bin"
-        self.stubs.mkdir()
-        script = '#!/bin/bash\nprintf "%s\\0" "$(basename "$0")" "$@" > "$FOLDER/called"\n'
-        script += 'cat > "$FOLDER/input"\n'
-        for name in ("kubectl", "aws", "az", "gcloud", "tsh", "oci", "doctl", "chmod"):
-            stub = self.stubs / name
-            stub.write_text(script)
-            stub.chmod(0o755)
-
-    def paste(self, text: str) -> tuple[list[str], str]:
-        called = self.folder / "called"
-        called.unlink(missing_ok=True)
-        environment = {"PATH": f"{self.stubs}:{os.defpath}", "FOLDER": str(self.folder)}
-        subprocess.run(
-            ["bash"],
-            input=text + "\n",
-            text=True,
-            cwd=self.folder,
-            env=environment,
-            timeout=10,
-            capture_output=True,
-            check=False,
-        )
-        assert not (self.folder / "EVIL").exists(), text
-        words = called.read_text().split("\0")[:-1] if called.exists() else []
-        return words, (self.folder / "input").read_text() if words else ""
 
 
 @pytest.fixture
@@ -126,3 +96,21 @@ def test_a_name_that_yaml_takes_for_something_else_stays_a_name(name: str) -> No
     text = role([], name, None).removeprefix("kubectl apply -f - <<'EOF'\n").removesuffix("EOF")
 
     assert next(iter(yaml.safe_load_all(text)))["metadata"]["namespace"] == name
+
+
+@pytest.mark.parametrize(
+    ("files", "program", "where"),
+    [
+        (("/h/a b",), "kubectl", ["--kubeconfig", "/h/a b"]),
+        (("/h/a b", "/h/c"), "env", ["KUBECONFIG=/h/a b:/h/c", "kubectl"]),
+    ],
+)
+@pytest.mark.parametrize("context", ["prod", *LACED])
+def test_a_command_acts_on_the_cluster_that_it_is_about(
+    shell: Shell, files: tuple[str, ...], program: str, where: list[str], context: str
+) -> None:
+    text = Kubectl(context, files).command("get", "pods", namespace="ns")
+
+    words = shell.paste(text)[0]
+
+    assert words == [program, *where, "--context", context, "-n", "ns", "get", "pods"]
