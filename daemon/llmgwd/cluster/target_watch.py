@@ -46,8 +46,9 @@ _RELIST_S = 0.05
 _MISSING_RETRY_S = 3.0
 # A rollout of hundreds of pods is thousands of events in a few seconds.
 _RESOLVED_AT_ONCE, _RESOLVED_WITHIN_S = 5, 0.5
-# The pods of one target. A flood of names that never end is kept to this.
-_MAX_PODS = 5_000
+# The pods of one target: gateways have tens. Each that comes or goes is an event and is compared
+# at each view, so a flood of names that never end is kept to this.
+_MAX_PODS = 500
 # As many near names as fit a sentence.
 _OFFERED = 5
 # Targets that name pods themselves: there is no object to read first.
@@ -186,7 +187,7 @@ class TargetWatch:
         list_pods = self._access.core.list_namespaced_pod
         listed = await self._access.call(list_pods, self._namespace, **query)
         items, version = objects.read_list(objects.PodObject, listed)
-        pods = {pod.name: pod for pod in map(parse_pod, items)}
+        pods = {pod.name: pod for pod in map(parse_pod, items[:_MAX_PODS])}
         if not pods and self._target.kind in _POD_KINDS:
             await self._check_namespace()
         return pods, version

@@ -18,8 +18,10 @@ from llmgwd.system import foreign
 
 # Far above any health answer; /v1/models of a large gateway stays below it too.
 MAX_ANSWER_BYTES: Final = 1 << 20
-# As chunks of one byte, this much is some 2,700 lines to follow: 20 ms.
-_READ_BYTES: Final = 16 << 10
+# As chunks of one byte, this much is some 700 lines to follow: 5 ms.
+_READ_BYTES: Final = 4 << 10
+# A server's chunks are as long as its writes; an answer that is framing for the most part is cut.
+_FRAMING_BYTES: Final = 32 << 10
 # Of what is no HTTP, for the sentence about it.
 _SHOWN_BYTES: Final = 80
 
@@ -85,7 +87,9 @@ class Reading:
         """
         self._start += data[: _SHOWN_BYTES - len(self._start)]
         self._read_bytes += len(data)
+        framing = self._read_bytes - len(self._reader.content)
         is_over = not data or self._read_bytes > MAX_ANSWER_BYTES
+        is_over = is_over or framing > _FRAMING_BYTES + self._read_bytes // 2
         try:
             if data:
                 self._reader.feed(data)

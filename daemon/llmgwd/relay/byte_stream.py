@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from llmgwd.errors import LlmgwError
 from llmgwd.net.http1_heads import parse_head, request_line
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from llmgwd.gateway.answer import Reader, Writer
     from llmgwd.net.http1_heads import Head, RequestLine
     from llmgwd.relay.route import Route, Stream
+
+# What came and was not read yet; the peer may send faster than its answer is looked at.
+MAX_WAITING_BYTES: Final = 2 << 20
 
 
 class ByteStream:
@@ -30,20 +33,27 @@ class ByteStream:
         self._rewrite = rewrite
         self._written: list[bytes] = []
         self._stream: Stream | None = None
+        self._rest = memoryview(b"")  # of what was taken out of `_came`
+        self._waiting_bytes = 0
         self._came: asyncio.Queue[bytes | LlmgwError] = asyncio.Queue()
 
     # As reader and writer.
 
     async def read(self, n: int = -1, /) -> bytes:
-        """Give what came, b"" at the end.
+        """Give what came, at most `n` bytes of it, b"" at the end.
 
         Raises:
             LlmgwError: the stream failed, or none could be had.
         """
-        came = await self._came.get()
-        if isinstance(came, LlmgwError):
-            raise came
-        return came
+        if not self._rest:
+            came = await self._came.get()
+            if isinstance(came, LlmgwError):
+                raise came
+            self._rest = memoryview(came)
+        size = len(self._rest) if n < 0 else n
+        given, self._rest = bytes(self._rest[:size]), self._rest[size:]
+        self._waiting_bytes -= len(given)
+        return given
 
     def write(self, data: bytes, /) -> None:
         if self._stream is not None:
@@ -70,7 +80,13 @@ class ByteStream:
             self._stream = stream
 
     def stream_data(self, payload: bytes) -> None:
+        self._waiting_bytes += len(payload)
         self._came.put_nowait(payload)
+        if self._waiting_bytes > MAX_WAITING_BYTES and self._stream is not None:
+            # No answer to a question of ours is as long: what has come of it has to do.
+            stream, self._stream = self._stream, None
+            stream.discard()
+            self._came.put_nowait(b"")
 
     def stream_ended(self) -> None:
         self._came.put_nowait(b"")

@@ -93,19 +93,22 @@ GATEWAYS: dict[str, Attack] = {
 async def endless_body(request: web.Request) -> web.StreamResponse:
     answer = web.StreamResponse()
     await answer.prepare(request)
-    while True:
+    while request.transport is not None and not request.transport.is_closing():
         await answer.write(b"[" + b" " * 65536)
+        await asyncio.sleep(0.001)  # so that others are served between
+    return answer
 
 
 async def flood_of_events(request: web.Request) -> web.StreamResponse:
     answer = web.StreamResponse()
     await answer.prepare(request)
     number = 0
-    while True:
+    while request.transport is not None and not request.transport.is_closing():
         number += 50
         pods = [pod(f"p-{each % 7000}", version=str(each)) for each in range(number, number + 50)]
         await answer.write(b"".join(event("MODIFIED", each) for each in pods))
         await asyncio.sleep(0.02)
+    return answer
 
 
 def body(content: bytes, status: int = 200, **headers: str) -> Callable[..., object]:

@@ -150,9 +150,11 @@ def test_no_answer_of_an_api_server_harms_another_forward(besieged: Besieged, at
 
     with besieged.under(attack):
         besieged.provoke("cluster")
+        besieged.daemon.wait_until(
+            lambda: len(besieged.api.api.requests) > asked, "asks the API server"
+        )
         time.sleep(ATTACK_S)
 
-    assert len(besieged.api.api.requests) > asked
     assert not besieged.bugs()
 
 
