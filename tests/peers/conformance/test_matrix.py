@@ -17,12 +17,6 @@ if TYPE_CHECKING:
     from peers.conformance.world import World
 
 
-@pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """kubectl's home: what it has found out about a server is kept for the next case."""
-    return tmp_path_factory.mktemp("home")
-
-
 def written(folder: Path, content: Mapping[str, Any] | str | bytes) -> Path:
     path = folder / "config"
     if isinstance(content, Mapping):

@@ -104,7 +104,7 @@ class TokenFileLogin:
 
     def __init__(self, path: str, origin: str, spare: str = "") -> None:
         self._path, self._origin = path, origin
-        self._spare = Credential(bearer(spare)) if spare else None
+        self._spare = Credential(bearer(spare)) if spare and is_header_value(spare) else None
         self._stamp: Mark | None = None
         self._credential = Credential()
         self.files = (path,)

@@ -18,9 +18,8 @@ def has_certificate(user: Entry) -> bool:
 
 def refuse_contradictions(user: Entry) -> None:
     """Raises Blocked: two logins that exclude each other, or a certificate without its key."""
-    has_password = bool(user.text("username") or user.text("password"))
-    if user.text("token") and has_password:
-        raise user.mistake("token", "stands beside a username or password", _ONE_OF_BOTH)
+    if user.text("token"):
+        refuse_password(user, beside="token")
     if user.mapping("exec") and user.mapping("auth-provider"):
         raise user.mistake("exec", "stands beside auth-provider", _ONE_OF_BOTH)
     if not has_certificate(user):
@@ -29,6 +28,12 @@ def refuse_contradictions(user: Entry) -> None:
         raise user.mistake("client-key", "is missing; a client-certificate needs it")
     for key in ("client-certificate", "client-key"):
         refuse_doubled(user, key)
+
+
+def refuse_password(user: Entry, beside: str) -> None:
+    """Raises Blocked: a username or password, beside a key that excludes it."""
+    if user.text("username") or user.text("password"):
+        raise user.mistake(beside, "stands beside a username or password", _ONE_OF_BOTH)
 
 
 def refuse_doubled(entry: Entry, key: str) -> None:

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 
 from llmgwd.cluster.auth import exec_plugin, oidc
 from llmgwd.cluster.auth.credentials import FixedLogin, Login, TokenFileLogin, fixed_headers
-from llmgwd.cluster.auth.entry_rules import has_certificate, refuse_contradictions
+from llmgwd.cluster.auth.entry_rules import (
+    has_certificate,
+    refuse_contradictions,
+    refuse_password,
+)
 from llmgwd.cluster.auth.login_files import login_files
 from llmgwd.cluster.auth.renewal import RenewingLogin
 
@@ -29,10 +33,10 @@ def login_for(chosen: Kubeconfig) -> Login:
         return FixedLogin(
             {}, f"{chosen.cluster.where}: server is plain HTTP, over which no login is sent"
         )
-    headers = fixed_headers(user)
     if path := user.path("tokenFile"):
+        refuse_password(user, beside="tokenFile")
         return TokenFileLogin(path, f"{user.where}: tokenFile", user.text("token"))
-    if headers:
+    if headers := fixed_headers(user):
         return FixedLogin(headers, f"log in to the cluster again, so that {user.where} is renewed")
     if (entry := user.mapping("exec")) and not has_certificate(user):
         return _by_plugin(chosen, entry)
@@ -44,8 +48,9 @@ def login_for(chosen: Kubeconfig) -> Login:
 def plugin_command(chosen: Kubeconfig) -> str | None:
     """The program that `login_for` would have log in, as the kubeconfig names it."""
     user = chosen.user
-    is_other = bool(user.path("tokenFile") or fixed_headers(user)) or has_certificate(user)
-    entry = None if is_other or not chosen.server.is_tls else user.mapping("exec")
+    if not chosen.server.is_tls or user.path("tokenFile") or has_certificate(user):
+        return None
+    entry = None if fixed_headers(user) else user.mapping("exec")
     return entry.text("command") if entry else None
 
 
