@@ -25,8 +25,15 @@ _FILES: Final = (
     "LLMGW_SOCKET",
     "AWS_CONFIG_FILE",
     "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_CA_BUNDLE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
     "CLOUDSDK_CONFIG",
+    "GOOGLE_APPLICATION_CREDENTIALS",
     "AZURE_CONFIG_DIR",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "TELEPORT_HOME",
+    "OCI_CLI_CONFIG_FILE",
+    "REQUESTS_CA_BUNDLE",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     # NixOS and guix point TLS and the locale at these.
@@ -39,9 +46,29 @@ _WORDS: Final = (
     "AWS_PROFILE",
     "AWS_REGION",
     "AWS_DEFAULT_REGION",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_SDK_LOAD_CONFIG",
+    "AWS_STS_REGIONAL_ENDPOINTS",
+    "AWS_USE_FIPS_ENDPOINT",
     "CLOUDSDK_ACTIVE_CONFIG_NAME",
+    "CLOUDSDK_CORE_ACCOUNT",
+    "CLOUDSDK_CORE_PROJECT",
     "USE_GKE_GCLOUD_AUTH_PLUGIN",
+    "AAD_LOGIN_METHOD",
+    "AAD_SERVICE_PRINCIPAL_CLIENT_ID",
+    "AZURE_AUTHORITY_HOST",
+    "AZURE_CLIENT_ID",
+    "AZURE_TENANT_ID",
+    "TELEPORT_CLUSTER",
+    "TELEPORT_PROXY",
+    "TELEPORT_USER",
+    "OCI_CLI_AUTH",
+    "OCI_CLI_PROFILE",
+    "OCI_CLI_REGION",
 )
+# How the variables begin that login plugins read: those that are not taken are reported.
+_OF_PLUGINS: Final = ("AAD_", "AWS_", "AZURE_", "CLOUDSDK_", "GOOGLE_", "OCI_", "TELEPORT_")
 _PROXIES: Final = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 
 # Where macOS and nix keep programs; the shell that calls `install` may lack them.
@@ -60,7 +87,9 @@ _COMMAND = re.compile(r"^\s*(?:-\s+)?\"?command\"?:\s*[\"']?([^\"'\s#,}]+)", re.
 
 
 class Captured(NamedTuple):
-    """The variables for the unit, and the names of those left out: they may hold a secret."""
+    """The variables for the unit, and the names of those that a login may want and that are left
+    out: they may hold a secret.
+    """
 
     variables: dict[str, str]
     withheld: tuple[str, ...]
@@ -71,9 +100,11 @@ def capture(environ: Mapping[str, str], folder: str) -> Captured:
     found = {"PATH": search_path(environ)}
     for name in (*_FILE_LISTS, *_FILES):
         if environ.get(name):
-            found[name] = _absolute(environ[name], folder, name in _FILE_LISTS)
+            is_list, home = name in _FILE_LISTS, environ.get("HOME", "")
+            found[name] = _absolute(environ[name], folder, home, is_list)
     found |= {name: environ[name] for name in _WORDS if environ.get(name)}
-    withheld = []
+    of_plugins = (name for name in environ if environ[name] and name.startswith(_OF_PLUGINS))
+    withheld = [name for name in of_plugins if name not in found]
     for name in (spelling for proxy in _PROXIES for spelling in (proxy, proxy.lower())):
         value = environ.get(name)
         # user:password@ is how a proxy's URL holds a password.
@@ -93,9 +124,15 @@ def search_path(environ: Mapping[str, str]) -> str:
     return os.pathsep.join(dict.fromkeys(kept))
 
 
-def _absolute(value: str, folder: str, is_list: bool) -> str:
+def _absolute(value: str, folder: str, home: str, is_list: bool) -> str:
+    """Give paths that mean the same without a shell: no one expands a unit's "~"."""
     parts = value.split(os.pathsep) if is_list else [value]
-    return os.pathsep.join(os.path.join(folder, part) for part in parts if part)
+    return os.pathsep.join(os.path.join(folder, _without_tilde(p, home)) for p in parts if p)
+
+
+def _without_tilde(path: str, home: str) -> str:
+    is_at_home = home and (path == "~" or path.startswith("~/"))
+    return home + path[1:] if is_at_home else path
 
 
 def setuid_programs(environ: Mapping[str, str], config_path: str, search_path: str) -> list[str]:
@@ -111,7 +148,7 @@ def commands_in(kubeconfig: str) -> list[str]:
 def _of_kubeconfigs(environ: Mapping[str, str]) -> Iterator[str]:
     default = os.path.join(environ.get("HOME", ""), ".kube", "config")
     for path in (environ.get("KUBECONFIG") or default).split(os.pathsep):
-        yield from commands_in(_text(path))
+        yield from commands_in(_text(_without_tilde(path, environ.get("HOME", ""))))
 
 
 def _of_configuration(path: str) -> Iterable[str]:

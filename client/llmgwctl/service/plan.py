@@ -151,7 +151,10 @@ def _of_installation(found: installation.Installation) -> list[str]:
 
 def _of_environment(withheld: tuple[str, ...], key_variable: str | None) -> list[str]:
     own = "write it yourself, NAME=value, in the file llmgw/environment of the configuration folder"
-    doubts = [f"{name} holds a password and is left out of the unit; {own}" for name in withheld]
+    doubts = []
+    if withheld:
+        names = ", ".join(withheld)
+        doubts.append(f"left out of the unit, for it may hold a secret: {names}; {own}")
     if key_variable:
         doubts.append(
             f"the gateway's key is to come from {key_variable}, unknown to a service; {own}"

@@ -16,6 +16,7 @@ import anyio.to_thread
 
 from llmgwd.cluster import objects
 from llmgwd.cluster.auth.credentials import Credential, impersonation
+from llmgwd.cluster.auth.entry_rules import unknown_keys
 from llmgwd.cluster.auth.logins import login_for, plugin_command
 from llmgwd.cluster.kubeconfig_files import kubeconfig_paths, read_kubeconfig
 from llmgwd.cluster.kubectl import Kubectl
@@ -58,6 +59,8 @@ class ClusterAccess:
         self._impersonation = impersonation(chosen.user)
         self._login = login_for(chosen)
         self._tls = ClusterTls(chosen)
+        self.is_verified = self._tls.is_verified
+        self.unknown_keys = unknown_keys(chosen.user, chosen.cluster)
         self._tls.context(Credential())  # so that an unreadable certificate is reported at once
         self.credential_files = (*chosen.files, *self._tls.files, *self._login.files)
         self._dialer = _dialer(chosen)

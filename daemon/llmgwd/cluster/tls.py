@@ -25,7 +25,7 @@ class ClusterTls:
         cluster, user = chosen.cluster, chosen.user
         refuse_insecure_authority(cluster)
         self._is_used = chosen.server.is_tls
-        self._is_verified = not cluster.flag("insecure-skip-tls-verify")
+        self.is_verified = not cluster.flag("insecure-skip-tls-verify")
         self._authorities = kube.read_pem(cluster, "certificate-authority")
         self._chain = kube.read_pem(user, "client-certificate")
         self._key = kube.read_pem(user, "client-key")
@@ -71,7 +71,7 @@ class ClusterTls:
         return Trust(
             authorities=pem.read() if pem else None,
             origin=pem.origin if pem else "the system's authorities",
-            is_verified=self._is_verified,
+            is_verified=self.is_verified,
         )
 
     def _certificate(self) -> ClientCertificate | None:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from llmgwd.doctor.context import CheckContext
     from llmgwd.net.server import Server
 
+_MISSPELT: Final = "Correct the key's name in the kubeconfig, or take the key out."
 # Which check a problem of the target belongs to.
 _BLAMED: Final = {
     ConditionKind.NAMESPACE_MISSING: "namespace",
@@ -67,7 +68,11 @@ async def check_context(context: CheckContext) -> Finding:
     if context.access_problem is not None:
         raise context.access_problem
     how = "pinned" if context.route.context else "the current one"
-    return ok(f"{context.cluster.context} ({how}), cluster {context.cluster.cluster}")
+    found = f"{context.cluster.context} ({how}), cluster {context.cluster.cluster}"
+    if context.cluster.unknown_keys:
+        strange = ", ".join(context.cluster.unknown_keys)
+        return warning(found, f"without effect here, and in kubectl: {strange}", _MISSPELT)
+    return ok(found)
 
 
 async def check_plugin(context: CheckContext) -> Finding:
@@ -93,7 +98,8 @@ async def check_server(context: CheckContext) -> Finding:
         transport.abort()
     if problem is not None:
         raise problem
-    tls = f"{handshake.version()}, certificate trusted" if handshake else "no TLS"
+    judged = "certificate trusted" if context.cluster.is_verified else "certificate not checked"
+    tls = f"{handshake.version()}, {judged}" if handshake else "no TLS, so no login is sent"
     via = f" through {dialer.proxy}" if dialer.proxy else ""
     return ok(f"{context.cluster.server} reached{via}, {tls}", clock.took_s)
 

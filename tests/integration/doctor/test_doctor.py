@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import json
 import os
 import signal
 import threading
@@ -168,3 +169,18 @@ def test_this_shells_variables_are_compared(attended: Doctor) -> None:
     assert shell[1]["remedy"] == "unset ANTHROPIC_API_KEY"
     assert "sk-ant-of-a-person" not in repr(checks)
     assert status == 0
+
+
+def test_an_unchecked_certificate_and_an_unknown_key_are_named(
+    tmp_path: Path, simulated_cluster: RemoteCluster
+) -> None:
+    path = simulated_cluster.write_kubeconfig(tmp_path / "waived", insecure=True)
+    document = json.loads(path.read_text())
+    document["users"][0]["user"]["as-group"] = ["admins"]
+    path.write_text(json.dumps(document))
+
+    found = by_name(Doctor(tmp_path, path).checks()[1])
+
+    assert "certificate not checked" in found["api-server"]["found"]
+    assert found["context"]["state"] == "warning"
+    assert "user demo: as-group" in found["context"]["cause"]

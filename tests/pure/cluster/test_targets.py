@@ -275,3 +275,17 @@ def test_a_pod_that_has_only_just_been_made_has_nothing_yet() -> None:
 
     assert not read.is_ready
     assert not read.is_candidate
+
+
+def test_of_several_ports_with_one_name_the_first_containers_counts() -> None:
+    def container(port: int, **fields: str) -> dict[str, object]:
+        return {"name": "c", "ports": [{"name": "http", "containerPort": port}], **fields}
+
+    spec = {
+        "initContainers": [container(1, restartPolicy="Always")],
+        "containers": [container(4000), container(9000)],
+    }
+
+    read = parse_pod({"metadata": {"name": "a"}, "spec": spec, "status": {}})
+
+    assert read.ports == {"http": 4000}

@@ -115,9 +115,12 @@ def test_the_environment_holds_what_logins_need_and_no_secret(tmp_path: Path) ->
     environ = {
         "HOME": "/nowhere",
         "PATH": "/usr/bin:relative:/usr/bin:/gone",
-        "KUBECONFIG": "a:/b",
+        "KUBECONFIG": "a:/b:~/.kube/c",
         "AWS_PROFILE": "work",
         "AWS_SECRET_ACCESS_KEY": "secret",
+        "AAD_LOGIN_METHOD": "azurecli",
+        "TELEPORT_HOME": "~/tele",
+        "OCI_CLI_PASSPHRASE": "secret",
         "LITELLM_MASTER_KEY": "sk-secret",
         "HTTPS_PROXY": "http://me:secret@proxy:3128",
         "no_proxy": "localhost",
@@ -129,11 +132,13 @@ def test_the_environment_holds_what_logins_need_and_no_secret(tmp_path: Path) ->
 
     assert captured.variables == {
         "PATH": search_path(environ),
-        "KUBECONFIG": f"{tmp_path}/a:/b",
+        "KUBECONFIG": f"{tmp_path}/a:/b:/nowhere/.kube/c",
         "AWS_PROFILE": "work",
+        "AAD_LOGIN_METHOD": "azurecli",
+        "TELEPORT_HOME": "/nowhere/tele",
         "no_proxy": "localhost",
     }
-    assert captured.withheld == ("HTTPS_PROXY",)
+    assert captured.withheld == ("AWS_SECRET_ACCESS_KEY", "OCI_CLI_PASSPHRASE", "HTTPS_PROXY")
 
 
 def test_the_search_path_has_each_folder_that_is_there_once() -> None:

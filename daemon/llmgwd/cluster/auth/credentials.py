@@ -182,17 +182,21 @@ def impersonation(user: Entry) -> tuple[tuple[str, str], ...]:
     """
     name, uid = user.text("as"), user.text("as-uid")
     groups, extras = user.texts("as-groups"), user.mapping("as-user-extra")
-    headers = [("Impersonate-User", name), ("Impersonate-Uid", uid)]
+    headers = [("Impersonate-User", name)]
+    if uid:
+        headers.append(("Impersonate-Uid", uid))
     headers += [("Impersonate-Group", group) for group in groups]
     for key in extras.values if extras else ():
         values = extras.texts(key) if extras else ()
         headers += [(f"Impersonate-Extra-{_escaped(key)}", value) for value in values]
-    if not name and (uid or groups or extras):
-        raise user.mistake("as", "is missing; as-groups, as-uid and as-user-extra need it")
+    if not name:
+        if uid or groups or extras:
+            raise user.mistake("as", "is missing; as-groups, as-uid and as-user-extra need it")
+        return ()
     for header, value in headers:
         if not is_header_value(value):
             raise user.mistake("as", f"cannot be sent: the value of {header} {_UNSENDABLE}")
-    return tuple((header, value) for header, value in headers if value or "Uid" not in header)
+    return tuple(headers)
 
 
 def is_header_value(text: str) -> bool:

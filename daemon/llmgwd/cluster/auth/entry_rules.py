@@ -10,6 +10,25 @@ if TYPE_CHECKING:
     from llmgwd.cluster.kubeconfig import Entry
 
 _ONE_OF_BOTH: Final = "leave one of both out"
+# All keys of client-go's AuthInfo and Cluster (clientcmd/api/v1, 1.37).
+_KEYS: Final = frozenset(
+    (
+        *("client-certificate", "client-certificate-data", "client-key", "client-key-data"),
+        *("token", "tokenFile", "as", "as-uid", "as-groups", "as-user-extra"),
+        *("username", "password", "auth-provider", "exec", "extensions"),
+        *("server", "tls-server-name", "insecure-skip-tls-verify", "certificate-authority"),
+        *("certificate-authority-data", "proxy-url", "disable-compression"),
+    )
+)
+
+
+def unknown_keys(*entries: Entry) -> tuple[str, ...]:
+    """Keys that nothing reads, each with its place: most are misspelt, and one was meant to say
+    who asks.
+    """
+    return tuple(
+        f"{entry.where}: {key}" for entry in entries for key in entry.values if key not in _KEYS
+    )
 
 
 def has_certificate(user: Entry) -> bool:
