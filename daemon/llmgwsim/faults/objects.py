@@ -76,6 +76,14 @@ class ObjectFaults(FaultCalls):
     def set_secret(self, values: dict[str, str], name: str = "litellm-secrets") -> None:
         self._world.add_secret(name, self._cluster.options.namespace, values)
 
+    def rotate_master_key(self, key: str, name: str = "litellm-secrets") -> None:
+        """Put another key into the Secret: pods that run go on with the one they started with."""
+        for pod in self._world.pods.values():
+            if pod.program is not None:
+                pod.program.keep_master_key()
+        self.set_secret({"LITELLM_MASTER_KEY": key}, name)
+        self.set_gateway(master_key=key)
+
     def set_gateway(self, **settings: Any) -> None:
         """Change the gateway's settings (fields of `litellm.GatewaySettings`)."""
         for name, value in settings.items():

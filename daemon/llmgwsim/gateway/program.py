@@ -8,6 +8,7 @@ listener and idle connections within 0.15 s and lets streams finish.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,10 @@ class GatewayProgram:
             self._answers.clear()
         else:
             self._answers.set()
+
+    def keep_master_key(self) -> None:
+        """Go on with the key that was read at the start, whatever the Secret says from now on."""
+        self._settings = dataclasses.replace(self._settings)
 
     async def terminate(self) -> None:
         """SIGTERM: take no one new, let streams finish; `exited` is set when they have."""
