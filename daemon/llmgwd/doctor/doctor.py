@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final
 
 from llmgwd.config.model import ProbeKind
-from llmgwd.doctor import cluster, gateway, port
+from llmgwd.doctor import cluster, gateway, key_rights, port
 from llmgwd.doctor.checks import Check, Examination
 from llmgwd.doctor.context import CheckContext, Request
 
@@ -62,6 +62,7 @@ def checks_for(context: CheckContext) -> list[Check[CheckContext]]:
         key_needs = ("gateway", *opened)
         chosen.append(Check("key", gateway.check_key, key_needs, yields_to=rests_on))
         if context.key_source is not None:
+            chosen.append(Check("key-rights", key_rights.check_key_rights, ("key",)))
             chosen.append(Check("models", gateway.check_models, ("key",)))
         if context.key_source is not None and context.request.is_paid:
             chosen.append(

@@ -151,7 +151,7 @@ async def check_key(context: CheckContext) -> Finding:
         release=(context.has_cluster and context.route.target.release) or "litellm",
     )
     key = await ring.key()
-    answer = await _ask(context, "/v1/models", key.value)
+    answer = await ask(context, "/v1/models", key.value)
     judgement = judge_key(answer.status, answer.content, key.value)
     context.key = key
     if judgement.verdict is KeyVerdict.ACCEPTED:
@@ -184,7 +184,7 @@ async def check_models(context: CheckContext) -> Finding:
 async def check_paid(context: CheckContext) -> list[Finding]:
     """Have the gateway call each of its models for real; only on an explicit request."""
     assert context.key is not None
-    answer = await _ask(context, "/health", context.key.value, _PAID_S)
+    answer = await ask(context, "/health", context.key.value, _PAID_S)
     body = answer.json
     if answer.status != 200 or not isinstance(body, dict):
         said = blank_out(fault_of(answer.content).message, [context.key.value])
@@ -196,7 +196,7 @@ async def check_paid(context: CheckContext) -> list[Finding]:
     return [ok(f"{body.get('healthy_count')} models answered a real call")]
 
 
-async def _ask(context: CheckContext, path: str, key: str, within_s: float = _ANSWER_S) -> Answer:
+async def ask(context: CheckContext, path: str, key: str, within_s: float = _ANSWER_S) -> Answer:
     """Get `path` with the key.
 
     Raises:

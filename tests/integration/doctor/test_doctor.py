@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 ORDER = [
     *("config", "kubeconfig", "context", "exec-plugin", "api-server", "login", "permissions"),
-    *("namespace", "target", "port", "pods", "ways-in", "local-port", "gateway", "key", "models"),
-    *("shell", "service"),
+    *("namespace", "target", "port", "pods", "ways-in", "local-port", "gateway", "key"),
+    *("key-rights", "models", "shell", "service"),
 ]
 
 
@@ -128,7 +128,8 @@ def test_a_gateway_behind_a_url_is_checked_without_a_cluster(
         status, checks = Doctor(tmp_path, tmp_path / "nowhere", daemon).checks()
 
     found = by_name(checks)
-    assert list(found) == ["url", "local-port", "gateway", "key", "models", "shell", "service"]
+    own = ["url", "local-port", "gateway", "key", "key-rights", "models"]
+    assert list(found) == [*own, "shell", "service"]
     assert found["key"]["found"] == "command echo: accepted"
     assert status == 0
 
