@@ -1,0 +1,160 @@
+"""Where the daemon injects the key, it is found in the daemon's memory and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from llmgwctl.wire import ApiPath
+from support.called import call, command, environment
+from support.running_daemon import DEFAULT, RunningDaemon, running
+
+if TYPE_CHECKING:
+    from llmgwsim.remote import RemoteCluster
+
+KEY = "sk-injected-and-to-be-found-nowhere-5e1d"
+PROGRAM = """
+import http.client, json, os, sys, time
+key = os.environ["OPENAI_API_KEY"]
+where = os.environ["OPENAI_BASE_URL"].split("/")[2].split(":")
+for is_streamed in (False, True):
+    connection = http.client.HTTPConnection(where[0], int(where[1]), timeout=30)
+    body = {"model": "gpt-mini", "stream": is_streamed,
+            "messages": [{"role": "user", "content": "Hello"}]}
+    headers = {"Authorization": "Bearer " + key, "Content-Type": "application/json"}
+    connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
+    answer = connection.getresponse()
+    answer.read()
+    assert answer.status == 200, answer.status
+print("answered", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, simulated_cluster: RemoteCluster) -> Iterator[RunningDaemon]:
+    simulated_cluster.faults.rotate_master_key(key=KEY)
+    simulated_cluster.faults.roll(wait=True)
+    config = f"{DEFAULT}\n[gateway]\ninject = true\n"
+    with running(
+        tmp_path, simulated_cluster.kubeconfig, config, "--log-level", "debug"
+    ) as running_daemon:
+        running_daemon.wait_for("ready")
+        yield running_daemon
+
+
+@pytest.fixture
+def program(daemon: RunningDaemon) -> Iterator[subprocess.Popen[str]]:
+    """A program that was led to the gateway and has used it, and that lives on."""
+    words = ("run", "--for", "openai", "--", sys.executable, "-c", PROGRAM)
+    verb, *rest = words
+    process = subprocess.Popen(
+        command(daemon, verb, *rest),
+        env=environment(daemon.config_path.parent),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=daemon.config_path.parent,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (-1, -1)),
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "answered\n"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def memory_of(pid: int) -> bytes:
+    """Give all that a process can write to, where keys would lie."""
+    pieces = []
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            span, rights = line.split()[:2]
+            if not rights.startswith("rw"):
+                continue
+            begin, end = (int(part, 16) for part in span.split("-"))
+            try:
+                memory.seek(begin)
+                pieces.append(memory.read(end - begin))
+            except OSError:
+                continue
+    return b"".join(pieces)
+
+
+def shown_by(daemon: RunningDaemon) -> str:
+    """All that the daemon wrote or answers, and all that the verbs print."""
+    folder = daemon.config_path.parent
+    texts = [daemon.log(), daemon.metrics(), json.dumps(daemon.events())]
+    texts += [file.read_text() for file in (folder / "state").rglob("*") if file.is_file()]
+    texts += [json.dumps(daemon.client.get(path)) for path in (ApiPath.STATUS, ApiPath.OPENAPI)]
+    for words in (
+        *(("status", "--json"), ("requests", "--json"), ("events", "--json", "--since", "1h")),
+        *(("key",), ("key", "--check"), ("env", "--shell", "bash"), ("env", "--shell", "dotenv")),
+        *(("models", "--long"), ("usage",), ("doctor",), ("logs", "--tail", "100")),
+    ):
+        ended = call(daemon, *words)
+        texts += [ended.stdout, ended.stderr]
+    return "\n".join(texts)
+
+
+def test_the_key_is_in_no_client_process(
+    daemon: RunningDaemon, program: subprocess.Popen[str]
+) -> None:
+    assert daemon.process is not None
+
+    variables = Path(f"/proc/{program.pid}/environ").read_bytes()
+    memory = memory_of(program.pid)
+
+    assert b"OPENAI_API_KEY=llmgw\0" in variables
+    assert KEY.encode() not in variables
+    assert KEY.encode() not in memory
+    # Proof that the search finds what is there.
+    assert b"OPENAI_API_KEY" in memory
+    assert KEY.encode() in memory_of(daemon.process.pid)
+
+
+def test_the_key_is_in_no_log_record_answer_or_process_list(
+    daemon: RunningDaemon, program: subprocess.Popen[str]
+) -> None:
+    assert daemon.process is not None
+
+    shown = shown_by(daemon)
+    processes = subprocess.run(
+        ["ps", "axeww", "-o", "args"], capture_output=True, text=True, check=True
+    ).stdout
+
+    assert KEY not in shown
+    assert KEY not in processes
+    assert KEY not in Path(f"/proc/{daemon.process.pid}/environ").read_text()
+    assert "/v1/chat/completions" in shown
+    assert "OPENAI_API_KEY=llmgw" in processes
+    assert call(daemon, "key").stdout == "llmgw\n"
+    assert call(daemon, "key", "--reveal").stdout == f"{KEY}\n"
+
+
+def test_the_core_of_a_crashed_client_holds_no_key(
+    daemon: RunningDaemon, program: subprocess.Popen[str]
+) -> None:
+    pattern = Path("/proc/sys/kernel/core_pattern").read_text().strip()
+    if "/" in pattern or pattern.startswith("|"):
+        pytest.skip(f"cores do not go to the working folder here, but to {pattern}")
+    program.send_signal(signal.SIGABRT)
+    program.wait(30)
+
+    cores = list(daemon.config_path.parent.glob("core*"))
+
+    assert cores, os.listdir(daemon.config_path.parent)
+    core = cores[0].read_bytes()
+    assert b"OPENAI_API_KEY=llmgw" in core
+    assert KEY.encode() not in core
