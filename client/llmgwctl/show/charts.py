@@ -26,7 +26,7 @@ def bar(fraction: float, width: int) -> str:
 
 def gauge(fraction: float, width: int) -> str:
     """Draw a share of a limit: the empty cells are shown too."""
-    full = min(int(max(fraction, 0.0) * width + 0.5), width)
+    full = int(min(max(fraction, 0.0) * width + 0.5, width))
     if fraction > 0:
         full = max(full, 1)
     return "█" * full + "░" * (width - full)
