@@ -219,6 +219,7 @@ def _exec_info(version: str, chosen: Kubeconfig | None) -> Mapping[str, Any]:
         if (authority := read_pem(cluster, "certificate-authority")) is not None:
             coded = base64.b64encode(authority.read()).decode()
             spec["cluster"]["certificate-authority-data"] = coded
+        spec["cluster"]["config"] = None  # client-go's, too, is there without an extension
         for extension in cluster.values.get("extensions") or ():
             if isinstance(extension, dict) and extension.get("name") == f"{_API}/exec":
                 spec["cluster"]["config"] = extension.get("extension")
