@@ -129,8 +129,7 @@ class Exchange:
         if self.log.is_closed:
             stream.discard()
             return
-        self._stream = stream
-        self.log.pod = stream.pod
+        self._stream, self.log.pod = stream, stream.pod
         if self._client.is_stalled:
             stream.pause()
         self._client.let_body_flow()
@@ -259,20 +258,21 @@ class Exchange:
             case Next.REPEAT_ONCE:
                 self._was_repeated = True
                 self.avoided_pod = self.log.pod
-                self._again(cause)
+                # Not at once: what cut this stream may have cut all of them, unread by us yet.
+                self._again(cause, at_once=False)
             case Next.TELL_CLIENT:
                 self._unknown(cause)
             case Next.END_ANSWER:
                 self._cut(cause)
 
-    def _again(self, cause: LlmgwError) -> None:
+    def _again(self, cause: LlmgwError, *, at_once: bool = True) -> None:
         self._answer = self._fresh_answer()
         self.preferred_pod = None
         self.log.resent += 1
         self.log.pod = None
         self._context.admission.resent(cause)
         route = self._route
-        if route is not None and route.is_up and self._tries < TRIES:
+        if at_once and route is not None and route.is_up and self._tries < TRIES:
             self._open(route)
         else:
             self._context.admission.admit(self, cause)
