@@ -29,7 +29,7 @@ from llmgwd.system.loop_turns import TURNS
 from llmgwd.system.signals import ReceivedSignals
 from llmgwd.system.wakeup import Wakeup
 from llmgwd.telemetry import log
-from llmgwd.telemetry.journal import Journal
+from llmgwd.telemetry.event_journal import Journal
 from llmgwd.telemetry.spend import Spend
 
 if TYPE_CHECKING:

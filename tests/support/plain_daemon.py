@@ -16,7 +16,7 @@ from llmgwd.control.endpoints.table import TABLE
 from llmgwd.control.socket import bind_control_socket
 from llmgwd.errors import Blocked, ConfigError, UnknownForward
 from llmgwd.gateway.key import Key
-from llmgwd.relay.http.records import RequestRecords
+from llmgwd.relay.http.request_records import RequestRecords
 from llmgwd.telemetry.timings import Timings
 from support import sample
 

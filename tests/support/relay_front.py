@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmgwd.config.model import ListenAddress, Protocol
-from llmgwd.gateway.unavailable import Trouble
+from llmgwd.gateway.error_answer import Trouble
 from llmgwd.listening.listener import Listener, bind
 from llmgwd.relay.admission import AdmissionQueue
 from llmgwd.relay.connections import IDLE_LIMIT, Connections
 from llmgwd.relay.context import RelayContext
 from llmgwd.relay.counters import ForwardCounters
-from llmgwd.relay.http.records import RequestRecords
+from llmgwd.relay.http.request_records import RequestRecords
 
 if TYPE_CHECKING:
     from llmgwctl.wire import RequestRecord

@@ -8,7 +8,7 @@ from llmgwctl.api.client import Client
 from llmgwctl.api.forward_choice import choose
 from llmgwctl.cli.arguments import prints_colour
 from llmgwctl.errors import NotRunning
-from llmgwctl.show.table import short, table
+from llmgwctl.show.status import short, table
 from llmgwctl.show.terminal import detect
 from llmgwctl.wire import SERVING_STATES, Exit, State
 

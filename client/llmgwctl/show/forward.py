@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmgwctl.rules.conditions import RULES, Layer
+from llmgwctl.rules.condition_kinds import RULES, Layer
 from llmgwctl.rules.printable import clean
 from llmgwctl.rules.visible_conditions import visible
-from llmgwctl.show.table import active, destination, local, problem, retry
+from llmgwctl.show.status import active, destination, local, problem, retry
 from llmgwctl.show.terminal import (
     BOLD,
     DIM,

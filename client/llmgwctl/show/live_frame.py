@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from llmgwctl.rules.printable import clean
 from llmgwctl.show.charts import sparkline
 from llmgwctl.show.events import event_lines
-from llmgwctl.show.table import table
+from llmgwctl.show.status import table
 from llmgwctl.show.terminal import BOLD, DIM, Terminal, clock_of, latency, size
 from llmgwctl.wire import State
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from llmgwctl.wire import DaySpend, Event, ForwardStatus, ModelsStatus, Status
     from llmgwd.config.model import Config
     from llmgwd.gateway.key import Key
-    from llmgwd.relay.http.records import RequestRecords
+    from llmgwd.relay.http.request_records import RequestRecords
     from llmgwd.telemetry.timings import Timings
 
 

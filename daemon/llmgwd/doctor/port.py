@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 
 from llmgwctl.errors import ClientError
-from llmgwctl.rules.conditions import RULES, Layer
+from llmgwctl.rules.condition_kinds import RULES, Layer
 from llmgwctl.service.available import running_manager
 from llmgwctl.wire import ConditionKind, State
 from llmgwd.config.address import family

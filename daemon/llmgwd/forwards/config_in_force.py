@@ -20,7 +20,7 @@ from llmgwd.system.wakeup import Wakeup
 
 if TYPE_CHECKING:
     from llmgwd.config.model import Config
-    from llmgwd.telemetry.journal import Journal
+    from llmgwd.telemetry.event_journal import Journal
 
 
 class ConfigInForce:

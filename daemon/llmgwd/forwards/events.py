@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from llmgwctl.rules.conditions import RULES
+from llmgwctl.rules.condition_kinds import RULES
 from llmgwctl.wire import EventKind, RouteKind, State
 from llmgwd.forwards.verdict.conditions import sentence
 from llmgwd.relay.route_events import ClusterChanged, DrainEnded, DrainStarted, PodAdded, PodLost
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from llmgwd.relay import route as relay_route
     from llmgwd.relay.route_events import RouteEvent, RouteLost
     from llmgwd.routes.route import Route
-    from llmgwd.telemetry.journal import Journal
+    from llmgwd.telemetry.event_journal import Journal
     from llmgwd.telemetry.timings import Timings
 
 _CONNECTIONS: Final = {

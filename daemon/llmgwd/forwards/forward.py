@@ -18,19 +18,19 @@ from llmgwd.config.key_source import Command
 from llmgwd.forwards.events import ForwardEvents
 from llmgwd.forwards.health import Health
 from llmgwd.forwards.route_set import RouteSet
-from llmgwd.forwards.verdict import state, trouble
+from llmgwd.forwards.verdict import no_route_answer, state
 from llmgwd.forwards.verdict.conditions import Conditions
 from llmgwd.forwards.verdict.exposure import exposures
 from llmgwd.forwards.verdict.facts import Facts
 from llmgwd.listening.listener import BACKLOG
 from llmgwd.listening.listeners import Listeners, Sockets
-from llmgwd.listening.refused_clients import RefusedClients
+from llmgwd.listening.refusal_report import RefusedClients
 from llmgwd.relay.admission import AdmissionQueue
 from llmgwd.relay.context import RelayContext
 from llmgwd.relay.counters import ForwardCounters
 from llmgwd.relay.draining import drain
 from llmgwd.relay.http.key_injection import KeyInjector
-from llmgwd.relay.http.records import RequestRecords
+from llmgwd.relay.http.request_records import RequestRecords
 from llmgwd.relay.route_events import RouteLost, TunnelDialled
 from llmgwd.routes.kubernetes import KubernetesRoute
 from llmgwd.routes.url import UrlRoute
@@ -44,12 +44,12 @@ if TYPE_CHECKING:
     from llmgwctl.wire import RequestRecord
     from llmgwd.config.model import ClusterRoute, ForwardConfig
     from llmgwd.errors import LlmgwError
-    from llmgwd.gateway.unavailable import Trouble
+    from llmgwd.gateway.error_answer import Trouble
     from llmgwd.relay.http.kept_request import ResendBudget
     from llmgwd.relay.route_events import RouteEvent
     from llmgwd.routes.route import Route
     from llmgwd.system.file_watch import WatchedFiles
-    from llmgwd.telemetry.journal import Journal
+    from llmgwd.telemetry.event_journal import Journal
     from llmgwd.telemetry.timings import Timings
 
 # Nothing that a part reports is lost in between; this is for what only time brings about.
@@ -309,12 +309,12 @@ class Forward:
     def _trouble(self) -> Trouble:
         """Word why nothing carries a request now."""
         if self._is_stopped:
-            return trouble.stopped(self.name)
+            return no_route_answer.stopped(self.name)
         if self.admission.is_draining:
-            return trouble.stopping()
+            return no_route_answer.stopping()
         is_blocked = self.state is State.BLOCKED
         worst = self.conditions.worst()
-        return trouble.without_route(worst, self._retry_after_s(), is_blocked=is_blocked)
+        return no_route_answer.without_route(worst, self._retry_after_s(), is_blocked=is_blocked)
 
     def _retry_after_s(self) -> int:
         now = anyio.current_time()

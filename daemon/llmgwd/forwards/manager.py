@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from llmgwd.config.model import Config, ForwardConfig
     from llmgwd.listening.listeners import Sockets
-    from llmgwd.relay.http.records import RequestRecords
-    from llmgwd.telemetry.journal import Journal
+    from llmgwd.relay.http.request_records import RequestRecords
+    from llmgwd.telemetry.event_journal import Journal
 
 DRAIN_S: Final = 30.0
 

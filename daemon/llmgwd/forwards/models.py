@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from llmgwd.forwards.forward import Forward
     from llmgwd.forwards.keys import Keys
-    from llmgwd.telemetry.journal import Journal
+    from llmgwd.telemetry.event_journal import Journal
 
 
 class ModelLists:

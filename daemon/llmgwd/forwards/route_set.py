@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from llmgwd.forwards import selection
+from llmgwd.forwards import route_choice
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -132,8 +132,8 @@ class RouteSet:
         """Choose again; give the one before and the one now, if it is another."""
         if not self._routes:
             return None
-        standings = [selection.Standing(each.is_up, each.since) for each in self._routes]
-        chosen = selection.choose(standings, self._active, anyio.current_time())
+        standings = [route_choice.Standing(each.is_up, each.since) for each in self._routes]
+        chosen = route_choice.choose(standings, self._active, anyio.current_time())
         if chosen == self._active:
             return None
         before, self._active = self._routes[self._active], chosen

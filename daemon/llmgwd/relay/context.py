@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llmgwd.config.model import ForwardConfig
-    from llmgwd.gateway.unavailable import Trouble
+    from llmgwd.gateway.error_answer import Trouble
     from llmgwd.relay.http.key_injection import KeyInjector
-    from llmgwd.relay.http.records import RequestRecords
+    from llmgwd.relay.http.request_records import RequestRecords
     from llmgwd.relay.route import Admission
 
 

@@ -13,7 +13,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from llmgwd.config.model import Protocol
-from llmgwd.gateway.unavailable import error_answer
+from llmgwd.gateway.error_answer import error_answer
 from llmgwd.net.http1 import REQUEST_START, MessageReader
 from llmgwd.net.http1_heads import BadMessage, Head, request_line
 from llmgwd.relay.http.http_connection import HEAD_S, HttpConnection

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from llmgwd.relay.route import StreamOwner
-    from llmgwd.tunnel.selection import Survey
     from llmgwd.tunnel.tunnel import Tunnel
+    from llmgwd.tunnel.tunnel_choice import Survey
 
 # Idle tunnels kept ready: a coding assistant opens up to eight connections at once; two are enough
 # for the first call after a long silence.

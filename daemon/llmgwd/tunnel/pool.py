@@ -30,7 +30,7 @@ import anyio
 from llmgwctl.wire import ConditionKind, UpgradeKind
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.system.wakeup import Wakeup
-from llmgwd.tunnel import figures, selection, suspicion
+from llmgwd.tunnel import figures, suspicion, tunnel_choice
 from llmgwd.tunnel.demand import SURPLUS_FOR_S, Demand
 from llmgwd.tunnel.dial_probe import Ejections
 from llmgwd.tunnel.dials import Dials
@@ -153,12 +153,12 @@ class TunnelPool:
         now = self._clock()
         if owner.is_demand:
             self._demand.last_at = now
-        seen = selection.survey(self._tunnels, self._ejected, now, owner)
+        seen = tunnel_choice.survey(self._tunnels, self._ejected, now, owner)
         has_room = self._demand.has_room(seen, is_probe=not owner.is_demand)
         if self._demand and not has_room:
             # A crowd: those in line for a tunnel of their own would not get one either.
             self._serve_line(may_share=True)
-            seen = selection.survey(self._tunnels, self._ejected, now, owner)
+            seen = tunnel_choice.survey(self._tunnels, self._ejected, now, owner)
         tunnel = seen.best(owner, may_share=not has_room)
         if tunnel is not None and not self._demand:
             tunnel.streams.open(owner)
@@ -223,7 +223,7 @@ class TunnelPool:
         if self.is_up and now - self._standing.up_since >= FORGIVEN_AFTER_S:
             self.dials.attempts = 0
         self._shrink(now)
-        if any(selection.can_carry(tunnel, self._ejected, now) for tunnel in self._tunnels):
+        if any(tunnel_choice.can_carry(tunnel, self._ejected, now) for tunnel in self._tunnels):
             self._standing.lost = None
             self._standing.come_up(now)
         self._serve_line()
@@ -253,7 +253,7 @@ class TunnelPool:
         now = self._clock()
         if self.is_up:
             awake = [each for each in self._endpoints if each not in self._ejected]
-            seen = selection.survey(self._tunnels, self._ejected, now)
+            seen = tunnel_choice.survey(self._tunnels, self._ejected, now)
             for _ in range(self._demand.dials_wanted(seen, len(self.dials), now)):
                 self._dial_one_of(awake, tasks)
         unreached = [each for each in self._endpoints if self._is_unreached(each, now)]
@@ -262,7 +262,7 @@ class TunnelPool:
 
     def _dial_one_of(self, endpoints: Sequence[Endpoint], tasks: anyio.abc.TaskGroup) -> None:
         """Dial the one with the fewest tunnels."""
-        endpoint = selection.least_served(endpoints, self._tunnels, self.dials)
+        endpoint = tunnel_choice.least_served(endpoints, self._tunnels, self.dials)
         probe = self._ejected.probe(endpoint)
         if probe is not None:
             probe.tried(self._clock())
@@ -341,7 +341,7 @@ class TunnelPool:
         while self._demand:
             now = self._clock()
             owner = self._demand.first()
-            seen = selection.survey(self._tunnels, self._ejected, now, owner)
+            seen = tunnel_choice.survey(self._tunnels, self._ejected, now, owner)
             is_sharing = may_share or not self._demand.is_patient(now)
             tunnel = seen.best(owner, may_share=is_sharing)
             if tunnel is None:

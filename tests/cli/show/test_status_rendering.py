@@ -14,7 +14,7 @@ from llmgwctl.rules.printable import clean
 from llmgwctl.rules.timestamps import seconds_of
 from llmgwctl.service.state import ServiceState, explain, of_launchd, of_systemd
 from llmgwctl.show.forward import daemon_line, layers
-from llmgwctl.show.table import short, table
+from llmgwctl.show.status import short, table
 from llmgwctl.show.terminal import Terminal, age, size, span
 from llmgwctl.wire import Exit, Status
 from support import golden, sample

@@ -129,7 +129,7 @@ def test_the_daemon_and_its_plugins_write_no_core_files(daemon: RunningDaemon) -
 
 def test_a_lone_surrogate_in_a_message_of_the_cluster_breaks_no_record(tmp_path: Path) -> None:
     from llmgwctl.wire import EventKind
-    from llmgwd.telemetry.journal import Journal
+    from llmgwd.telemetry.event_journal import Journal
 
     journal = Journal(tmp_path)
     journal.record(EventKind.CONDITION_RAISED, "bad \ud800 text", cause=ConditionKind.INTERNAL)

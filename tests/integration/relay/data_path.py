@@ -24,13 +24,13 @@ from llmgwd.cluster.pods import Endpoint
 from llmgwd.cluster.upgrade import Upgraded, upgrade
 from llmgwd.config.model import ListenAddress, Protocol
 from llmgwd.errors import Blocked, LlmgwError
-from llmgwd.gateway.unavailable import Trouble
+from llmgwd.gateway.error_answer import Trouble
 from llmgwd.listening.listener import Listener, bind
 from llmgwd.net.http1_heads import Head, RequestLine, forwarded_request
 from llmgwd.relay.admission import AdmissionQueue
 from llmgwd.relay.context import RelayContext
 from llmgwd.relay.counters import ForwardCounters
-from llmgwd.relay.http.records import RequestRecords
+from llmgwd.relay.http.request_records import RequestRecords
 from llmgwd.system.backoff import BLOCKED_S, RetryWait
 from llmgwd.tunnel.pool import TunnelPool
 from llmgwsim.cluster import SimulatedCluster

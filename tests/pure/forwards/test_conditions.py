@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmgwctl.rules.conditions import RULES, causes
+from llmgwctl.rules.condition_kinds import RULES, causes
 from llmgwctl.wire import ConditionKind, Severity
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.forwards.verdict.conditions import Condition, Conditions, sentence, severity_of

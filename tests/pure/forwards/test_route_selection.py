@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmgwd.forwards.selection import PATIENCE_S, PROOF_S, Standing, choose
+from llmgwd.forwards.route_choice import PATIENCE_S, PROOF_S, Standing, choose
 
 UP, DOWN = True, False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llmgwd.cluster.api_errors import Action, refusal
 from llmgwd.forwards.verdict.conditions import Conditions
-from llmgwd.forwards.verdict.trouble import without_route
+from llmgwd.forwards.verdict.no_route_answer import without_route
 from llmgwd.tunnel.stream import failure_from_text
 
 SAID = b'{"kind": "Status", "message": "Bearer abcdefghijk for \\u001b[2J marvin"}'

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmgwd.gateway.unavailable import Trouble, error_answer
+from llmgwd.gateway.error_answer import Trouble, error_answer
 from llmgwd.net.http1_heads import Head, parse_head
 
 SENTENCE = "No pod of service/litellm is ready."

@@ -15,7 +15,7 @@ import pytest
 
 from llmgwctl.wire import EventKind, Severity
 from llmgwd.service.notify import STATUS_EVERY_S, Notifier, watchdog_period_s
-from llmgwd.telemetry.journal import Journal
+from llmgwd.telemetry.event_journal import Journal
 
 if TYPE_CHECKING:
     from llmgwctl.wire import ConditionStatus, Status

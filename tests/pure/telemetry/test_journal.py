@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 
 from llmgwctl.wire import EventKind
-from llmgwd.telemetry.journal import FILE_BYTES, WATCHER_EVENTS, Journal
+from llmgwd.telemetry.event_journal import FILE_BYTES, WATCHER_EVENTS, Journal
 
 
 def _fill(journal: Journal, count: int, message: str = "") -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from llmgwd.tunnel import selection
+from llmgwd.tunnel import tunnel_choice
 from support.tunnel_peer import Owner, Peer
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +25,7 @@ def chosen(
     owner.preferred_pod, owner.avoided_pod = preferred, avoided
     now = asyncio.get_running_loop().time()
     tunnels = [peer.tunnel for peer in peers]
-    tunnel = selection.survey(tunnels, (), now, owner).best(owner, may_share=share)
+    tunnel = tunnel_choice.survey(tunnels, (), now, owner).best(owner, may_share=share)
     return None if tunnel is None else tunnel.endpoint.pod
 
 
@@ -74,7 +74,7 @@ async def test_a_tunnel_without_any_stream_comes_before_one_whose_stream_is_endi
     owner.stream.discard()
     now = asyncio.get_running_loop().time()
 
-    seen = selection.survey([ending.tunnel, idle.tunnel], (), now)
+    seen = tunnel_choice.survey([ending.tunnel, idle.tunnel], (), now)
 
     assert seen.unused is idle.tunnel
     assert seen.ready == 2

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from llmgwctl.rules import timestamps
-from llmgwctl.rules.conditions import RULES, Layer
+from llmgwctl.rules.condition_kinds import RULES, Layer
 from llmgwctl.rules.visible_conditions import visible
 from llmgwctl.wire import (
     SERVING_STATES,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from llmgwd.control.daemon import Daemon
-    from llmgwd.relay.http.records import RequestRecords
+    from llmgwd.relay.http.request_records import RequestRecords
 
 # A follower of several forwards that does not read is cut by their records, not here.
 _MERGED_RECORDS = 1000

@@ -1,7 +1,7 @@
 """What is wrong, by name: a small ordered set that follows from errors. Pure.
 
 A condition keeps its `since` for as long as it stands, however often its words change. What is
-known of each kind stands in `llmgwctl.rules.conditions`.
+known of each kind stands in `llmgwctl.rules.condition_kinds`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from llmgwctl.rules.conditions import RULES, causes
+from llmgwctl.rules.condition_kinds import RULES, causes
 from llmgwctl.wire import ConditionKind, Severity
 from llmgwd.telemetry.redaction import redact
 

@@ -45,7 +45,7 @@ def _without_route(facts: Facts, conditions: Conditions, was: State) -> State:
     error for a person's would call a network outage "blocked", and its clients would be told not
     to try again. Counting only the first would miss an expired login next to a tunnel that broke
     because of it: which of the two was noted first is chance. So each error is judged by whether
-    another one that stands explains it (`follows` in llmgwctl/rules/conditions.py).
+    another one that stands explains it (`follows` in llmgwctl/rules/condition_kinds.py).
     """
     if not facts.route_problems:
         # At the very beginning nothing has failed yet; later the route was replaced on request.

@@ -8,7 +8,7 @@ from llmgwctl.rules.printable import clean
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Transient
 from llmgwd.gateway.dialect import Dialect, error_event
-from llmgwd.gateway.unavailable import Trouble, error_answer
+from llmgwd.gateway.error_answer import Trouble, error_answer
 from llmgwd.net.http1_heads import Head
 from llmgwd.telemetry.redaction import redact
 

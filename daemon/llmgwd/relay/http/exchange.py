@@ -11,12 +11,12 @@ from llmgwd.net.http1_heads import BadMessage, Head, end_to_end_fields, requeste
 from llmgwd.relay.http import endings
 from llmgwd.relay.http.answer import Answer
 from llmgwd.relay.http.key_injection import keyed_request, keys_in, may_reject_key, rejects_key
-from llmgwd.relay.http.records import RequestLog
+from llmgwd.relay.http.request_records import RequestLog
 from llmgwd.relay.http.resend import Next, after_loss
 
 if TYPE_CHECKING:
     from llmgwd.errors import LlmgwError
-    from llmgwd.gateway.unavailable import Trouble
+    from llmgwd.gateway.error_answer import Trouble
     from llmgwd.relay.context import RelayContext
     from llmgwd.relay.http.http_connection import HttpConnection
     from llmgwd.relay.http.kept_request import KeptRequest

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from llmgwd.gateway.unavailable import Trouble, error_answer
+from llmgwd.gateway.error_answer import Trouble, error_answer
 from llmgwd.net.http1 import REQUEST_START, Body, End, HeadTooLarge, MessageReader
 from llmgwd.net.http1_heads import BadMessage, Head, judge_request, request_length
 from llmgwd.relay.http.exchange import Exchange

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from llmgwd.config.address import bracketed
-from llmgwd.gateway.unavailable import Trouble
+from llmgwd.gateway.error_answer import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

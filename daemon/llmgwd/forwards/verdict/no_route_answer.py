@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmgwctl.rules.printable import clean
-from llmgwd.gateway.unavailable import Trouble
+from llmgwd.gateway.error_answer import Trouble
 
 if TYPE_CHECKING:
     from llmgwd.forwards.verdict.conditions import Condition
