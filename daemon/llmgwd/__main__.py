@@ -19,7 +19,7 @@ from llmgwd.control.socket import bind_control_socket
 from llmgwd.errors import LlmgwError
 from llmgwd.listening.sockets import ProcessSockets
 from llmgwd.service.activation import inherit
-from llmgwd.system.limits import raise_limit
+from llmgwd.system.process.limits import raise_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

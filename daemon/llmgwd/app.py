@@ -23,10 +23,10 @@ from llmgwd.control.metrics_port import offer_metrics
 from llmgwd.forwards.manager import DRAIN_S, ForwardManager
 from llmgwd.service import desktop
 from llmgwd.service.notify import Notifier
-from llmgwd.system.folders import state_folder
-from llmgwd.system.limits import forbid_dumps
-from llmgwd.system.loop_turns import TURNS
-from llmgwd.system.signals import ReceivedSignals
+from llmgwd.system.files.folders import state_folder
+from llmgwd.system.process.limits import forbid_dumps
+from llmgwd.system.process.loop_turns import TURNS
+from llmgwd.system.process.signals import ReceivedSignals
 from llmgwd.system.wakeup import Wakeup
 from llmgwd.telemetry import log
 from llmgwd.telemetry.event_journal import Journal

@@ -7,8 +7,8 @@ import time
 import anyio
 from virtual_clock import run
 
-from llmgwd.system import suspend
-from llmgwd.system.boot_timer import BootTimer
+from llmgwd.system.process import suspend
+from llmgwd.system.process.boot_timer import BootTimer
 
 
 def _woken(jumps: dict[int, float]) -> list[tuple[float, float]]:

@@ -19,9 +19,9 @@ from llmgwctl.rules.nearest import by_likeness
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked
 from llmgwd.net.server import Server
-from llmgwd.system import regular_file
-from llmgwd.system.descriptors import raise_if_exhausted
-from llmgwd.system.file_stamp import Mark, mark
+from llmgwd.system.files import regular_file
+from llmgwd.system.files.file_stamp import Mark, mark
+from llmgwd.system.process.descriptors import raise_if_exhausted
 
 T = TypeVar("T")
 _LISTED = 8

@@ -20,9 +20,10 @@ from llmgwctl.wire import ConditionKind
 from llmgwd.cluster import kubeconfig_yaml
 from llmgwd.cluster.kubeconfig import SECTIONS, Entry, Kubeconfig, check_document, choose
 from llmgwd.errors import Blocked, LlmgwError
-from llmgwd.system import child_process, foreign
-from llmgwd.system.descriptors import raise_if_exhausted
-from llmgwd.system.file_stamp import mark
+from llmgwd.system import foreign
+from llmgwd.system.files.file_stamp import mark
+from llmgwd.system.process import child_process
+from llmgwd.system.process.descriptors import raise_if_exhausted
 
 # From here on a child's start (30 ms) is less than what a thread would hold the loop up: the C
 # parser takes 10 ms for this much, the Python parser twenty times as long.

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from llmgwd.system import regular_file
+from llmgwd.system.files import regular_file
 from llmgwd.system.plain_values import Malformed, plain
 
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

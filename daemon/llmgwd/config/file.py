@@ -23,7 +23,7 @@ from llmgwd.config.model import (
     default_forward,
 )
 from llmgwd.errors import ConfigError
-from llmgwd.system import regular_file
+from llmgwd.system.files import regular_file
 
 if TYPE_CHECKING:
     from llmgwd.config.key_source import KeySource

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from llmgwd.relay.http.kept_request import ResendBudget
     from llmgwd.relay.route_events import RouteEvent
     from llmgwd.routes.route import Route
-    from llmgwd.system.file_watch import WatchedFiles
+    from llmgwd.system.files.file_watch import WatchedFiles
     from llmgwd.telemetry.event_journal import Journal
     from llmgwd.telemetry.timings import Timings
 

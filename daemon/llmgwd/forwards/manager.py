@@ -25,9 +25,9 @@ from llmgwd.forwards.status import condition_statuses, forward_status
 from llmgwd.forwards.verdict.conditions import Conditions
 from llmgwd.gateway.key import Key
 from llmgwd.relay.http.kept_request import ResendBudget
-from llmgwd.system import memory, suspend
-from llmgwd.system.descriptors import Descriptors, exhausted
-from llmgwd.system.file_watch import WatchedFiles
+from llmgwd.system.files.file_watch import WatchedFiles
+from llmgwd.system.process import memory, suspend
+from llmgwd.system.process.descriptors import Descriptors, exhausted
 from llmgwd.system.supervised import Supervisor
 from llmgwd.telemetry.spend import Spend
 from llmgwd.telemetry.timings import Timings

@@ -24,7 +24,8 @@ from llmgwd import errors
 from llmgwd.cluster.api_errors import NotFound
 from llmgwd.config.key_source import Command, Env, File, Secret
 from llmgwd.errors import Blocked, LlmgwError, Transient
-from llmgwd.system import child_process, regular_file
+from llmgwd.system.files import regular_file
+from llmgwd.system.process import child_process
 
 if TYPE_CHECKING:
     from llmgwd.config.key_source import KeySource

@@ -14,8 +14,8 @@ from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.listening.allowed_users import allowed_users
 from llmgwd.listening.listener import Listener
-from llmgwd.system.descriptors import exhausted, is_exhaustion
 from llmgwd.system.port_owner import port_owner, remedy_for_taken
+from llmgwd.system.process.descriptors import exhausted, is_exhaustion
 from llmgwd.system.wakeup import Wakeup
 
 if TYPE_CHECKING:

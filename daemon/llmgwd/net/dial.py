@@ -23,7 +23,7 @@ from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.net.http_head import HeadReader
 from llmgwd.net.tls import namesakes
-from llmgwd.system.descriptors import raise_if_exhausted
+from llmgwd.system.process.descriptors import raise_if_exhausted
 
 if TYPE_CHECKING:
     from llmgwd.net.proxy import Proxy

@@ -19,7 +19,7 @@ from llmgwd.relay.route_events import ClusterChanged
 if TYPE_CHECKING:
     from llmgwd.config.model import ClusterRoute
     from llmgwd.relay.route_events import RouteEvents
-    from llmgwd.system.file_watch import WatchedFiles
+    from llmgwd.system.files.file_watch import WatchedFiles
 
 
 class FollowedAccess:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from llmgwd.net.http1_heads import Head, RequestLine
     from llmgwd.relay.route import Stream, StreamOwner
     from llmgwd.relay.route_events import RouteEvents
-    from llmgwd.system.file_watch import WatchedFiles
+    from llmgwd.system.files.file_watch import WatchedFiles
 
 # So many failures in a row are reported even while other tunnels serve.
 WORTH_REPORTING: Final = 3

@@ -18,7 +18,7 @@ from tenacity import wait_exponential
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.system.backoff import FORGIVEN_AFTER_S, RetryWait
-from llmgwd.system.descriptors import exhausted, is_exhaustion
+from llmgwd.system.process.descriptors import exhausted, is_exhaustion
 
 # A bug that shows at once shows again at once; its traceback fills the log twice a minute at most.
 BUG_WAIT: Final = RetryWait((Exception, wait_exponential(multiplier=0.5, max=30.0)))

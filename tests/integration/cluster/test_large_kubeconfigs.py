@@ -17,7 +17,7 @@ from llmgwctl.wire import ConditionKind
 from llmgwd.cluster import kubeconfig_files
 from llmgwd.cluster.kubeconfig_files import LARGE_BYTES, read_kubeconfig
 from llmgwd.errors import Blocked
-from llmgwd.system import child_process
+from llmgwd.system.process import child_process
 
 if TYPE_CHECKING:
     from llmgwd.cluster.kubeconfig import Kubeconfig

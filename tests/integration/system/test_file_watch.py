@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from llmgwd.system.file_watch import LOOK_S, POLL_S, WatchedFiles
+from llmgwd.system.files.file_watch import LOOK_S, POLL_S, WatchedFiles
 
 # Well below the look that is taken without the system's word.
 SOON_S = 1.5

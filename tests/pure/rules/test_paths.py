@@ -10,7 +10,7 @@ from platformdirs.macos import MacOS
 from platformdirs.unix import Unix
 
 from llmgwctl import paths
-from llmgwd.system.folders import state_folder
+from llmgwd.system.files.folders import state_folder
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from llmgwd.system.child_process import Ended, StillRunning, last_line, run
+from llmgwd.system.process.child_process import Ended, StillRunning, last_line, run
 
 pytestmark = pytest.mark.anyio
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmgwd.system import foreign, regular_file
+from llmgwd.system import foreign
+from llmgwd.system.files import regular_file
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=8),

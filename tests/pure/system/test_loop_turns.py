@@ -8,7 +8,7 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
-from llmgwd.system.loop_turns import LoopTurns
+from llmgwd.system.process.loop_turns import LoopTurns
 
 # In a module of the daemon's name, because only such frames are looked at.
 SOURCE = """

@@ -18,9 +18,9 @@ import anyio.to_thread
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked
-from llmgwd.system import regular_file
-from llmgwd.system.descriptors import raise_if_exhausted
-from llmgwd.system.file_stamp import Mark, mark
+from llmgwd.system.files import regular_file
+from llmgwd.system.files.file_stamp import Mark, mark
+from llmgwd.system.process.descriptors import raise_if_exhausted
 
 if TYPE_CHECKING:
     from llmgwd.cluster.kubeconfig import Entry

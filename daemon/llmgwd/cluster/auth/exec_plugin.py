@@ -25,8 +25,9 @@ from llmgwd.cluster.auth.renewal import Renewed, Unattended
 from llmgwd.cluster.kubeconfig import read_pem
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.net.tls import ClientCertificate
-from llmgwd.system import child_process, foreign
-from llmgwd.system.descriptors import raise_if_exhausted
+from llmgwd.system import foreign
+from llmgwd.system.process import child_process
+from llmgwd.system.process.descriptors import raise_if_exhausted
 
 if TYPE_CHECKING:
     from llmgwd.cluster.kubeconfig import Entry, Kubeconfig

@@ -17,7 +17,7 @@ from tenacity import wait_fixed
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.system.backoff import RetryWait
-from llmgwd.system.file_stamp import mark
+from llmgwd.system.files.file_stamp import mark
 from llmgwd.system.rate_limit import RateLimit
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from llmgwctl.wire import ApiPath, State
 from llmgwd.control.endpoint import PROMETHEUS_TEXT, Call, Endpoint, Reply
-from llmgwd.system.loop_turns import TURNS
+from llmgwd.system.process.loop_turns import TURNS
 from llmgwd.telemetry.timings import BOUNDS_S, Timing
 
 if TYPE_CHECKING:

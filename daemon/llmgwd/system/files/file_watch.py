@@ -15,8 +15,8 @@ from typing import Final, NoReturn
 import anyio
 import structlog
 
-from llmgwd.system.file_stamp import Mark, mark
-from llmgwd.system.inotify import Inotify
+from llmgwd.system.files.file_stamp import Mark, mark
+from llmgwd.system.files.inotify import Inotify
 from llmgwd.system.wakeup import Wakeup
 
 # Where the kernel sends words, they are looked at without one this often: network file systems

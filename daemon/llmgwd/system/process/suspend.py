@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 
 import anyio
 
-from llmgwd.system.boot_timer import BootTimer
+from llmgwd.system.process.boot_timer import BootTimer
 
 # So rarely that it is not felt, so often that a stop of six seconds is surely seen.
 TICK_S: Final = 2.0
