@@ -31,7 +31,7 @@ from report import Figures, show  # noqa: E402
 
 from llmgwctl.wire import ConditionKind, UpgradeKind  # noqa: E402
 from llmgwd.cluster.access import open_access  # noqa: E402
-from llmgwd.cluster.pods import Endpoint  # noqa: E402
+from llmgwd.cluster.target.pods import Endpoint  # noqa: E402
 from llmgwd.cluster.upgrade import Upgraded, upgrade  # noqa: E402
 from llmgwd.errors import LlmgwError, Transient  # noqa: E402
 from llmgwd.system.backoff import CLUSTER_WAIT  # noqa: E402

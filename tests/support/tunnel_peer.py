@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from llmgwctl.wire import UpgradeKind
-from llmgwd.cluster.pods import Endpoint
+from llmgwd.cluster.target.pods import Endpoint
 from llmgwd.cluster.upgrade import Upgraded
 from llmgwd.protocol import spdy
 from llmgwd.tunnel.tunnel import Tunnel

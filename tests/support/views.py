@@ -9,7 +9,7 @@ import anyio
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llmgwd.cluster.pods import TargetView
+    from llmgwd.cluster.target.pods import TargetView
 
 
 class Views:

@@ -11,7 +11,7 @@ import pytest
 from virtual_clock import VirtualLoop, run
 
 from llmgwctl.wire import ConditionKind, UpgradeKind
-from llmgwd.cluster.pods import Endpoint
+from llmgwd.cluster.target.pods import Endpoint
 from llmgwd.cluster.upgrade import Upgraded
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.protocol import spdy, websocket

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
-from llmgwd.cluster import objects
 from llmgwd.cluster.auth.credentials import Credential, impersonation
 from llmgwd.cluster.auth.entry_rules import unknown_keys
 from llmgwd.cluster.auth.logins import login_for, plugin_command
-from llmgwd.cluster.kubeconfig_files import kubeconfig_paths, read_kubeconfig
+from llmgwd.cluster.kubeconfig.files import kubeconfig_paths, read_kubeconfig
 from llmgwd.cluster.kubectl import Kubectl
+from llmgwd.cluster.target import objects
 from llmgwd.cluster.tls import ClusterTls
 from llmgwd.net.dial import Dialer
 from llmgwd.net.proxy import choose_proxy
 
 if TYPE_CHECKING:
     from llmgwd.cluster.api_errors import Action
-    from llmgwd.cluster.kubeconfig import Kubeconfig
+    from llmgwd.cluster.kubeconfig.kubeconfig import Kubeconfig
     from llmgwd.cluster.rest import Operation
 
 

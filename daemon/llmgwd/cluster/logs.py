@@ -18,15 +18,15 @@ import anyio
 
 from llmgwctl.rules import timestamps
 from llmgwctl.wire import LogLine
-from llmgwd.cluster import objects
 from llmgwd.cluster.api_errors import Action, NotFound, forbidden
-from llmgwd.cluster.target_watch import TargetWatch, first_view
+from llmgwd.cluster.target import objects
+from llmgwd.cluster.target.target_watch import TargetWatch, first_view
 from llmgwd.errors import Blocked, LlmgwError
 from llmgwd.system.wakeup import Wakeup
 
 if TYPE_CHECKING:
     from llmgwd.cluster.access import ClusterAccess
-    from llmgwd.cluster.pods import TargetView
+    from llmgwd.cluster.target.pods import TargetView
     from llmgwd.config.model import ClusterRoute
 
 # A silent log is nothing unusual; a dead connection is taken up again after this long.

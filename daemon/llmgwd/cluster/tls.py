@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llmgwd.cluster import kubeconfig as kube
 from llmgwd.cluster.auth.entry_rules import refuse_insecure_authority
+from llmgwd.cluster.kubeconfig import kubeconfig as kube
 from llmgwd.net.tls import ClientCertificate, ResumingContext, Trust, client_context
 
 if TYPE_CHECKING:

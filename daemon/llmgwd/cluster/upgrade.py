@@ -44,7 +44,7 @@ from llmgwd.net.tls import ResumingContext
 
 if TYPE_CHECKING:
     from llmgwd.cluster.access import ClusterAccess
-    from llmgwd.cluster.pods import Endpoint
+    from llmgwd.cluster.target.pods import Endpoint
     from llmgwd.net.dial import Dialer
     from llmgwd.net.http1_heads import Head
 

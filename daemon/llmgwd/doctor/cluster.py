@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 import anyio.to_thread
 
 from llmgwctl.wire import CheckState, ConditionKind
-from llmgwd.cluster import objects
 from llmgwd.cluster.access import open_access
 from llmgwd.cluster.api_errors import (
     Action,
@@ -21,8 +20,9 @@ from llmgwd.cluster.api_errors import (
     refusal,
 )
 from llmgwd.cluster.auth.credentials import Credential
-from llmgwd.cluster.kubeconfig_files import kubeconfig_paths
-from llmgwd.cluster.target_watch import first_view
+from llmgwd.cluster.kubeconfig.files import kubeconfig_paths
+from llmgwd.cluster.target import objects
+from llmgwd.cluster.target.target_watch import first_view
 from llmgwd.config.key_source import Secret
 from llmgwd.doctor.checks import Clock, Finding, Skip, from_error, info, ok, warning
 from llmgwd.doctor.permissions import Need, needs, role, shown

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from llmgwctl.wire import ForwardStatus, UpgradeKind
     from llmgwd.cluster.access import ClusterAccess
-    from llmgwd.cluster.pods import TargetView
+    from llmgwd.cluster.target.pods import TargetView
     from llmgwd.config.key_source import KeySource
     from llmgwd.errors import LlmgwError
     from llmgwd.gateway.key import Key

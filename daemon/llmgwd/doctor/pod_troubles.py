@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from llmgwd.cluster.objects import ContainerState, PodStatus
-from llmgwd.cluster.pods import is_ready
+from llmgwd.cluster.target.objects import ContainerState, PodStatus
+from llmgwd.cluster.target.pods import is_ready
 
 if TYPE_CHECKING:
-    from llmgwd.cluster.objects import ContainerStatus, Ending, EventObject, PodObject
+    from llmgwd.cluster.target.objects import ContainerStatus, Ending, EventObject, PodObject
 
 
 def trouble(pod: PodObject) -> str | None:

@@ -17,7 +17,7 @@ from llmgwd.tunnel.tunnel import Tunnel
 if TYPE_CHECKING:
     from llmgwctl.wire import UpgradeKind
     from llmgwd.cluster.access import ClusterAccess
-    from llmgwd.cluster.pods import Endpoint
+    from llmgwd.cluster.target.pods import Endpoint
     from llmgwd.errors import LlmgwError
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from llmgwd.cluster.access import ClusterAccess, open_access
-from llmgwd.cluster.kubeconfig_files import kubeconfig_paths
+from llmgwd.cluster.kubeconfig.files import kubeconfig_paths
 from llmgwd.errors import Blocked, LlmgwError
 from llmgwd.relay.route_events import ClusterChanged
 

@@ -25,7 +25,7 @@ from llmgwd.tunnel.pool import TunnelPool
 
 if TYPE_CHECKING:
     from llmgwd.cluster.access import ClusterAccess
-    from llmgwd.cluster.pods import Endpoint, TargetView
+    from llmgwd.cluster.target.pods import Endpoint, TargetView
     from llmgwd.cluster.upgrade import Upgraded
     from llmgwd.config.model import ClusterRoute
     from llmgwd.net.http1_heads import Head, RequestLine

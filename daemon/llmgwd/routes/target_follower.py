@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import anyio
 
-from llmgwd.cluster.target_watch import TargetWatch
+from llmgwd.cluster.target.target_watch import TargetWatch
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.relay.route_events import PodAdded, PodLost
 from llmgwd.system.backoff import Backoff
@@ -17,7 +17,7 @@ from llmgwd.system.wakeup import Wakeup
 
 if TYPE_CHECKING:
     from llmgwd.cluster.access import ClusterAccess
-    from llmgwd.cluster.pods import TargetView
+    from llmgwd.cluster.target.pods import TargetView
     from llmgwd.config.model import ClusterRoute
     from llmgwd.relay.route_events import RouteEvents
     from llmgwd.routes.followed_access import FollowedAccess

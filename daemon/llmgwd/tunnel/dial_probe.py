@@ -15,7 +15,7 @@ from llmgwd.tunnel.stream import OwnStream
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from llmgwd.cluster.pods import Endpoint
+    from llmgwd.cluster.target.pods import Endpoint
     from llmgwd.errors import LlmgwError
     from llmgwd.tunnel.tunnel import Tunnel
 

@@ -15,7 +15,7 @@ from llmgwd.errors import Blocked, LlmgwError, Transient
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
 
-    from llmgwd.cluster.pods import Endpoint
+    from llmgwd.cluster.target.pods import Endpoint
     from llmgwd.cluster.upgrade import Upgraded
     from llmgwd.system.backoff import RetryWait
 

@@ -40,7 +40,7 @@ from llmgwd.tunnel.tunnel import Tunnel, silence
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from llmgwd.cluster.pods import Endpoint
+    from llmgwd.cluster.target.pods import Endpoint
     from llmgwd.cluster.upgrade import Upgraded
     from llmgwd.relay.route import StreamOwner
     from llmgwd.relay.route_events import RouteEvents

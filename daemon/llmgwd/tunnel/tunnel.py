@@ -20,7 +20,7 @@ from llmgwd.tunnel.spdy.streams import SpdyStreams
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llmgwd.cluster.pods import Endpoint
+    from llmgwd.cluster.target.pods import Endpoint
     from llmgwd.cluster.upgrade import Upgraded
     from llmgwd.relay.route import Stream, StreamOwner
 

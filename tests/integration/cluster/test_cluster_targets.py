@@ -11,10 +11,10 @@ import pytest
 from aiohttp import web
 
 from llmgwctl.wire import ConditionKind
-from llmgwd.cluster import target_watch
 from llmgwd.cluster.access import open_access
 from llmgwd.cluster.api_errors import Forbidden, Unauthorized
-from llmgwd.cluster.target_watch import TargetWatch
+from llmgwd.cluster.target import target_watch
+from llmgwd.cluster.target.target_watch import TargetWatch
 from llmgwd.config.target import Target
 from llmgwd.errors import Transient
 from support.scripted_api import (

@@ -15,7 +15,7 @@ from llmgwctl.wire import ConditionKind, UpgradeKind
 from llmgwd.cluster import upgrade as subject
 from llmgwd.cluster.access import ClusterAccess, open_access
 from llmgwd.cluster.api_errors import Forbidden, Unauthorized
-from llmgwd.cluster.pods import Endpoint
+from llmgwd.cluster.target.pods import Endpoint
 from llmgwd.cluster.upgrade import UpgradeChooser, upgrade
 from llmgwd.errors import Transient
 from llmgwsim.net.tls import SERVER_NAME

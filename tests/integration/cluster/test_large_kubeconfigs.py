@@ -14,13 +14,13 @@ import pytest
 import yaml
 
 from llmgwctl.wire import ConditionKind
-from llmgwd.cluster import kubeconfig_files
-from llmgwd.cluster.kubeconfig_files import LARGE_BYTES, read_kubeconfig
+from llmgwd.cluster.kubeconfig import files as kubeconfig_files
+from llmgwd.cluster.kubeconfig.files import LARGE_BYTES, read_kubeconfig
 from llmgwd.errors import Blocked
 from llmgwd.system.process import child_process
 
 if TYPE_CHECKING:
-    from llmgwd.cluster.kubeconfig import Kubeconfig
+    from llmgwd.cluster.kubeconfig.kubeconfig import Kubeconfig
 
 pytestmark = pytest.mark.anyio
 

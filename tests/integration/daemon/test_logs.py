@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from llmgwd.cluster import objects
 from llmgwd.cluster.logs import serving_container
+from llmgwd.cluster.target import objects
 from support.called import call, command, environment
 from support.running_daemon import RunningDaemon, running
 

@@ -20,7 +20,7 @@ from tenacity import wait_fixed
 
 from llmgwctl.wire import RouteKind, UpgradeKind
 from llmgwd.cluster.access import ClusterAccess, open_access
-from llmgwd.cluster.pods import Endpoint
+from llmgwd.cluster.target.pods import Endpoint
 from llmgwd.cluster.upgrade import Upgraded, upgrade
 from llmgwd.config.model import ListenAddress, Protocol
 from llmgwd.errors import Blocked, LlmgwError

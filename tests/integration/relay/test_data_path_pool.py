@@ -18,7 +18,7 @@ from data_path import (
     until,
 )
 
-from llmgwd.cluster.pods import Endpoint
+from llmgwd.cluster.target.pods import Endpoint
 from llmgwd.tunnel import demand
 from llmgwd.tunnel import dials as dialling
 from llmgwd.tunnel import pool as pool_module

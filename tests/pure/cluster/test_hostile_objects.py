@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmgwd.cluster import objects, watch_events
 from llmgwd.cluster.api_errors import Action, refusal
 from llmgwd.cluster.auth.exec_plugin import Plugin, understand
 from llmgwd.cluster.auth.oidc import expiry
-from llmgwd.cluster.kubeconfig import check_document, choose, read_pem
-from llmgwd.cluster.kubeconfig_files import merge
-from llmgwd.cluster.kubeconfig_yaml import NotYaml, parse
-from llmgwd.cluster.pods import parse_pod
-from llmgwd.cluster.resolve import select_by_service, select_by_workload
+from llmgwd.cluster.kubeconfig.files import merge
+from llmgwd.cluster.kubeconfig.kubeconfig import check_document, choose, read_pem
+from llmgwd.cluster.kubeconfig.parsing import NotYaml, parse
+from llmgwd.cluster.target import objects, watch_events
+from llmgwd.cluster.target.pods import parse_pod
+from llmgwd.cluster.target.resolve import select_by_service, select_by_workload
 from llmgwd.config.target import Target
 from llmgwd.errors import LlmgwError
 

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from llmgwctl.wire import ConditionKind
-from llmgwd.cluster.kubeconfig import Entry, Kubeconfig, parse_server, read_pem
-from llmgwd.cluster.kubeconfig_files import kubeconfig_paths, read_kubeconfig
+from llmgwd.cluster.kubeconfig.files import kubeconfig_paths, read_kubeconfig
+from llmgwd.cluster.kubeconfig.kubeconfig import Entry, Kubeconfig, parse_server, read_pem
 from llmgwd.errors import Blocked
 from llmgwd.net.server import Server
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from llmgwd.cluster.kubeconfig_yaml import parse, read
+from llmgwd.cluster.kubeconfig.parsing import parse, read
 
 MAX_BYTES = 1 << 20
 

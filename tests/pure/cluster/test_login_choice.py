@@ -10,7 +10,7 @@ import pytest
 from llmgwd.cluster.auth.credentials import impersonation
 from llmgwd.cluster.auth.entry_rules import unknown_keys
 from llmgwd.cluster.auth.logins import login_for, plugin_command
-from llmgwd.cluster.kubeconfig import Entry, Kubeconfig
+from llmgwd.cluster.kubeconfig.kubeconfig import Entry, Kubeconfig
 from llmgwd.errors import Blocked
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from llmgwctl.wire import ConditionKind
-from llmgwd.cluster import objects
-from llmgwd.cluster.pods import Endpoint, Pod, parse_pod
-from llmgwd.cluster.resolve import (
+from llmgwd.cluster.target import objects
+from llmgwd.cluster.target.pods import Endpoint, Pod, parse_pod
+from llmgwd.cluster.target.resolve import (
     Selection,
     format_selector,
     select_by_service,

@@ -8,7 +8,7 @@ import pytest
 
 from llmgwctl.wire import ConditionKind, UpgradeKind
 from llmgwd.cluster.api_errors import Forbidden, Unauthorized
-from llmgwd.cluster.pods import Endpoint
+from llmgwd.cluster.target.pods import Endpoint
 from llmgwd.cluster.upgrade import (
     RETRY_BETTER_S,
     check_acceptance,

@@ -12,7 +12,7 @@ import yaml
 from llmgwctl.doctor.machine import check_service
 from llmgwctl.service.state import ServiceState
 from llmgwctl.wire import CheckState, CheckStatus
-from llmgwd.cluster import objects
+from llmgwd.cluster.target import objects
 from llmgwd.config.model import ClusterRoute
 from llmgwd.config.target import Target
 from llmgwd.doctor.checks import Check, Examination, Finding, Skip, failure, info, ok, warning

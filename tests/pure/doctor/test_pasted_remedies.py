@@ -15,8 +15,8 @@ import yaml
 from llmgwd.cluster.api_errors import Action
 from llmgwd.cluster.auth.known_plugins import KNOWN, login_command
 from llmgwd.cluster.kubectl import Kubectl
-from llmgwd.cluster.pods import Pod
-from llmgwd.cluster.resolve import Selection, view
+from llmgwd.cluster.target.pods import Pod
+from llmgwd.cluster.target.resolve import Selection, view
 from llmgwd.config.model import ClusterRoute
 from llmgwd.config.target import Target
 from llmgwd.doctor.permissions import Need, needs, role

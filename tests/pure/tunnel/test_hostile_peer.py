@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmgwctl.wire import UpgradeKind
-from llmgwd.cluster.pods import Endpoint
+from llmgwd.cluster.target.pods import Endpoint
 from llmgwd.cluster.upgrade import Upgraded
 from llmgwd.errors import ProtocolError
 from llmgwd.protocol import spdy, spdy_headers

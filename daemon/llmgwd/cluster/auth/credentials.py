@@ -23,7 +23,7 @@ from llmgwd.system.files.file_stamp import Mark, mark
 from llmgwd.system.process.descriptors import raise_if_exhausted
 
 if TYPE_CHECKING:
-    from llmgwd.cluster.kubeconfig import Entry
+    from llmgwd.cluster.kubeconfig.kubeconfig import Entry
     from llmgwd.net.tls import ClientCertificate
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from llmgwd.cluster.kubeconfig import Entry
+    from llmgwd.cluster.kubeconfig.kubeconfig import Entry
 
 _ONE_OF_BOTH: Final = "leave one of both out"
 # All keys of client-go's AuthInfo and Cluster (clientcmd/api/v1, 1.37).

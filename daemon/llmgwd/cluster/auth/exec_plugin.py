@@ -22,7 +22,7 @@ from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.auth.credentials import Credential, bearer, is_header_value
 from llmgwd.cluster.auth.known_plugins import login_command
 from llmgwd.cluster.auth.renewal import Renewed, Unattended
-from llmgwd.cluster.kubeconfig import read_pem
+from llmgwd.cluster.kubeconfig.kubeconfig import read_pem
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.net.tls import ClientCertificate
 from llmgwd.system import foreign
@@ -30,7 +30,7 @@ from llmgwd.system.process import child_process
 from llmgwd.system.process.descriptors import raise_if_exhausted
 
 if TYPE_CHECKING:
-    from llmgwd.cluster.kubeconfig import Entry, Kubeconfig
+    from llmgwd.cluster.kubeconfig.kubeconfig import Entry, Kubeconfig
 
 PLUGIN_S = 30.0
 # What a plugin may learn of the cluster, beside its authority (KEP-541).

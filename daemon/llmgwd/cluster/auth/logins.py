@@ -16,7 +16,7 @@ from llmgwd.cluster.auth.login_files import login_files
 from llmgwd.cluster.auth.renewal import RenewingLogin
 
 if TYPE_CHECKING:
-    from llmgwd.cluster.kubeconfig import Entry, Kubeconfig
+    from llmgwd.cluster.kubeconfig.kubeconfig import Entry, Kubeconfig
 
 
 def login_for(chosen: Kubeconfig) -> Login:

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 
 from llmgwctl.wire import ConditionKind
-from llmgwd.cluster import kubeconfig_yaml
 from llmgwd.cluster.auth.credentials import Credential, bearer, is_header_value
 from llmgwd.cluster.auth.known_plugins import look
 from llmgwd.cluster.auth.renewal import Renewed, RenewingLogin
-from llmgwd.cluster.kubeconfig import Entry, read_pem
-from llmgwd.cluster.kubeconfig_files import MAX_BYTES
+from llmgwd.cluster.kubeconfig import parsing
+from llmgwd.cluster.kubeconfig.files import MAX_BYTES
+from llmgwd.cluster.kubeconfig.kubeconfig import Entry, read_pem
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.net.tls import ResumingContext, Trust, client_context
 from llmgwd.system import foreign
@@ -186,15 +186,15 @@ def _save(path: str, spent: str, id_token: str, refresh_token: str) -> None:
     """Write the new tokens into the kubeconfig, as kubectl does: many a provider lets a refresh
     token be used only once. A file that cannot be written is left as it is.
     """
-    with contextlib.suppress(OSError, kubeconfig_yaml.NotYaml, AttributeError, TypeError):
+    with contextlib.suppress(OSError, parsing.NotYaml, AttributeError, TypeError):
         real = os.path.realpath(path)
-        document: Any = kubeconfig_yaml.read(real, MAX_BYTES)
+        document: Any = parsing.read(real, MAX_BYTES)
         for user in document.get("users") or ():
             provider = (user.get("user") or {}).get("auth-provider") or {}
             found = provider.get("config") or {}
             if found.get("refresh-token") == spent:
                 found["id-token"], found["refresh-token"] = id_token, refresh_token
-        _replace(real, kubeconfig_yaml.dump(document))
+        _replace(real, parsing.dump(document))
 
 
 def _replace(path: str, text: str) -> None:

@@ -10,7 +10,7 @@ from llmgwd.tunnel.spdy.stream_end import Data, Error
 from llmgwd.tunnel.stream import MAX_ERROR_TEXT_BYTES, failure_from_text
 
 if TYPE_CHECKING:
-    from llmgwd.cluster.pods import Endpoint
+    from llmgwd.cluster.target.pods import Endpoint
     from llmgwd.errors import LlmgwError
     from llmgwd.relay.route import StreamOwner
     from llmgwd.tunnel.spdy.pressure import Lag

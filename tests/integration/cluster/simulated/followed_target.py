@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from llmgwd.cluster.target_watch import TargetWatch
+from llmgwd.cluster.target.target_watch import TargetWatch
 from llmgwd.cluster.upgrade import UpgradeChooser
 from llmgwd.config.target import Target
 from llmgwd.errors import LlmgwError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from llmgwd.cluster.access import ClusterAccess
-    from llmgwd.cluster.pods import Endpoint
+    from llmgwd.cluster.target.pods import Endpoint
 
 
 @asynccontextmanager

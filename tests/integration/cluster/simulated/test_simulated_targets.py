@@ -8,7 +8,7 @@ import pytest
 from followed_target import following
 
 from llmgwctl.wire import ConditionKind
-from llmgwd.cluster import target_watch
+from llmgwd.cluster.target import target_watch
 from llmgwd.cluster.upgrade import UpgradeChooser
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ import anyio
 
 from llmgwctl.rules.nearest import by_likeness
 from llmgwctl.wire import ConditionKind
-from llmgwd.cluster import objects, resolve, watch_events
 from llmgwd.cluster.api_errors import Action, Forbidden, Gone, NotFound, refusal
-from llmgwd.cluster.object_watch import ObjectWatch
-from llmgwd.cluster.pods import Pod, TargetView, parse_pod
+from llmgwd.cluster.target import objects, resolve, watch_events
+from llmgwd.cluster.target.object_watch import ObjectWatch
+from llmgwd.cluster.target.pods import Pod, TargetView, parse_pod
 from llmgwd.config.target import Target, TargetKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.system.coalesced import Coalesced

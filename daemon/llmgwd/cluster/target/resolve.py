@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmgwctl.wire import ConditionKind
-from llmgwd.cluster import objects
 from llmgwd.cluster.kubectl import Kubectl
-from llmgwd.cluster.objects import LabelSelector, ServiceObject, ServiceSpec, WorkloadObject
-from llmgwd.cluster.pods import Endpoint, Pod, TargetView
+from llmgwd.cluster.target import objects
+from llmgwd.cluster.target.objects import LabelSelector, ServiceObject, ServiceSpec, WorkloadObject
+from llmgwd.cluster.target.pods import Endpoint, Pod, TargetView
 from llmgwd.config.target import Target, TargetKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
 

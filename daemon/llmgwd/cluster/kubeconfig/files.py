@@ -17,8 +17,8 @@ import anyio
 import anyio.to_thread
 
 from llmgwctl.wire import ConditionKind
-from llmgwd.cluster import kubeconfig_yaml
-from llmgwd.cluster.kubeconfig import SECTIONS, Entry, Kubeconfig, check_document, choose
+from llmgwd.cluster.kubeconfig import parsing
+from llmgwd.cluster.kubeconfig.kubeconfig import SECTIONS, Entry, Kubeconfig, check_document, choose
 from llmgwd.errors import Blocked, LlmgwError
 from llmgwd.system import foreign
 from llmgwd.system.files.file_stamp import mark
@@ -27,7 +27,7 @@ from llmgwd.system.process.descriptors import raise_if_exhausted
 
 # From here on a child's start (30 ms) is less than what a thread would hold the loop up: the C
 # parser takes 10 ms for this much, the Python parser twenty times as long.
-LARGE_BYTES: Final = 256 << 10 if kubeconfig_yaml.IS_FAST else 8 << 10
+LARGE_BYTES: Final = 256 << 10 if parsing.IS_FAST else 8 << 10
 # Hundreds of clusters, each with its authority in it.
 MAX_BYTES: Final = 16 << 20
 _PARSE_S: Final = 20.0
@@ -120,8 +120,8 @@ async def _parsed(path: str) -> object:
         is_large = os.stat(path).st_size > LARGE_BYTES
         if is_large and (found := await _by_child(path)) is not None:
             return found
-        return await anyio.to_thread.run_sync(kubeconfig_yaml.read, path, MAX_BYTES)
-    except kubeconfig_yaml.NotYaml as mistake:
+        return await anyio.to_thread.run_sync(parsing.read, path, MAX_BYTES)
+    except parsing.NotYaml as mistake:
         where = f"{path}:{mistake.where}" if mistake.where else path
         raise Blocked(
             ConditionKind.KUBECONFIG_INVALID,
@@ -139,7 +139,7 @@ async def _parsed(path: str) -> object:
 async def _by_child(path: str) -> object:
     """Have a process of its own parse the file; None where that did not work."""
     # -P: without the current folder, in which anything may lie.
-    command = [sys.executable, "-P", "-m", kubeconfig_yaml.__name__, str(MAX_BYTES), path]
+    command = [sys.executable, "-P", "-m", parsing.__name__, str(MAX_BYTES), path]
     try:
         ended = await child_process.run(
             command, within_s=_PARSE_S, max_output_bytes=_MAX_JSON_BYTES
@@ -153,5 +153,5 @@ async def _by_child(path: str) -> object:
     except foreign.Malformed:
         return None
     if "mistake" in printed:
-        raise kubeconfig_yaml.NotYaml(*printed["mistake"])
+        raise parsing.NotYaml(*printed["mistake"])
     return printed["document"]

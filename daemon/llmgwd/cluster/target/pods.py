@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from llmgwd.cluster import objects
-from llmgwd.cluster.objects import PodObject, PodSpec, PodStatus
+from llmgwd.cluster.target import objects
+from llmgwd.cluster.target.objects import PodObject, PodSpec, PodStatus
 
 if TYPE_CHECKING:
     from llmgwd.errors import LlmgwError

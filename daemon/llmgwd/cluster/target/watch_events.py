@@ -11,8 +11,8 @@ from typing import Annotated, Final
 
 import msgspec
 
-from llmgwd.cluster import objects
-from llmgwd.cluster.pods import Pod, parse_pod
+from llmgwd.cluster.target import objects
+from llmgwd.cluster.target.pods import Pod, parse_pod
 from llmgwd.system import foreign
 
 
