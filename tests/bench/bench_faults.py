@@ -31,7 +31,7 @@ from data_path.contenders import Contender, kubectl_in_a_loop, llmgw  # noqa: E4
 from report import Figures, chosen, show  # noqa: E402
 
 from llmgwsim.remote import FaultClient, cluster_process  # noqa: E402
-from support.traffic import Outcome, Traffic  # noqa: E402
+from support.load.traffic import Outcome, Traffic  # noqa: E402
 
 CONTENDERS = (
     ("llmgw", llmgw(settings="hold_limit = 2000\n")),

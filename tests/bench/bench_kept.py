@@ -32,10 +32,10 @@ from data_path.contenders import (  # noqa: E402 - by the path above
 from report import Figures, chosen, show  # noqa: E402
 
 from llmgwsim.remote import FaultClient, cluster_process  # noqa: E402
-from support.kept_load import NODE, Group, kept_load  # noqa: E402
+from support.load.kept_load import NODE, Group, kept_load  # noqa: E402
 
 if TYPE_CHECKING:
-    from support.ledger import Ledger
+    from support.load.ledger import Ledger
 
 CONTENDERS = (
     ("llmgw", llmgw_handed_over()),

@@ -79,7 +79,7 @@ def report(found: dict[str, float], as_json: bool) -> int:
 def plain_server() -> Iterator[str]:
     code = (
         "import sys, pathlib; sys.path.insert(0, sys.argv[2]);"
-        "from support import sample; from support.plain_daemon import serve\n"
+        "from support.client import sample; from support.client.plain_daemon import serve\n"
         "with serve(pathlib.Path(sys.argv[1]), sample.SEVERAL) as served:\n"
         "    print(served.path, flush=True); sys.stdin.read()\n"
     )

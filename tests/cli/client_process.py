@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from support.plain_daemon import Served
+    from support.client.plain_daemon import Served
 
 
 COMMAND = [sys.executable, "-m", "llmgwctl"]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import sample
-from support.plain_daemon import Served, serve
+from support.client import sample
+from support.client.plain_daemon import Served, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

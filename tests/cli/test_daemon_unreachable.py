@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support.plain_daemon import Served
+    from support.client.plain_daemon import Served
 
 
 def test_a_socket_path_too_long_is_said_with_both_numbers() -> None:

@@ -17,7 +17,7 @@ from llmgwctl.gateway.programs import avante
 from llmgwctl.gateway.programs.program import Endpoint
 from llmgwctl.gateway.programs.table import ALL, chosen
 from llmgwctl.gateway.shells import SHELLS, default_shell, direnv_line, render
-from support import golden
+from support.client import golden
 
 KEY = 'sk-it\'s "$HOME" `x` \\ tab\tend'
 URL = "http://localhost:4000"

@@ -8,7 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from test_verbs import COMMAND, environment, run
+from client_process import COMMAND, environment, run
 
 from llmgwctl.cli import completion as completing
 from llmgwctl.cli.arguments import build, examples_of, load
@@ -19,7 +19,7 @@ from llmgwctl.wire import Exit
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.plain_daemon import Served
+    from support.client.plain_daemon import Served
 
 BY_NAME = pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from test_verbs import COMMAND, environment
+from client_process import COMMAND, environment
 
 from llmgwctl.wire import EventKind
-from support import golden
+from support.client import golden
 
 if TYPE_CHECKING:
-    from support.plain_daemon import Served
+    from support.client.plain_daemon import Served
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from llmgwd.config import model
 from llmgwd.relay.route_events import RouteLost
 from llmgwd.routes.url import UrlRoute
-from support.relay_front import RelayFront, relay_front
+from support.relay.relay_front import RelayFront, relay_front
 
 if TYPE_CHECKING:
     from llmgwd.errors import LlmgwError

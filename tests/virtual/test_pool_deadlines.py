@@ -19,7 +19,7 @@ from llmgwd.system.backoff import CLUSTER_WAIT
 from llmgwd.tunnel.demand import WARM_AT_REST, WARM_IN_USE
 from llmgwd.tunnel.liveness import PING_EVERY_S, SILENT_AFTER_S
 from llmgwd.tunnel.pool import TEND_EVERY_S, TunnelPool
-from support.tunnel_peer import Owner, Wire
+from support.relay.tunnel_peer import Owner, Wire
 
 if TYPE_CHECKING:
     from llmgwd.relay.route_events import RouteEvent

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from llmgwctl.api.transport import Answer, request
 
 if TYPE_CHECKING:
-    from support.plain_daemon import Served
+    from support.client.plain_daemon import Served
 
 
 def ask(served: Served, method: str, target: str) -> Answer:

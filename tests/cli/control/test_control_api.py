@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 
 from llmgwctl.api.client import Client
 from llmgwctl.wire import State, Status
-from support import sample
-from support.plain_daemon import Served, serve
+from support.client import sample
+from support.client.plain_daemon import Served, serve
 
 if TYPE_CHECKING:
     from pathlib import Path

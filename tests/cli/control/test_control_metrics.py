@@ -16,11 +16,11 @@ from llmgwctl.wire import Counters, State
 from llmgwd.config.model import ListenAddress, MetricsConfig
 from llmgwd.control.metrics_port import offer_metrics
 from llmgwd.telemetry.timings import BOUNDS_S, Timing
-from support import sample
-from support.plain_daemon import PlainDaemon
+from support.client import sample
+from support.client.plain_daemon import PlainDaemon
 
 if TYPE_CHECKING:
-    from support.plain_daemon import Served
+    from support.client.plain_daemon import Served
 
 Samples = dict[tuple[str, ...], float]
 

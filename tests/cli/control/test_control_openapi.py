@@ -18,9 +18,9 @@ from llmgwctl.wire import ApiPath as Route
 from llmgwctl.wire import EventKind
 from llmgwd.control.endpoints.table import TABLE
 from llmgwd.control.openapi import document
-from support import sample
-from support.plain_daemon import Served, serve
-from support.unix_requests import UnixAdapter
+from support.client import sample
+from support.client.plain_daemon import Served, serve
+from support.client.unix_requests import UnixAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,8 +20,8 @@ from llmgwd.control import api
 from llmgwd.control.peer import uid_of_xucred
 from llmgwd.control.socket import bind_control_socket
 from llmgwd.errors import Blocked
-from support import sample
-from support.plain_daemon import Served, serve
+from support.client import sample
+from support.client.plain_daemon import Served, serve
 
 
 def test_the_socket_is_0600_in_a_0700_folder(served: Served) -> None:

@@ -10,8 +10,8 @@ from requests_to_it import ask, raw
 from llmgwctl.api.client import Client
 from llmgwctl.api.transport import LineStream
 from llmgwctl.wire import EventKind, State
-from support import sample
-from support.plain_daemon import Served, serve
+from support.client import sample
+from support.client.plain_daemon import Served, serve
 
 if TYPE_CHECKING:
     from pathlib import Path

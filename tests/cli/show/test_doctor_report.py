@@ -9,7 +9,7 @@ import pytest
 from llmgwctl.doctor.report import exit_status, line, summary
 from llmgwctl.show.terminal import Terminal
 from llmgwctl.wire import CheckState, CheckStatus
-from support import golden
+from support.client import golden
 
 
 def check(name: str, state: CheckState = CheckState.OK, **fields: Any) -> CheckStatus:

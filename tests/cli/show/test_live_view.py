@@ -12,7 +12,7 @@ from llmgwctl.show.events import event_lines
 from llmgwctl.show.live_frame import Flow, frame
 from llmgwctl.show.terminal import Terminal
 from llmgwctl.wire import EventKind
-from support import golden, sample
+from support.client import golden, sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

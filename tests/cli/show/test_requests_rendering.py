@@ -8,8 +8,8 @@ import pytest
 
 from llmgwctl.show.requests import RequestTable, Summary, has_failed
 from llmgwctl.show.terminal import Terminal
-from support import golden, sample
-from support.request_records import VARIOUS, record
+from support.client import golden, sample
+from support.client.request_records import VARIOUS, record
 
 if TYPE_CHECKING:
     from llmgwctl.wire import RequestRecord

@@ -6,7 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from llmgwctl.show.spend import Seen, add_up, as_json, render
-from support import golden
+from support.client import golden
 
 if TYPE_CHECKING:
     from llmgwctl.wire import DaySpend

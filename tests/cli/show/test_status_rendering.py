@@ -17,7 +17,7 @@ from llmgwctl.show.forward import daemon_line, layers
 from llmgwctl.show.status import short, table
 from llmgwctl.show.terminal import Terminal, age, size, span
 from llmgwctl.wire import Exit, Status
-from support import golden, sample
+from support.client import golden, sample
 
 VIEWS = {
     "ready": sample.READY,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from llmgwctl.show import usage
 from llmgwctl.show.charts import bar, count, dollars, gauge, sparkline
-from support import golden
+from support.client import golden
 
 SINCE, UNTIL = date(2026, 11, 17), date(2026, 11, 23)
 

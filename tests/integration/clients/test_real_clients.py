@@ -17,15 +17,15 @@ import pytest
 from llmgwsim.options import Options
 from llmgwsim.remote import cluster_in_thread
 from support.handed_over import HandedOver
-from support.kept_clients import KINDS
-from support.kept_load import NODE, NODE_KINDS, Group, kept_load
+from support.load.kept_clients import KINDS
+from support.load.kept_load import NODE, NODE_KINDS, Group, kept_load
 from support.running_daemon import RunningDaemon, running
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from llmgwsim.remote import RemoteCluster
-    from support.ledger import Ledger
+    from support.load.ledger import Ledger
 
 ONE_ADDRESS = """
 [[forward]]

@@ -3,98 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import pytest
 from aiohttp import web
+from following import failure_of, following
 
 from llmgwctl.wire import ConditionKind
-from llmgwd.cluster.access import open_access
 from llmgwd.cluster.api_errors import Forbidden, Unauthorized
 from llmgwd.cluster.target import target_watch
-from llmgwd.cluster.target.target_watch import TargetWatch
-from llmgwd.config.target import Target
 from llmgwd.errors import Transient
 from support.scripted_api import (
     PODS,
     SERVICE,
-    Handler,
-    ScriptedApi,
     event,
-    kubeconfig,
     listed,
     pod,
     service,
     serving,
-    status,
 )
-from support.views import Views
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
 pytestmark = pytest.mark.anyio
 NAMESPACE = "/api/v1/namespaces/litellm"
 SERVICES = f"{NAMESPACE}/services"
-
-
-@asynccontextmanager
-async def following(
-    folder: Path, api: ScriptedApi, target: str = "service/litellm", port: str = "4000"
-) -> AsyncIterator[tuple[Views, TargetWatch]]:
-    access = await open_access(kubeconfig(folder, api), None)
-    watch, views = TargetWatch(access, "litellm", Target.parse(target), port), Views()
-    async with anyio.create_task_group() as group:
-        group.start_soon(watch.run, views)
-        yield views, watch
-        group.cancel_scope.cancel()
-    await access.close()
-
-
-async def failure_of(folder: Path, api: ScriptedApi, target: str = "service/litellm") -> Exception:
-    access = await open_access(kubeconfig(folder, api), None)
-    try:
-        with anyio.fail_after(10):
-            await TargetWatch(access, "litellm", Target.parse(target), "4000").run(
-                lambda view: None
-            )
-    except Exception as error:
-        return error
-    finally:
-        await access.close()
-
-
-def sending(*lines: bytes, stays: bool = True) -> Handler:
-    """A watch that sends these events and then stays open, or ends."""
-
-    async def handle(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        for line in lines:
-            await response.write(line)
-        if stays:
-            await asyncio.Event().wait()
-        return response
-
-    return handle
-
-
-def answering(code: int) -> Handler:
-    async def handle(request: web.Request) -> web.StreamResponse:
-        return status(code, "scripted")
-
-    return handle
-
-
-def is_watch(request: web.Request) -> bool:
-    return bool(request.query.get("watch")) and request.path.endswith("/pods")
-
-
-def watched(api: ScriptedApi) -> list[str]:
-    return [r.query["resourceVersion"] for r in api.requests if is_watch(r)]
 
 
 async def test_pods_are_told_as_they_come_and_go(tmp_path: Path) -> None:

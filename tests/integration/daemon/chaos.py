@@ -19,8 +19,8 @@ from llmgwctl.wire import SERVING_STATES
 
 if TYPE_CHECKING:
     from llmgwsim.remote import FaultClient
+    from support.load.traffic import Traffic
     from support.running_daemon import RunningDaemon
-    from support.traffic import Traffic
 
 # The promise: the state tells the truth within this. Samples and answers add a little.
 TRUTH_S = 2.0

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 from chaos import FAULTS, Fault, Holdings, Step, Watcher, lies, play, sequence
 
+from support.load.traffic import LOSSES, Traffic
 from support.running_daemon import DEFAULT, RunningDaemon, running
-from support.traffic import LOSSES, Traffic
 
 if TYPE_CHECKING:
     from llmgwsim.remote import RemoteCluster

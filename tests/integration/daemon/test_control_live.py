@@ -20,8 +20,8 @@ from llmgwctl.wire import Event, Exit, Status
 from llmgwd.control.endpoints.table import TABLE
 from llmgwd.control.openapi import document
 from llmgwsim.remote import cluster_in_thread
+from support.client.unix_requests import UnixAdapter
 from support.running_daemon import RunningDaemon, running
-from support.unix_requests import UnixAdapter
 
 if TYPE_CHECKING:
     from llmgwsim.remote import RemoteCluster

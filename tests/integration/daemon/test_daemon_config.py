@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from llmgwsim.remote import cluster_in_thread
+from support.load.traffic import Traffic, get
 from support.ports import free_port
 from support.running_daemon import DEFAULT, TWO_FORWARDS, running
-from support.traffic import Traffic, get
 
 if TYPE_CHECKING:
     from pathlib import Path

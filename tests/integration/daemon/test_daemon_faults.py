@@ -8,8 +8,8 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+from support.load.traffic import LOSSES, Traffic, get
 from support.running_daemon import DEFAULT, RunningDaemon, running
-from support.traffic import LOSSES, Traffic, get
 
 if TYPE_CHECKING:
     from pathlib import Path

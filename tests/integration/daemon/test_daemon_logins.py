@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 from llmgwsim.kubeconfig import Credentials, Exec
+from support.load.traffic import LOSSES, Traffic
 from support.running_daemon import running
-from support.traffic import LOSSES, Traffic
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.load.traffic import LOSSES, Traffic, get, status_of
 from support.running_daemon import DEFAULT, RunningDaemon, running
-from support.traffic import LOSSES, Traffic, get, status_of
 
 if TYPE_CHECKING:
     from llmgwsim.remote import RemoteCluster

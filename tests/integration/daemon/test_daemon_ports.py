@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.load.traffic import get
 from support.ports import free_port
 from support.running_daemon import TWO_FORWARDS, running
-from support.traffic import get
 
 if TYPE_CHECKING:
     from pathlib import Path

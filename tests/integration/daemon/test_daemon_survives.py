@@ -109,7 +109,7 @@ def test_odd_lines_in_the_event_file_are_left_out(daemon: RunningDaemon) -> None
 
 def test_its_memory_is_in_no_core_file_also_when_it_is_run_by_hand() -> None:
     code = (
-        "import ctypes; from llmgwd.system.limits import forbid_dumps; forbid_dumps();"
+        "import ctypes; from llmgwd.system.process.limits import forbid_dumps; forbid_dumps();"
         "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"  # PR_GET_DUMPABLE
     )
 

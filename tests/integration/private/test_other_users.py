@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.handed_over import HandedOver
+from support.load.traffic import Traffic, get, status_of
 from support.ports import free_port
 from support.running_daemon import DEFAULT, RunningDaemon, running
 from support.strangers import (
@@ -20,7 +21,6 @@ from support.strangers import (
     other_namespace,
     sockets_of_nobody,
 )
-from support.traffic import Traffic, get, status_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,8 @@ import h11
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.relay_front import relay_front
-from support.scripted_route import ScriptedRoute, ServedStream
+from support.relay.relay_front import relay_front
+from support.relay.scripted_route import ScriptedRoute, ServedStream
 
 # Bodies and values that look like the framing around them.
 TRICKY = st.sampled_from(

@@ -10,9 +10,9 @@ import pytest
 from llmgwd.net.http1 import MAX_HEAD_BYTES
 from llmgwd.relay import detection
 from llmgwd.relay.http import http_connection
-from support.http_messages import OK, get, post, read_answer
-from support.relay_front import relay_front
-from support.scripted_route import ScriptedRoute, ServedStream
+from support.relay.http_messages import OK, get, post, read_answer
+from support.relay.relay_front import relay_front
+from support.relay.scripted_route import ScriptedRoute, ServedStream
 
 pytestmark = pytest.mark.anyio
 

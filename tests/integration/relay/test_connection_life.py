@@ -12,9 +12,9 @@ import pytest
 
 from llmgwd.config.model import Protocol
 from llmgwd.relay import raw as raw_module
-from support.http_messages import OK, get, post, read_answer
-from support.relay_front import relay_front, until
-from support.scripted_route import LOST, ScriptedRoute, ServedStream
+from support.relay.http_messages import OK, get, post, read_answer
+from support.relay.relay_front import relay_front, until
+from support.relay.scripted_route import LOST, ScriptedRoute, ServedStream
 
 pytestmark = pytest.mark.anyio
 

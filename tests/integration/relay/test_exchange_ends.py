@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.http_messages import OK, get, post, read_answer
-from support.relay_front import RelayFront, relay_front, until
-from support.scripted_route import LOST, REFUSED, ScriptedRoute, ServedStream
+from support.relay.http_messages import OK, get, post, read_answer
+from support.relay.relay_front import RelayFront, relay_front, until
+from support.relay.scripted_route import LOST, REFUSED, ScriptedRoute, ServedStream
 
 if TYPE_CHECKING:
     from llmgwd.errors import LlmgwError

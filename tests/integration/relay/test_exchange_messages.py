@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from support.http_messages import OK, get, post, read_answer
-from support.relay_front import relay_front, until
-from support.scripted_route import ScriptedRoute, ServedStream
+from support.relay.http_messages import OK, get, post, read_answer
+from support.relay.relay_front import relay_front, until
+from support.relay.scripted_route import ScriptedRoute, ServedStream
 
 pytestmark = pytest.mark.anyio
 

@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from llmgwd.relay.http.http_connection import WAITING_BYTES
-from support.http_messages import OK, get, post, read_answer
-from support.relay_front import relay_front, until
-from support.scripted_route import ScriptedRoute, ServedStream
+from support.relay.http_messages import OK, get, post, read_answer
+from support.relay.relay_front import relay_front, until
+from support.relay.scripted_route import ScriptedRoute, ServedStream
 
 pytestmark = pytest.mark.anyio
 

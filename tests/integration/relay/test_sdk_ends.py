@@ -10,8 +10,8 @@ import anthropic
 import openai
 import pytest
 
-from support.relay_front import relay_front
-from support.scripted_route import ScriptedRoute, ServedStream
+from support.relay.relay_front import relay_front
+from support.relay.scripted_route import ScriptedRoute, ServedStream
 
 pytestmark = pytest.mark.anyio
 

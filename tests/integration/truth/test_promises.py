@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from llmgwctl.wire import Exit
 from support.called import call
+from support.load.traffic import PATIENCE_S, get
 from support.ports import free_port
 from support.running_daemon import DEFAULT, running
-from support.traffic import PATIENCE_S, get
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,9 @@ from faults import TABLE, Row
 from watched import Watched, examined
 
 from llmgwctl.wire import CheckState
+from support.client.stub_shell import Shell
+from support.load.traffic import Traffic
 from support.running_daemon import DEFAULT, running
-from support.stub_shell import Shell
-from support.traffic import Traffic
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from llmgwsim.options import Options
 from llmgwsim.remote import cluster_in_thread
+from support.load.traffic import Traffic, get
 from support.running_daemon import running
-from support.traffic import Traffic, get
 
 if TYPE_CHECKING:
     from pathlib import Path

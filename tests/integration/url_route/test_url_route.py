@@ -11,7 +11,7 @@ from llmgwd.direct.pool import WARM
 from llmgwd.relay.byte_stream import connect_through
 from llmgwsim.net.tls import SERVER_NAME, Authority, server_context
 from support.ports import free_port
-from support.relay_front import until
+from support.relay.relay_front import until
 from support.url_upstream import answer_of, front_of, head_of, upstream
 
 

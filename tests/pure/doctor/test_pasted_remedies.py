@@ -20,7 +20,7 @@ from llmgwd.cluster.target.resolve import Selection, view
 from llmgwd.config.model import ClusterRoute
 from llmgwd.config.target import Target
 from llmgwd.doctor.permissions import Need, needs, role
-from support.stub_shell import Shell
+from support.client.stub_shell import Shell
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from llmgwd.telemetry.spend import UNNAMED, Spend
-from support.request_records import record
+from support.client.request_records import record
 
 
 def test_calls_are_added_up_by_day_forward_and_model() -> None:

@@ -18,7 +18,7 @@ from llmgwd.errors import ProtocolError
 from llmgwd.protocol import spdy, spdy_headers
 from llmgwd.protocol.budget import FRAMES_A_TURN
 from llmgwd.tunnel.tunnel import OWED_REPLIES_BYTES, Tunnel
-from support.tunnel_peer import Owner, Peer, Wire
+from support.relay.tunnel_peer import Owner, Peer, Wire
 
 pytestmark = pytest.mark.anyio
 

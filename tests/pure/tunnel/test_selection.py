@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from llmgwd.tunnel import tunnel_choice
-from support.tunnel_peer import Owner, Peer
+from support.relay.tunnel_peer import Owner, Peer
 
 pytestmark = pytest.mark.anyio
 

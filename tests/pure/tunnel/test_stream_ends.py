@@ -11,7 +11,7 @@ from llmgwd.protocol import spdy
 from llmgwd.tunnel.spdy.pressure import SHARED_GRACE_S
 from llmgwd.tunnel.spdy.streams import VERDICT_GRACE_S
 from llmgwd.tunnel.stream import failure_from_text
-from support.tunnel_peer import Peer
+from support.relay.tunnel_peer import Peer
 
 pytestmark = pytest.mark.anyio
 

@@ -12,8 +12,8 @@ from client_process import COMMAND, environment, on_a_terminal, run, started, wa
 
 from llmgwctl import __version__
 from llmgwctl.wire import Exit, State
-from support import sample
-from support.plain_daemon import Served, serve
+from support.client import sample
+from support.client.plain_daemon import Served, serve
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     import subprocess
 
-    from support.plain_daemon import Served
+    from support.client.plain_daemon import Served
 
 OWN = '{\n  "model": "opus",\n  "env": {\n    "ANTHROPIC_AUTH_TOKEN": "mine"\n  }\n}\n'
 

@@ -15,8 +15,8 @@ from llmgwd.errors import Blocked, LlmgwError
 from llmgwd.relay.http.answer import JUDGED_BYTES
 from llmgwd.relay.http.kept_request import RESEND_BYTES
 from llmgwd.relay.http.key_injection import KeyInjector
-from support.relay_front import RelayFront, relay_front, until
-from support.scripted_route import ScriptedRoute, ServedStream
+from support.relay.relay_front import RelayFront, relay_front, until
+from support.relay.scripted_route import ScriptedRoute, ServedStream
 
 pytestmark = pytest.mark.anyio
 

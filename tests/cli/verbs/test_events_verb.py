@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from client_process import run, started
 
 from llmgwctl.wire import EventKind, Exit
-from support import sample
-from support.plain_daemon import Served, serve
+from support.client import sample
+from support.client.plain_daemon import Served, serve
 
 if TYPE_CHECKING:
     from pathlib import Path

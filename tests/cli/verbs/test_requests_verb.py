@@ -11,15 +11,15 @@ from client_process import run, started
 
 from llmgwctl.rules.timestamps import now, seconds_of
 from llmgwctl.wire import ApiPath, Exit
-from support import sample
-from support.request_records import VARIOUS, record
-from support.scripted_daemon import ScriptedDaemon, scripted
+from support.client import sample
+from support.client.request_records import VARIOUS, record
+from support.client.scripted_daemon import ScriptedDaemon, scripted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support.plain_daemon import Served
+    from support.client.plain_daemon import Served
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from llmgwctl.wire import ConditionKind, RouteKind
 from llmgwd.errors import Transient
 from llmgwd.net.http1_heads import Head, RequestLine, forwarded_request
-from support.relay_front import until
+from support.relay.relay_front import until
 
 if TYPE_CHECKING:
     from llmgwd.errors import LlmgwError

@@ -24,8 +24,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.kept_clients import KINDS, PATIENCE_S, Answer, KeptClient, fate_of
-from support.ledger import Fate, Ledger
+from support.load.kept_clients import KINDS, PATIENCE_S, Answer, KeptClient, fate_of
+from support.load.ledger import Fate, Ledger
 
 NODE = shutil.which("node")
 NODE_KINDS = ("node agent", "node fetch")

@@ -18,7 +18,7 @@ from llmgwd.errors import Blocked, ConfigError, UnknownForward
 from llmgwd.gateway.key import Key
 from llmgwd.relay.http.request_records import RequestRecords
 from llmgwd.telemetry.timings import Timings
-from support import sample
+from support.client import sample
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -13,8 +13,8 @@ import pytest
 from client_process import run
 
 from llmgwctl.wire import ApiPath, Exit
-from support import sample
-from support.scripted_daemon import ScriptedDaemon, scripted
+from support.client import sample
+from support.client.scripted_daemon import ScriptedDaemon, scripted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,1 @@
+"""Stand-ins and samples for the tests of the client."""

@@ -1,0 +1,1 @@
+"""Clients that keep asking, and the ledger of what became of each request."""

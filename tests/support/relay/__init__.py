@@ -1,0 +1,1 @@
+"""Routes, peers and messages for the tests of the relay and of tunnels."""
