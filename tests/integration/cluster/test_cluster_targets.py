@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
-from following import failure_of, following
+from following import answering, failure_of, following, is_watch, sending, watched
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.api_errors import Forbidden, Unauthorized

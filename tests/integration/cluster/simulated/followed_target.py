@@ -12,7 +12,7 @@ from llmgwd.cluster.target.target_watch import TargetWatch
 from llmgwd.cluster.upgrade import UpgradeChooser
 from llmgwd.config.target import Target
 from llmgwd.errors import LlmgwError
-from support.client.views import Views
+from support.views import Views
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
