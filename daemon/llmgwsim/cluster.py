@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from llmgwsim.api.access import Access
+from llmgwsim.api.auth.access import Access
 from llmgwsim.api.behaviour import Behaviour
 from llmgwsim.api.rest import Api
 from llmgwsim.api.server import ApiServer

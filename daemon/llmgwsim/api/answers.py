@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llmgwsim.api.access import group_of
+from llmgwsim.api.auth.access import group_of
 
 
 class Refusal(Exception):

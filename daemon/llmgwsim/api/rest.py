@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmgwsim.api import answers
+from llmgwsim.api.auth.callers import Callers
+from llmgwsim.api.auth.protobuf import CONTENT_TYPE as PROTOBUF
+from llmgwsim.api.auth.protobuf import read_review
+from llmgwsim.api.auth.reviews import review
 from llmgwsim.api.backend import require_logs
-from llmgwsim.api.callers import Callers
 from llmgwsim.api.discovery import BY_PLURAL, Kind, discovery, table
 from llmgwsim.api.logs import serve_logs
 from llmgwsim.api.portforward import Upgrades, serve_portforward, verbs_needed
-from llmgwsim.api.protobuf import CONTENT_TYPE as PROTOBUF
-from llmgwsim.api.protobuf import read_review
 from llmgwsim.api.proxies import answered_by_portal, refuse_by_proxy
-from llmgwsim.api.reviews import review
 from llmgwsim.api.selectors import matches
 from llmgwsim.api.watch import Watch
 from llmgwsim.net.request import Request, json_body
@@ -24,7 +24,7 @@ from llmgwsim.net.request import Request, json_body
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llmgwsim.api.access import Access
+    from llmgwsim.api.auth.access import Access
     from llmgwsim.api.behaviour import Behaviour
     from llmgwsim.world.world import World
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from llmgwsim.api.access import ROLES, rule
+from llmgwsim.api.auth.access import ROLES, rule
 from llmgwsim.faults.base import FaultCalls
 
 

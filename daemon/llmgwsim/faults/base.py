@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from llmgwsim.api.access import Access
+    from llmgwsim.api.auth.access import Access
     from llmgwsim.api.behaviour import Behaviour
     from llmgwsim.api.rest import Api
     from llmgwsim.api.server import ApiServer

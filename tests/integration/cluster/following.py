@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import anyio
 from aiohttp import web
-from support.views import Views
 
 from llmgwd.cluster.access import open_access
 from llmgwd.cluster.target.target_watch import TargetWatch
@@ -19,6 +18,7 @@ from support.scripted_api import (
     kubeconfig,
     status,
 )
+from support.views import Views
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

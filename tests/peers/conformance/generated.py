@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import strategies as st
 
-from llmgwsim.api.callers import Caller
+from llmgwsim.api.auth.callers import Caller
 from peers.conformance.cases import certificate, kept, plugin
 from peers.conformance.world import coded, document, without_none
 

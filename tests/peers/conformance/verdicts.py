@@ -14,7 +14,7 @@ from llmgwd.cluster.access import open_access
 from llmgwd.errors import LlmgwError
 
 if TYPE_CHECKING:
-    from llmgwsim.api.callers import Caller
+    from llmgwsim.api.auth.callers import Caller
     from peers.conformance.world import World
 
 _WITHIN_S = 20

@@ -22,7 +22,7 @@ from peers.conformance import pki
 from support.scripted_api import http_proxy, socks_proxy
 
 if TYPE_CHECKING:
-    from llmgwsim.api.callers import Caller
+    from llmgwsim.api.auth.callers import Caller
     from llmgwsim.net.request import Request
     from llmgwsim.net.tls import Identity
 

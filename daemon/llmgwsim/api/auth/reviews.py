@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from llmgwsim.api import answers
 
 if TYPE_CHECKING:
-    from llmgwsim.api.access import Access
+    from llmgwsim.api.auth.access import Access
 
 Object = dict[str, Any]
 

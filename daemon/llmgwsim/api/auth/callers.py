@@ -15,7 +15,7 @@ from llmgwsim.api import answers
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from llmgwsim.api.access import Access
+    from llmgwsim.api.auth.access import Access
     from llmgwsim.net.request import Request
 
 _KEPT = 1000
