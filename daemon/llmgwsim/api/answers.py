@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from llmgwsim.api.auth.access import group_of
-
 
 class Refusal(Exception):
     """An HTTP status and the body that goes with it."""
@@ -78,3 +76,11 @@ def gone(version: str) -> dict[str, Any]:
 def method_not_allowed() -> Refusal:
     text = "the server does not allow this method on the requested resource"
     return Refusal(405, status(405, "MethodNotAllowed", text, details={}))
+
+
+def group_of(resource: str) -> str:
+    """The API group a resource belongs to, by its plural name."""
+    kind = resource.split("/", 1)[0]
+    if kind in ("deployments", "statefulsets", "replicasets"):
+        return "apps"
+    return "authorization.k8s.io" if kind.startswith("selfsubject") else ""

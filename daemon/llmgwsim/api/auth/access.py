@@ -6,6 +6,8 @@ import secrets
 import time
 from dataclasses import dataclass, field
 
+from llmgwsim.api.answers import group_of
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -101,11 +103,3 @@ class Access:
                     entry = {"verbs": verbs, "apiGroups": [group], "resources": [resource]}
                     listed.append(entry)
         return listed
-
-
-def group_of(resource: str) -> str:
-    """The API group a resource belongs to, by its plural name."""
-    kind = resource.split("/", 1)[0]
-    if kind in ("deployments", "statefulsets", "replicasets"):
-        return "apps"
-    return "authorization.k8s.io" if kind.startswith("selfsubject") else ""
