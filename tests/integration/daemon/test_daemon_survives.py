@@ -26,7 +26,7 @@ listen = "localhost:PORT"
 BROKEN_TASKS = """
 import sys
 from llmgwd.__main__ import main
-from llmgwd.system import memory, suspend
+from llmgwd.system.process import memory, suspend
 
 async def broken(*_):
     raise RecursionError("a bug")

@@ -1,6 +1,6 @@
 """YAML of a kubeconfig as plain values, with the C parser where PyYAML has it.
 
-`python -m llmgwd.cluster.kubeconfig_yaml BYTES FILE` prints them as JSON: a large file is parsed
+`python -m llmgwd.cluster.kubeconfig.parsing BYTES FILE` prints them as JSON: a large file is parsed
 by a process of its own, because a thread that parses holds the interpreter, and with it every
 request, for milliseconds at a time. So this module imports nothing that takes long.
 """
