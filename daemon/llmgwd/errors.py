@@ -23,7 +23,7 @@ class LlmgwError(Exception):
     """Base of every error with a stable code, a sentence and, where there is one, a remedy.
 
     `code` is a value of `llmgwctl.wire.ConditionKind` wherever the error can end as a condition.
-    `public` is the sentence for whoever uses a port; it is given where the message quotes what a
+    `public` is the sentence for the users of a port; it is given where the message quotes what a
     cluster, a pod or a program said, which may hold anything.
     """
 

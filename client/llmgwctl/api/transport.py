@@ -148,7 +148,7 @@ def peer_pid(connection: _socket.socket) -> int | None:
 
 
 def peer_uid(connection: _socket.socket) -> int | None:
-    """Give the user of whoever listens at the other end; None where the system does not say."""
+    """Give the user id of the process at the other end; None where the system does not say."""
     if sys.platform == "darwin":
         try:
             # <sys/ucred.h>: LOCAL_PEERCRED at SOL_LOCAL (0) gives struct xucred, version and uid.

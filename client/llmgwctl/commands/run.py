@@ -157,8 +157,8 @@ def _find(name: str) -> str:
 def _become(program: str, words: Sequence[str], environ: dict[str, str]) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
-    # Python ignores it for itself, and a program inherits what is ignored: `… | head` would
-    # leave it writing to nobody.
+    # Python ignores SIGPIPE for itself, and a program inherits what is ignored: behind `… | head`
+    # it would never be told that its reader has gone.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         try:

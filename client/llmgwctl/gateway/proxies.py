@@ -38,7 +38,7 @@ def is_exempt(url: str, environ: Mapping[str, str]) -> bool:
 def exemptions(url: str, environ: Mapping[str, str]) -> dict[str, str]:
     """Give both lists with this machine's names added; empty where they are there, or need not.
 
-    A list that is missing gets what the other has: whoever reads it reads no other.
+    A list that is missing gets what the other has: a program that reads one ignores the other.
     """
     if not any(environ.get(name) for name in _PROXIES):
         return {}

@@ -12,7 +12,7 @@ _DEFAULT_FILE = "~/.kube/config"
 
 @dataclass(frozen=True, slots=True)
 class Kubectl:
-    """Which cluster it is to act on, whatever the current context of whoever pastes it.
+    """Which cluster it is to act on, whatever the current context of the shell it is pasted into.
 
     `files` are the kubeconfig's; without any, or with the default one, kubectl finds it by itself.
     """

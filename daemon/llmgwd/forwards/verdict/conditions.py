@@ -29,7 +29,7 @@ class Condition:
     since: str
     summary: str
     remedy: str = ""
-    # The summary for whoever uses the port: without what others have said.
+    # The summary for the users of the port: without what others have said.
     public: str = field(default="", compare=False)
 
 
