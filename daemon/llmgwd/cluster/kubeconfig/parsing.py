@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from llmgwd.system.files import regular_file
-from llmgwd.system.plain_values import Malformed, plain
+from llmgwd.system.plain_values import MAX_DEPTH, Malformed, plain
 
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 IS_FAST = _BASE is not yaml.SafeLoader
@@ -61,6 +61,22 @@ class _Loader(_BASE):  # type: ignore[misc]
 
     yaml_implicit_resolvers: dict[str | None, list[Any]] = {}  # noqa: RUF012 - PyYAML's own name
     bool_values = _BASE.bool_values | {"y": True, "n": False}
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+
+    # Called around each value. The C parser of older PyYAML calls itself for each level, until
+    # the process ends with a full stack.
+    def descend_resolver(self, parent: Any, index: Any) -> None:
+        self._depth += 1
+        if self._depth > 2 * MAX_DEPTH:
+            raise Malformed(f"more than {MAX_DEPTH} values within each other")
+        super().descend_resolver(parent, index)
+
+    def ascend_resolver(self) -> None:
+        self._depth -= 1
+        super().ascend_resolver()
 
 
 for _kind, _first, _pattern in _WORDS:
