@@ -45,6 +45,15 @@ def refuse_model(request: Request, text: str, headers: Headers | None = None) ->
     request.respond_json(400, {"error": body}, headers)
 
 
+def refuse_openai_model(request: Request, settings: GatewaySettings, model: str, path: str) -> None:
+    """As `refuse_model`, in the words and with the headers of OpenAI's calls at `path`."""
+    text = (
+        f"{{'error': '{path}: Invalid model name passed in model={model}. "
+        "Call `/v1/models` to view available models for your key.'}"
+    )
+    refuse_model(request, text, error_headers(request, settings))
+
+
 def pace(asked: dict[str, Any], settings: GatewaySettings) -> tuple[int, float]:
     """How many pieces a stream has, and the seconds between them."""
     pieces = int(asked.get("pieces", settings.stream_pieces))

@@ -21,11 +21,7 @@ async def serve_chat(request: Request, settings: GatewaySettings, record: Gatewa
         return
     model = str(asked.get("model", ""))
     if model not in settings.models:
-        text = (
-            f"{{'error': '/chat/completions: Invalid model name passed in model={model}. "
-            "Call `/v1/models` to view available models for your key.'}"
-        )
-        calls.refuse_model(request, text, calls.error_headers(request, settings))
+        calls.refuse_openai_model(request, settings, model, "/chat/completions")
         return
     record.model_calls += 1
     think_s = calls.think_s(asked, settings)

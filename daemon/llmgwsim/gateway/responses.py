@@ -27,11 +27,7 @@ async def serve_responses(
         return
     model = str(asked.get("model", ""))
     if model not in settings.models:
-        text = (
-            f"{{'error': '/responses: Invalid model name passed in model={model}. "
-            "Call `/v1/models` to view available models for your key.'}"
-        )
-        calls.refuse_model(request, text, calls.error_headers(request, settings))
+        calls.refuse_openai_model(request, settings, model, "/responses")
         return
     record.model_calls += 1
     think_s = calls.think_s(asked, settings)

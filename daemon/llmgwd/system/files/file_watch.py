@@ -1,5 +1,5 @@
 """Reports when a file changes, appears or goes, be it a link, in a folder that is not there yet, or
-on a file system that sends no word.
+on a file system that reports no changes.
 
 Folders are watched, because files are replaced more often than written; what counts in the end is
 each file's own mark.

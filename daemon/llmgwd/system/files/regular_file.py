@@ -1,6 +1,6 @@
 """Reads files that a configuration names: regular ones only, and no more than a bound of each.
 
-A FIFO makes whoever opens it wait, a device can be read for ever, and both may stand where a file
+Opening a FIFO waits, a device can be read for ever, and both may stand where a file
 is meant to. What is refused is an OSError with a sentence, as what the system refuses.
 """
 
@@ -28,7 +28,7 @@ def read(path: str | os.PathLike[str], most_bytes: int = MAX_BYTES) -> bytes:
 def read_with_mode(path: str | os.PathLike[str], most_bytes: int = MAX_BYTES) -> tuple[bytes, int]:
     """Read a whole file, and give the mode of the very file that was read; raises as `read`."""
     try:
-        # O_NONBLOCK: else the opening of a FIFO waits for whoever writes to it.
+        # O_NONBLOCK: else opening a FIFO waits until another process writes to it.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except ValueError as error:  # a NUL in the path
         raise OSError(errno.EINVAL, "not a path") from error
