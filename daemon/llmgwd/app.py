@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import anyio
 import structlog
 
+from llmgwctl.wire import EventKind
 from llmgwd.control.api import ControlServer
 from llmgwd.control.endpoints.table import TABLE
 from llmgwd.control.metrics_port import offer_metrics
 from llmgwd.forwards.manager import DRAIN_S, ForwardManager
+from llmgwd.listening import refusal_report
 from llmgwd.service import desktop
 from llmgwd.service.notify import Notifier
 from llmgwd.system.files.folders import state_folder
@@ -116,7 +118,12 @@ class Daemon:
                     tasks.start_soon(keep, "the service manager's feed", self._feed)
                     tasks.start_soon(keep, "reloading", self._reload_on_hangup)
                     if self._config.metrics is not None:
-                        offer = partial(offer_metrics, self.manager, self._config.metrics)
+                        offer = partial(
+                            offer_metrics,
+                            self.manager,
+                            self._config.metrics,
+                            partial(_record_refused_at_metrics, journal),
+                        )
                         tasks.start_soon(keep, "the metrics port", offer)
                     if desktop.is_available():
                         sender = desktop.Desktop(lambda: self.manager.config.notify)
@@ -185,3 +192,8 @@ class Daemon:
         if self.manager.descriptors.note(error):
             return
         _log.error("loop failed", said=context.get("message"), exc_info=error)
+
+
+def _record_refused_at_metrics(journal: Journal, count: int, reasons: list[str]) -> None:
+    message = refusal_report.sentence(count, reasons, " at the metrics port")
+    journal.record(EventKind.CLIENTS_REFUSED, message, streams=count)

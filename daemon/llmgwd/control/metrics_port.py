@@ -16,11 +16,14 @@ from aiohttp import web
 from llmgwd.config.address import family
 from llmgwd.control.api import ControlServer
 from llmgwd.control.endpoints.metrics import ENDPOINTS
-from llmgwd.listening.allowed_users import Verdict, allowed_users, whose
+from llmgwd.listening.allowed_users import Verdict, allowed_users, reset_when_closed, whose
+from llmgwd.listening.refusal_report import RefusedClients
 from llmgwd.net.http1_heads import Head, RequestLine
-from llmgwd.relay.http.web_guard import guard_of
+from llmgwd.relay.http.web_guard import REFUSED_PAGE, guard_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from llmgwd.config.model import ListenAddress, MetricsConfig
     from llmgwd.control.daemon import Daemon
 
@@ -30,10 +33,15 @@ AGAIN_S: Final = 10.0
 _log = structlog.get_logger()
 
 
-async def offer_metrics(daemon: Daemon, config: MetricsConfig) -> NoReturn:
-    """Serve until cancelled; a port that cannot be had is tried again, and reported once."""
+async def offer_metrics(
+    daemon: Daemon, config: MetricsConfig, report: Callable[[int, list[str]], None]
+) -> NoReturn:
+    """Serve until cancelled; a port that cannot be had is tried again, and reported once.
+
+    `report` is called with how many clients were refused, as by `RefusedClients`.
+    """
     address = config.listen
-    server = _MetricsServer(daemon, config)
+    server = _MetricsServer(daemon, config, RefusedClients(report))
     has_failed = False
     while True:
         try:
@@ -52,8 +60,9 @@ def _listen(address: ListenAddress) -> socket.socket:
 
 
 class _MetricsServer(ControlServer):
-    def __init__(self, daemon: Daemon, config: MetricsConfig) -> None:
+    def __init__(self, daemon: Daemon, config: MetricsConfig, refused: RefusedClients) -> None:
         super().__init__(daemon, ENDPOINTS)
+        self._refused = refused
         self._allowed = allowed_users(config.allow)
         self._guard = guard_of((), (), (config.listen,))
 
@@ -68,10 +77,11 @@ class _MetricsServer(ControlServer):
         raise AssertionError("unreachable")
 
     def refusal_of(self, connection: socket.socket) -> bytes | None:
-        """Judge who connected: None for those who may ask; nothing is said to others."""
+        """Judge who connected: None for those who may ask; others are reset."""
         verdict, peer = self._allowed.judge_connection(connection)
         if verdict is Verdict.FOREIGN:
-            _log.warning("metrics connection refused", client=whose(peer))
+            self._refused.add(whose(peer))
+            reset_when_closed(connection)
             return b""
         return self.no_room()
 
@@ -79,5 +89,6 @@ class _MetricsServer(ControlServer):
         line = RequestLine(request.method.encode(), request.raw_path.encode(), b"1")
         trouble = self._guard.refusal(Head(b"", tuple(request.raw_headers)), line)
         if trouble is not None:
+            self._refused.add(REFUSED_PAGE)
             raise web.HTTPForbidden(text=f"{trouble.sentence}\n")
         return await super()._answer(request)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from llmgwctl.rules.condition_kinds import RULES
 from llmgwctl.wire import EventKind, RouteKind, State
 from llmgwd.forwards.verdict.conditions import sentence
+from llmgwd.listening import refusal_report
 from llmgwd.relay.route_events import ClusterChanged, DrainEnded, DrainStarted, PodAdded, PodLost
 from llmgwd.telemetry.timings import Timing
 
@@ -150,9 +151,7 @@ class ForwardEvents:
         self._record(kind, f"{_count(count)} {were}{why}.", cause=code, streams=count)
 
     def refused(self, count: int, reasons: list[str]) -> None:
-        message = (
-            f"{_count(count)} {'was' if count == 1 else 'were'} refused: {', '.join(reasons)}."
-        )
+        message = refusal_report.sentence(count, reasons)
         self._record(EventKind.CLIENTS_REFUSED, message, streams=count)
 
     def _record(self, kind: EventKind, message: str, **fields: object) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
-from llmgwd.system.peer_socket import NOT_HERE, peer_of
+from llmgwd.system.peer_socket import NOT_HERE, can_tell, peer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ _MAX_SUBUID_BYTES: Final = 1024 * 1024
 class Verdict(Enum):
     ALLOWED = auto()
     FOREIGN = auto()  # another user's, another machine's, or no one's any more
-    UNKNOWN = auto()  # the system does not tell
+    UNKNOWN = auto()  # this system does not tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,12 @@ class AllowedUsers:
         return Verdict.ALLOWED if is_known else Verdict.FOREIGN
 
     def judge_connection(self, accepted: socket.socket) -> tuple[Verdict, PeerSocket | None]:
+        """Ask the kernel, and judge. A system that can tell and does not proves nothing."""
         peer = None if self.is_anyone else peer_of(accepted)
-        return self.judge(peer), peer
+        verdict = self.judge(peer)
+        if verdict is Verdict.UNKNOWN and can_tell():
+            verdict = Verdict.FOREIGN
+        return verdict, peer
 
 
 def allowed_users(allow: Allow) -> AllowedUsers:
@@ -82,17 +86,18 @@ def subordinate_ranges(lines: Iterable[str], uid: int) -> Iterable[range]:
 
 def whose(peer: PeerSocket | None) -> str:
     """Say whose a refused connection was, as it ends a sentence."""
-    if peer is None or peer is NOT_HERE:
+    if peer is None:
+        return "whose user is not known"
+    if peer is NOT_HERE:
         return "from another machine or network namespace"
     if not peer.has_holder:
         return "that had been closed already"
     return f"of user {_name_of(peer.uid) or f'uid {peer.uid}'}"
 
 
-def reset(accepted: socket.socket) -> None:
-    """Close with a reset, so that the client sees a refusal and not an empty answer."""
+def reset_when_closed(accepted: socket.socket) -> None:
+    """Have it closed with a reset, so that the client sees a refusal and not an empty answer."""
     accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    accepted.close()
 
 
 def _subuid_lines() -> list[str]:

@@ -10,7 +10,7 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from llmgwd.config.address import family
-from llmgwd.listening.allowed_users import Verdict, reset, whose
+from llmgwd.listening.allowed_users import Verdict, reset_when_closed, whose
 
 if TYPE_CHECKING:
     import asyncio
@@ -73,7 +73,7 @@ class Listener:
         """Start to accept on a bound socket, which belongs to the listener from here on."""
         from llmgwd.system import peer_socket
 
-        peer_socket.prepare()
+        peer_socket.can_tell()
         sock.setblocking(False)
         self._watch(sock)
 
@@ -133,7 +133,8 @@ class Listener:
             self.is_peer_unknown = verdict is Verdict.UNKNOWN
             return True
         self._note_refusal(whose(peer))
-        reset(accepted)
+        reset_when_closed(accepted)
+        accepted.close()
         return False
 
     async def _welcome(self, accepted: socket.socket) -> None:

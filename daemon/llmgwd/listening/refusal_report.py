@@ -15,6 +15,12 @@ REASONS_SHOWN: Final = 5
 REASONS_KEPT: Final = 100
 
 
+def sentence(count: int, reasons: list[str], where: str = "") -> str:
+    """Word a report; `where` begins with a space."""
+    were = "connection was" if count == 1 else "connections were"
+    return f"{count} {were} refused{where}: {', '.join(reasons)}."
+
+
 class RefusedClients:
     """`report` is called with how many were refused, and a few words on each kind: "3 of bob"."""
 

@@ -17,6 +17,7 @@ from llmgwd.gateway.error_answer import error_answer
 from llmgwd.net.http1 import REQUEST_START, MessageReader
 from llmgwd.net.http1_heads import BadMessage, Head, request_line
 from llmgwd.relay.http.http_connection import HEAD_S, HttpConnection
+from llmgwd.relay.http.web_guard import REFUSED_PAGE
 from llmgwd.relay.raw import RawConnection
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ class Detection:
             return False
         if trouble is None:
             return False
-        self._context.note_refusal("by a web page or for a foreign name")
+        self._context.note_refusal(REFUSED_PAGE)
         self._stop_timer()
         self._client.write(error_answer(trouble, b"", head, is_head=False, closes=True))
         self._client.write_eof()

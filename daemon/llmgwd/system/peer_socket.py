@@ -7,12 +7,13 @@ systems offer no such question to an unprivileged process; there everything here
 
 from __future__ import annotations
 
-import contextlib
 import functools
+import itertools
+import os
 import socket
 import struct
 import sys
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 # linux/sock_diag.h, linux/inet_diag.h, linux/netlink.h
 _NETLINK_SOCK_DIAG: Final = 4
@@ -26,7 +27,12 @@ _NLMSG = struct.Struct("=IHHII")
 # inet_diag_req_v2 up to its sockid: family, protocol, extensions, pad, states.
 _REQUEST = struct.Struct("=BBBBI")
 # inet_diag_msg: family, state, timer, retrans, sockid (48), expires, rqueue, wqueue, uid, inode.
-_INODE_AT: Final = _NLMSG.size + 4 + 48 + 16
+_PORTS_AT: Final = _NLMSG.size + 4
+_INODE_AT: Final = _PORTS_AT + 48 + 16
+# Of both ends, source and destination, at the beginning of a sockid.
+_PORTS = struct.Struct(">HH")
+# An answer that an interrupted question left behind is passed over; more than these there are none.
+_REPLIES_READ: Final = 8
 
 
 class PeerSocket(NamedTuple):
@@ -36,18 +42,30 @@ class PeerSocket(NamedTuple):
     has_holder: bool
 
 
+# An address and a port; for IPv6 two numbers more.
+End = tuple[Any, ...]
+
 # No socket of this machine's (of this network namespace) is at the other end.
 NOT_HERE: Final = PeerSocket(-1, has_holder=False)
 
 
-def prepare() -> None:
-    """Open what `peer_of` asks by, while there are descriptors.
+@functools.cache
+def can_tell() -> bool:
+    """Does this system say whose a connection is? It is asked about one of our own, once.
 
-    With none left, connections whose clients have gone would never be known to be, nor freed.
+    A sandbox may have no such question, and a kernel without tcp_diag answers it as if there were
+    no such socket. Ask early, while there are descriptors: with none left, connections whose
+    clients have gone would never be known to be, nor freed.
     """
-    if sys.platform.startswith("linux"):
-        with contextlib.suppress(OSError):
-            _netlink()
+    try:
+        with (
+            socket.create_server(("127.0.0.1", 0)) as server,
+            socket.create_connection(server.getsockname()) as ours,
+        ):
+            found = _look_up(ours, ours.getsockname(), ours.getpeername())
+            return found == PeerSocket(os.geteuid(), has_holder=True)
+    except OSError:
+        return False
 
 
 def peer_of(sock: socket.socket) -> PeerSocket | None:
@@ -56,14 +74,10 @@ def peer_of(sock: socket.socket) -> PeerSocket | None:
     Never blocks. A connection that crosses to another machine or network namespace gives
     `NOT_HERE`.
     """
-    is_tcp = sock.family in (socket.AF_INET, socket.AF_INET6)
-    if not sys.platform.startswith("linux") or not is_tcp:
-        return None
     try:
-        reply = _ask(_request_about_peer(sock))
+        return _look_up(sock, sock.getpeername(), sock.getsockname())
     except OSError:
         return None
-    return _read(reply)
 
 
 def is_peer_gone(sock: socket.socket) -> bool:
@@ -83,17 +97,18 @@ def is_peer_gone(sock: socket.socket) -> bool:
     return peer is not None and not peer.has_holder
 
 
-def _request_about_peer(sock: socket.socket) -> bytes:
-    """Build the question, seen from the peer: its source is our destination."""
-    theirs, ours = sock.getpeername(), sock.getsockname()
-    ports = struct.pack(">HH", theirs[1], ours[1])
+def _look_up(sock: socket.socket, source: End, destination: End) -> PeerSocket | None:
+    """Look up the socket between these two ends, in the family of `sock`; raises OSError."""
+    is_tcp = sock.family in (socket.AF_INET, socket.AF_INET6)
+    if not sys.platform.startswith("linux") or not is_tcp:
+        return None
+    ports = _PORTS.pack(source[1], destination[1])
     addresses = b"".join(
-        socket.inet_pton(sock.family, address[0]).ljust(16, b"\0") for address in (theirs, ours)
+        socket.inet_pton(sock.family, end[0]).ljust(16, b"\0") for end in (source, destination)
     )
     sockid = ports + addresses + struct.pack("=I", 0) + _ANY_COOKIE
-    body = _REQUEST.pack(sock.family, socket.IPPROTO_TCP, 0, 0, 0xFFFF_FFFF) + sockid
-    length = _NLMSG.size + len(body)
-    return _NLMSG.pack(length, _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, 0, 0) + body
+    request = _REQUEST.pack(sock.family, socket.IPPROTO_TCP, 0, 0, 0xFFFF_FFFF) + sockid
+    return _read(_ask(request), ports)
 
 
 @functools.cache
@@ -107,14 +122,34 @@ def _netlink() -> socket.socket:
     return netlink
 
 
+_sequence = itertools.count(1)
+
+
 def _ask(request: bytes) -> bytes:
-    """The kernel answers within the call, so that question and answer never get out of step."""
+    """Ask about a socket; the kernel answers within the call.
+
+    The answer is known by its number: one that was left behind would say of this connection what
+    is so of another one.
+    """
+    sequence = next(_sequence) & 0xFFFF_FFFF
+    length = _NLMSG.size + len(request)
+    head = _NLMSG.pack(length, _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, sequence, 0)
     netlink = _netlink()
-    netlink.send(request)
-    return netlink.recv(512)
+    netlink.send(head + request)
+    for _ in range(_REPLIES_READ):
+        reply = netlink.recv(512)
+        if len(reply) >= _NLMSG.size and _NLMSG.unpack_from(reply)[3] == sequence:
+            return reply
+    raise BlockingIOError
 
 
-def _read(reply: bytes) -> PeerSocket | None:
+def _read(reply: bytes, ports: bytes) -> PeerSocket | None:
+    """Read an answer; `ports` are those of the socket that was asked about.
+
+    Where there is no such connection, the kernel goes on to look for one that listens at its
+    address: a connection from another machine would be of whoever listens here, on any address, at
+    the port that it happens to come from. A socket that listens has no other end.
+    """
     if len(reply) < _NLMSG.size + 4:
         return None
     kind = _NLMSG.unpack_from(reply)[1]
@@ -124,5 +159,7 @@ def _read(reply: bytes) -> PeerSocket | None:
         return NOT_HERE if -negative_errno == _ENOENT else None
     if kind != _SOCK_DIAG_BY_FAMILY or len(reply) < _INODE_AT + 4:
         return None
+    if reply[_PORTS_AT : _PORTS_AT + _PORTS.size] != ports:
+        return NOT_HERE
     uid, inode = struct.unpack_from("=II", reply, _INODE_AT - 4)
     return PeerSocket(uid, has_holder=inode != 0)

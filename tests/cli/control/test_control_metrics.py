@@ -90,7 +90,9 @@ def test_the_port_offers_metrics_alone_and_comes_back_when_it_was_taken(
         taken = socket.create_server(("127.0.0.1", 0))
         address = ListenAddress("127.0.0.1", taken.getsockname()[1])
         async with anyio.create_task_group() as tasks, aiohttp.ClientSession() as client:
-            tasks.start_soon(offer_metrics, PlainDaemon(sample.READY), MetricsConfig(address))
+            tasks.start_soon(
+                offer_metrics, PlainDaemon(sample.READY), MetricsConfig(address), lambda *_: None
+            )
             await anyio.lowlevel.checkpoint()
             taken.close()
             with anyio.fail_after(20):

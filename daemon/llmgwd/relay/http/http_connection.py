@@ -14,6 +14,7 @@ from llmgwd.net.http1 import REQUEST_START, Body, End, HeadTooLarge, MessageRead
 from llmgwd.net.http1_heads import BadMessage, Head, judge_request, request_length
 from llmgwd.relay.http.exchange import Exchange
 from llmgwd.relay.http.kept_request import KeptRequest
+from llmgwd.relay.http.web_guard import REFUSED_PAGE
 
 if TYPE_CHECKING:
     from llmgwd.relay.connection import LocalConnection
@@ -207,7 +208,7 @@ class HttpConnection:
         if trouble is None:
             exchange.ask()
         else:
-            self._context.note_refusal("by a web page or for a foreign name")
+            self._context.note_refusal(REFUSED_PAGE)
             exchange.refuse(trouble)
 
     def _begin(self, head: Head) -> Exchange:

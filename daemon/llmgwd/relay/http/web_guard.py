@@ -26,6 +26,9 @@ _OWN_NAMES: Final = frozenset(
     ("localhost", "host.docker.internal", "host.containers.internal", "ip6-localhost")
 )
 
+# How a report of refused clients words it.
+REFUSED_PAGE: Final = "by a web page or for a foreign name"
+
 
 @dataclass(frozen=True, slots=True)
 class WebGuard:
