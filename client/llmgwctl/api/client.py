@@ -40,7 +40,7 @@ class Client:
         )
         if answer.status not in (200, 503):
             raise error_of(answer)
-        health: Health = _decode(answer.body)
+        health: Health = decoded(answer.body)
         return health
 
     def events(
@@ -102,7 +102,7 @@ class Client:
                 raise error_of(stream.error_answer)
             for line in stream.lines(timeout_s, until):
                 if line:
-                    yield _decode(line)
+                    yield decoded(line)
 
     def _act_on(self, path: str, forward: str) -> ForwardStatus:
         named = path.replace("{name}", _quote(forward))
@@ -121,7 +121,7 @@ def error_of(answer: transport.Answer) -> Refused | Unreachable:
     try:
         error = json.loads(answer.body)["error"]
         code, message, remedy = error["code"], error["message"], error["remedy"]
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return Unreachable(
             "not-llmgwd",
             f"the process at the socket answers with status {answer.status} and no reason",
@@ -136,18 +136,23 @@ def error_of(answer: transport.Answer) -> Refused | Unreachable:
     return Refused(answer.status, str(code), str(message), str(remedy))
 
 
+def decoded(body: bytes) -> Any:
+    """Decode an answer, or one line of it.
+
+    Raises:
+        Unreachable: it is not JSON.
+    """
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        message = "llmgwd's answer is not JSON"
+        raise Unreachable("answer-garbled", message, "compare: llmgwctl version") from error
+
+
 def _payload(answer: transport.Answer) -> Any:
     if answer.status != 200:
         raise error_of(answer)
-    return _decode(answer.body)
-
-
-def _decode(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except ValueError as error:
-        message = "llmgwd's answer is not JSON"
-        raise Unreachable("answer-garbled", message, "compare: llmgwctl version") from error
+    return decoded(answer.body)
 
 
 def _check_api(status: Any) -> None:

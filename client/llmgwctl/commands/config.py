@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from llmgwctl.api.client import Client
 from llmgwctl.errors import ClientError, Refused, Unreachable
 from llmgwctl.paths import config_path
+from llmgwctl.rules import regular_file
 from llmgwctl.wire import Exit
 
 if TYPE_CHECKING:
@@ -60,12 +61,11 @@ def _path(socket: str | None) -> str:
 
 def _show(path: str) -> None:
     try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
+        text = regular_file.read_text(path)
     except FileNotFoundError:
         print(f"llmgwctl: there is no {path}; these are the defaults:", file=sys.stderr)
         text = template()
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise _unreadable(path, error) from error
     print(text, end="" if text.endswith("\n") else "\n")
 
@@ -110,6 +110,5 @@ def template() -> str:
         return file.read()
 
 
-def _unreadable(path: str, error: OSError | UnicodeDecodeError) -> ClientError:
-    reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-    return ClientError("config-unusable", f"{path}: {reason}")
+def _unreadable(path: str, error: OSError) -> ClientError:
+    return ClientError("config-unusable", f"{path}: {error.strerror}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from llmgwctl.gateway import claude_settings
 from llmgwctl.gateway.programs.table import PROGRAMS
+from llmgwctl.rules import regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,6 +46,6 @@ def look(environ: Mapping[str, str], folder: str) -> Surroundings:
 def _codex_config(environ: Mapping[str, str]) -> Mapping[str, object] | None:
     folder = environ.get("CODEX_HOME") or Path(environ.get("HOME", "~"), ".codex")
     try:
-        return tomllib.loads(Path(folder, "config.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return tomllib.loads(regular_file.read_text(Path(folder, "config.toml")))
+    except (OSError, ValueError, RecursionError):
         return None

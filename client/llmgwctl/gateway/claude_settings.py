@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from llmgwctl.gateway import proxies
 from llmgwctl.gateway.address import leads_to
 from llmgwctl.gateway.programs import claude
+from llmgwctl.rules import regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,8 +73,8 @@ def read(environ: Mapping[str, str], folder: str) -> list[SettingsFile]:
 
 def _read(path: str) -> dict[str, Any] | None:
     try:
-        held = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        held = json.loads(regular_file.read_text(path))
+    except (OSError, ValueError, RecursionError):
         return None
     return held if isinstance(held, dict) else None
 

@@ -12,8 +12,9 @@ import re
 import shutil
 import stat
 import tomllib
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from llmgwctl.rules import regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -154,15 +155,15 @@ def _of_kubeconfigs(environ: Mapping[str, str]) -> Iterator[str]:
 def _of_configuration(path: str) -> Iterable[str]:
     try:
         command = tomllib.loads(_text(path))["gateway"]["key"]["command"]
-    except (tomllib.TOMLDecodeError, LookupError, TypeError):
+    except (ValueError, RecursionError, LookupError, TypeError):
         return []
     return [word for word in command[:1] if isinstance(word, str)]
 
 
 def _text(path: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8") if path else ""
-    except (OSError, UnicodeDecodeError):
+        return regular_file.read_text(path) if path else ""
+    except OSError:
         return ""
 
 

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmgwctl.errors import ClientError
+from llmgwctl.rules import regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,9 +114,8 @@ def _source_tree(path: str) -> str | None:
     while folder != os.path.dirname(folder):
         folder = os.path.dirname(folder)
         try:
-            with open(os.path.join(folder, "pyproject.toml"), encoding="utf-8") as file:
-                if 'name = "llmgw"' in file.read():
-                    return folder
+            if 'name = "llmgw"' in regular_file.read_text(os.path.join(folder, "pyproject.toml")):
+                return folder
         except OSError:
             continue
     return None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import plistlib
 from typing import TYPE_CHECKING, Final
 
 from llmgwctl.errors import ClientError
-from llmgwctl.service.launchd_agent import LABEL, NAME, agent, listen_of
+from llmgwctl.service.launchd_agent import LABEL, NAME, agent, listen_of, program_of
 from llmgwctl.service.state import ServiceState, ask, of_launchd
-from llmgwctl.service.unit_files import File, refuse_foreign, remove, template, write
+from llmgwctl.service.unit_files import File, installed, refuse_foreign, remove, template, write
 
 if TYPE_CHECKING:
     import subprocess
@@ -76,8 +75,7 @@ class Launchd:
     def state(self) -> ServiceState:
         if not os.path.isfile(self.path):
             return ServiceState(self.name)
-        with open(self.path, encoding="utf-8") as file:
-            text = file.read()
+        text = installed(self.path)
         answer = self._ask("print", self._job)
         is_loaded = answer.returncode == 0
         found = of_launchd(True, answer.stdout if is_loaded else None)
@@ -87,7 +85,7 @@ class Launchd:
         lines += [f"ports      {', '.join(listen)}, held by launchd", f"log        {self.log_path}"]
         return found._replace(
             holds_ports=is_loaded,
-            program=plistlib.loads(text.encode())["ProgramArguments"][0],
+            program=program_of(text),
             listen=listen,
             lines=tuple(lines),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import plistlib
 from typing import TYPE_CHECKING, Any, Final
+from xml.parsers.expat import ExpatError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,12 +42,30 @@ def sockets(listen: Sequence[str]) -> list[dict[str, str]]:
 
 
 def listen_of(text: str) -> list[str]:
-    """Give the addresses a plist listens on, as a status has them."""
-    job: dict[str, Any] = plistlib.loads(text.encode())
-    return [
-        f"[{each['SockNodeName']}]:{each['SockServiceName']}"
-        if each.get("SockFamily") == "IPv6"
-        else f"{each['SockNodeName']}:{each['SockServiceName']}"
-        for group in job.get("Sockets", {}).values()
-        for each in group
-    ]
+    """Give the addresses a plist listens on, as a status has them; none of one that is not ours."""
+    try:
+        return [
+            f"[{each['SockNodeName']}]:{each['SockServiceName']}"
+            if each.get("SockFamily") == "IPv6"
+            else f"{each['SockNodeName']}:{each['SockServiceName']}"
+            for group in _job(text).get("Sockets", {}).values()
+            for each in group
+        ]
+    except (LookupError, TypeError, AttributeError):
+        return []
+
+
+def program_of(text: str) -> str:
+    """Give the program a plist starts; "" of one that is not ours."""
+    try:
+        return str(_job(text)["ProgramArguments"][0])
+    except (LookupError, TypeError):
+        return ""
+
+
+def _job(text: str) -> dict[str, Any]:
+    try:
+        job = plistlib.loads(text.encode())
+    except (ValueError, ExpatError):
+        return {}
+    return job if isinstance(job, dict) else {}

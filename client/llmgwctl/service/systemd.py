@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from llmgwctl.errors import ClientError
 from llmgwctl.service.state import ServiceState, ask, lingers, of_systemd
 from llmgwctl.service.systemd_units import SERVICE, SOCKET, service_unit, socket_unit, values
-from llmgwctl.service.unit_files import File, refuse_foreign, remove, template, write
+from llmgwctl.service.unit_files import File, installed, refuse_foreign, remove, template, write
 
 if TYPE_CHECKING:
     import subprocess
@@ -124,8 +124,7 @@ class Systemd:
         path = service.get("FragmentPath", "")
         if not path:
             return found._replace(is_installed=False)
-        with open(path, encoding="utf-8") as file:
-            command = (values(file.read(), "ExecStart") or [""])[0]
+        command = (values(installed(path), "ExecStart") or [""])[0]
         return found._replace(
             holds_ports=self._is_active(SOCKET),
             program=command,

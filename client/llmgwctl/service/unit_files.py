@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmgwctl.errors import ClientError
+from llmgwctl.rules import regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,11 +32,18 @@ def template(folder: str, name: str) -> str:
     raise FileNotFoundError(f"{name} is not in this installation of llmgw")
 
 
+def installed(path: str) -> str:
+    """Read an installed file; "" where none can be read (a masked unit is a device)."""
+    try:
+        return regular_file.read_text(path)
+    except OSError:
+        return ""
+
+
 def write(file: File) -> bool:
     """Write a file whole or not at all; False: it was as wanted already."""
-    with contextlib.suppress(OSError, UnicodeDecodeError), open(file.path, encoding="utf-8") as old:
-        if old.read() == file.text:
-            return False
+    if installed(file.path) == file.text:
+        return False
     folder = os.path.dirname(file.path)
     try:
         os.makedirs(folder, exist_ok=True)

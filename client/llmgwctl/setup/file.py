@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from pathlib import Path
 
 from llmgwctl.errors import ClientError
+from llmgwctl.rules import regular_file
 
 # The file as it first was, and what `setup` has set in it since.
 BACKUP, RECORD = ".llmgw-backup", ".llmgw-setup.json"
@@ -21,11 +21,11 @@ def read(path: str) -> str | None:
         ClientError: it cannot be read.
     """
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return regular_file.read_text(path)
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ClientError("file-unreadable", f"{path} cannot be read: {error}") from error
+    except OSError as error:
+        raise ClientError("file-unreadable", f"{path} cannot be read: {error.strerror}") from error
 
 
 def write(path: str, text: str) -> None:

@@ -153,7 +153,10 @@ class JsonDocument:
 
 def _scan(text: str) -> _Node:
     start = _skip(text, 1 if text.startswith("\ufeff") else 0)
-    node = _value(text, start)
+    try:
+        node = _value(text, start)
+    except RecursionError:
+        raise UnfitFile("its values are nested too deep") from None
     if _skip(text, node.end) != len(text):
         raise _unfit(text, node.end)
     return node
@@ -172,10 +175,14 @@ def _value(text: str, start: int) -> _Node:
     found = (_STRING if text.startswith('"', start) else _SCALAR).match(text, start)
     if found is None:
         raise _unfit(text, start)
+    return _Node(start, found.end(), _decoded(text, found))
+
+
+def _decoded(text: str, found: re.Match[str]) -> Any:
     try:
-        return _Node(start, found.end(), json.loads(found[0]))
+        return json.loads(found[0])
     except ValueError:
-        raise _unfit(text, start) from None
+        raise _unfit(text, found.start()) from None
 
 
 def _object(text: str, start: int) -> _Node:
@@ -189,7 +196,7 @@ def _object(text: str, start: int) -> _Node:
         if not text.startswith(":", colon):
             raise _unfit(text, colon)
         node = _value(text, _skip(text, colon + 1))
-        members[json.loads(key[0])] = position, node
+        members[_decoded(text, key)] = position, node
         position = _next(text, node.end, "}")
     value = {name: node.value for name, (_, node) in members.items()}
     return _Node(start, position + 1, value, members)

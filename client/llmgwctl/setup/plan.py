@@ -73,9 +73,10 @@ def read_record(text: str) -> list[Edit]:
     """Read what `recorded` gave; of a damaged record nothing is believed."""
     try:
         rows = json.loads(text)
-        return [Edit(tuple(row[0]), row[1] if len(row) > 1 else MISSING) for row in rows]
-    except (ValueError, LookupError, TypeError):
+        edits = [Edit(tuple(row[0]), row[1] if len(row) > 1 else MISSING) for row in rows]
+    except (ValueError, LookupError, TypeError, RecursionError):
         return []
+    return edits if all(isinstance(key, str) for edit in edits for key in edit.path) else []
 
 
 def undone(text: str | None, backup: str | None, kind: str, edits: list[Edit]) -> Texts:

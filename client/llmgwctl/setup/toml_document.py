@@ -17,6 +17,9 @@ class TomlDocument:
             self._document = tomlkit.parse(text)
         except TOMLKitError as error:
             raise UnfitFile(f"it is no TOML: {error}") from error
+        except (ValueError, RecursionError) as error:
+            # A number of thousands of digits, or as many brackets.
+            raise UnfitFile("it holds values too large or too deep to be read") from error
 
     def get(self, path: Path) -> Any:
         return lookup(self._document.unwrap(), path)

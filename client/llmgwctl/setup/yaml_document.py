@@ -7,9 +7,11 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from llmgwctl.setup.document import MISSING, Path, UnfitFile, lookup
+
+# ruamel's time grows with the square of the brackets that are open: 3,000 take 10 s.
+_MAX_FLOW_DEPTH = 100
 
 
 class YamlDocument:
@@ -21,9 +23,12 @@ class YamlDocument:
         # Long lines stay whole.
         self._yaml.width = 1 << 16
         self._before = ""
+        if _flow_depth(text) > _MAX_FLOW_DEPTH:
+            raise UnfitFile("its values are nested too deep")
         try:
             held = self._yaml.load(text)
-        except YAMLError as error:
+        except Exception as error:
+            # Besides its own YAMLError it raises TypeError, KeyError, AttributeError and others.
             raise UnfitFile("it is no YAML") from error
         if held is None:
             # ruamel keeps no comments of a document without a value.
@@ -58,3 +63,15 @@ class YamlDocument:
         stream = io.StringIO()
         self._yaml.dump(self._held, stream)
         return self._before + stream.getvalue()
+
+
+def _flow_depth(text: str) -> int:
+    """Count how many brackets are open at once, at the most; those in quotes are counted too."""
+    depth = deepest = 0
+    for letter in text:
+        if letter in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif letter in "]}":
+            depth = max(depth - 1, 0)
+    return deepest

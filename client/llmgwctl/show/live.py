@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import select
 import sys
@@ -13,7 +12,7 @@ import tty
 from collections import deque
 from typing import TYPE_CHECKING
 
-from llmgwctl.api.client import error_of, with_query
+from llmgwctl.api.client import decoded, error_of, with_query
 from llmgwctl.api.forward_choice import choose
 from llmgwctl.api.transport import LineStream
 from llmgwctl.errors import NotRunning, Unreachable, UsageError
@@ -111,7 +110,7 @@ class _View:
             self._disconnect()
             return True
         for line in filter(None, lines):
-            event: Event = json.loads(line)
+            event: Event = decoded(line)
             is_wanted = self._name is None or event.get("forward", self._name) == self._name
             if event["kind"] != EventKind.SNAPSHOT and is_wanted:
                 self._events.append(event)

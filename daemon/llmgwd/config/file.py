@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from llmgwctl.rules import regular_file
 from llmgwd.config import key_source, schema, values
 from llmgwd.config.forward_table import forward
 from llmgwd.config.gateway_keys import read_key_source, with_keys
@@ -23,7 +24,6 @@ from llmgwd.config.model import (
     default_forward,
 )
 from llmgwd.errors import ConfigError
-from llmgwd.system.files import regular_file
 
 if TYPE_CHECKING:
     from llmgwd.config.key_source import KeySource

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import anyio.to_thread
 
+from llmgwctl.rules import regular_file
 from llmgwctl.rules.litellm_answers import KeyVerdict
 from llmgwctl.wire import ConditionKind
 from llmgwd import errors
 from llmgwd.cluster.api_errors import NotFound
 from llmgwd.config.key_source import Command, Env, File, Secret
 from llmgwd.errors import Blocked, LlmgwError, Transient
-from llmgwd.system.files import regular_file
 from llmgwd.system.process import child_process
 
 if TYPE_CHECKING:

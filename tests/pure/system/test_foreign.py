@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import threading
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmgwd.system import foreign
-from llmgwd.system.files import regular_file
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=8),
@@ -92,28 +88,3 @@ def test_any_header_of_seconds_is_bounded(value: str) -> None:
     for each in (value, "9" * 5000, "٣"):
         seconds = foreign.seconds(each, 300.0)
         assert seconds is None or 0 <= seconds <= 300
-
-
-def test_a_pipe_and_a_device_are_no_files(tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    before = threading.active_count()
-
-    for path in (pipe, Path("/dev/zero")):
-        with pytest.raises(OSError, match="not a regular file"):
-            regular_file.read(path)
-    assert threading.active_count() == before
-
-
-def test_a_file_above_the_limit_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_bytes(b"x" * 11)
-
-    assert regular_file.read(file, 11) == b"x" * 11
-    with pytest.raises(OSError, match="above 10 bytes"):
-        regular_file.read(file, 10)
-
-
-def test_a_path_that_is_none_is_an_error_of_the_system() -> None:
-    with pytest.raises(OSError, match="not a path"):
-        regular_file.read("a\0b")

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio.to_thread
 
+from llmgwctl.rules import regular_file
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked
-from llmgwd.system.files import regular_file
 from llmgwd.system.files.file_stamp import Mark, mark
 from llmgwd.system.process.descriptors import raise_if_exhausted
 

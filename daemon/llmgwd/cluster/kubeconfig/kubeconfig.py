@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from llmgwctl.rules import regular_file
 from llmgwctl.rules.nearest import by_likeness
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked
 from llmgwd.net.server import Server
-from llmgwd.system.files import regular_file
 from llmgwd.system.files.file_stamp import Mark, mark
 from llmgwd.system.process.descriptors import raise_if_exhausted
 

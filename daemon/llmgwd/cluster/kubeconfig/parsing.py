@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from llmgwd.system.files import regular_file
+from llmgwctl.rules import regular_file
 from llmgwd.system.plain_values import MAX_DEPTH, Malformed, plain
 
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

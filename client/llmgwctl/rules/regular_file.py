@@ -1,4 +1,4 @@
-"""Reads files that a configuration names: regular ones only, and no more than a bound of each.
+"""Reads files that others may have put there: regular ones only, and no more than a bound of each.
 
 Opening a FIFO waits, a device can be read for ever, and both may stand where a file
 is meant to. What is refused is an OSError with a sentence, as what the system refuses.
@@ -23,6 +23,19 @@ def read(path: str | os.PathLike[str], most_bytes: int = MAX_BYTES) -> bytes:
         OSError: it cannot be read, is no regular file, or is above `most_bytes`.
     """
     return read_with_mode(path, most_bytes)[0]
+
+
+def read_text(path: str | os.PathLike[str], most_bytes: int = MAX_BYTES) -> str:
+    """Read a whole file as UTF-8, its line ends as "\\n".
+
+    Raises:
+        OSError: as `read`, or the bytes are not UTF-8.
+    """
+    try:
+        text = read(path, most_bytes).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise OSError(errno.EILSEQ, "not UTF-8 text") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_with_mode(path: str | os.PathLike[str], most_bytes: int = MAX_BYTES) -> tuple[bytes, int]:
