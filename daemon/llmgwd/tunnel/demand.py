@@ -29,6 +29,9 @@ SURPLUS_FOR_S: Final = 15.0
 # Beyond the cap, for the daemon's own probe: a cap full of streams that hang is just when its
 # answer matters.
 RESERVED_FOR_PROBE: Final = 1
+# The daemon's own question has its tunnel for a moment. To dial another in its place, each time, was
+# two thirds of what an idle daemon did. containerd ends a stream a second after its pod did.
+LENT_FOR_S: Final = 2.0
 # TLS handshakes cost the API server and us some 3 ms of processor each; more at once only queue.
 DIALS_AT_ONCE: Final = 8
 # While streams share, they need the processors more than the next tunnel does.
@@ -46,6 +49,7 @@ class Demand:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.last_at = -inf  # when a client, not the probe, last asked for a stream
+        self._lent_at = -inf  # when the probe last got one
         self._places: deque[tuple[StreamOwner, float]] = deque()  # and since when
 
     def __len__(self) -> int:
@@ -93,13 +97,18 @@ class Demand:
             return seen.able < self.limit + RESERVED_FOR_PROBE
         return seen.load + len(self._places) < self.limit
 
+    def lend(self, now: float) -> None:
+        """The probe has taken one of those that are ready, and will give it back."""
+        self._lent_at = now
+
     def is_short(self, seen: Survey, now: float) -> bool:
         """Will too few tunnels be ready once one of those seen is taken?"""
-        return seen.able < self.limit and seen.ready <= self.warm_target(now)
+        return seen.able < self.limit and self._ready(seen, now) <= self.warm_target(now)
 
     def dials_wanted(self, seen: Survey, under_way: int, now: float) -> int:
         """Count those that a route that is up is short of."""
-        wanted = self.warm_target(now) + len(self._places) - seen.ready - under_way
+        ready = self._ready(seen, now)
+        wanted = self.warm_target(now) + len(self._places) - ready - under_way
         cap = self.limit + RESERVED_FOR_PROBE if self._has_probe() else self.limit
         at_once = DIALS_IN_A_CROWD if seen.is_shared else DIALS_AT_ONCE
         return max(min(wanted, cap - seen.able - under_way, at_once - under_way), 0)
@@ -116,6 +125,9 @@ class Demand:
             return surplus[0].idle_since + SURPLUS_FOR_S
         rest_at = self.last_at + AT_REST_AFTER_S
         return rest_at if rest_at > now and len(idle) > WARM_AT_REST else inf
+
+    def _ready(self, seen: Survey, now: float) -> int:
+        return seen.ready + (now - self._lent_at < LENT_FOR_S)
 
     def _has_probe(self) -> bool:
         return bool(self._places) and not self._places[0][0].is_demand

@@ -153,6 +153,8 @@ class TunnelPool:
         now = self._clock()
         if owner.is_demand:
             self._demand.last_at = now
+        else:
+            self._demand.lend(now)
         seen = tunnel_choice.survey(self._tunnels, self._ejected, now, owner)
         has_room = self._demand.has_room(seen, is_probe=not owner.is_demand)
         if self._demand and not has_room:
@@ -162,8 +164,9 @@ class TunnelPool:
         tunnel = seen.best(owner, may_share=not has_room)
         if tunnel is not None and not self._demand:
             tunnel.streams.open(owner)
+            is_short = owner.is_demand and self._demand.is_short(seen, now)
             # The peer's reply may be late before anything else is due.
-            is_news = self._demand.is_short(seen, now) or tunnel.next_at() < self._due_at
+            is_news = is_short or tunnel.next_at() < self._due_at
         else:
             self._demand.join(owner, now)
             is_news = True

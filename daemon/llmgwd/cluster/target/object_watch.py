@@ -45,8 +45,8 @@ _CHANGES: Final = msgspec.json.Decoder(_Change)
 class ObjectWatch:
     """Of one object in one namespace; `list_objects` is the library's operation on its kind.
 
-    `changed` is called with each change, and once at the beginning: what was read before the watch
-    began may be old.
+    `changed` is called with each change, once at the beginning, as what was read before the watch
+    began may be old, and when it breaks. Between two watches, `is_open` stays.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class ObjectWatch:
         self._list_objects = list_objects
         self._namespace = namespace
         self._name = name
+        self.is_open = False
         self._changed = changed
         self._spec: bytes | None = None
 
@@ -69,10 +70,12 @@ class ObjectWatch:
         while True:
             try:
                 await self._watch()
-            except Forbidden:
-                await anyio.sleep(_FORBIDDEN_AGAIN_S)
-            except LlmgwError:
-                await anyio.sleep(_FAILED_AGAIN_S)
+            except LlmgwError as error:
+                if self.is_open:
+                    self.is_open = False
+                    self._changed()
+                is_forbidden = isinstance(error, Forbidden)
+                await anyio.sleep(_FORBIDDEN_AGAIN_S if is_forbidden else _FAILED_AGAIN_S)
             else:
                 await anyio.sleep(_AGAIN_S)
 
@@ -87,6 +90,7 @@ class ObjectWatch:
             read_timeout_s=WATCH_S + _WATCH_GRACE_S,
         )
         async with watch as lines:
+            self.is_open = True
             async for line in lines:
                 self._take(line)
 

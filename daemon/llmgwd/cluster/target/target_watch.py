@@ -7,6 +7,7 @@ them, and polls where a role does not grant `watch` or `list`.
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -36,8 +37,8 @@ WATCH_S = 50
 _WATCH_GRACE_S = 10
 # A server that ends each watch at once must not be asked in a busy loop.
 _MIN_WATCH_S = 1.0
-# Where the role does not let the target be watched. Pods that vanish or refuse have it read again
-# at once, with or without a watch.
+# Where the target cannot be watched, mostly for want of a permission. Pods that vanish or refuse
+# have it read again at once, with or without a watch.
 _REREAD_S = 15.0
 # An edit by hand comes in one piece, one by a program often in several.
 _SETTLE_S = 0.1
@@ -76,6 +77,7 @@ class TargetWatch:
         self._changed: Callable[[TargetView], None] = lambda _: None
         self._round: anyio.CancelScope | None = None
         self._suspicion = Wakeup()
+        self._object: ObjectWatch | None = None
 
     async def run(self, changed: Callable[[TargetView], None]) -> NoReturn:
         """Call `changed` with the first view and with each that differs from the one before.
@@ -89,10 +91,10 @@ class TargetWatch:
         if self._target.kind in _POD_KINDS:
             await self._keep_observing()
         listed, name = self._operation("list", self._target.kind), self._target.name
-        watch = ObjectWatch(self._access, listed, self._namespace, name, self.suspect)
+        self._object = ObjectWatch(self._access, listed, self._namespace, name, self.suspect)
         try:
             async with anyio.create_task_group() as group:
-                group.start_soon(watch.run)
+                group.start_soon(self._object.run)
                 await self._keep_observing()
         except BaseExceptionGroup as caught:
             raise _first_of_ours(caught) from caught
@@ -154,9 +156,10 @@ class TargetWatch:
             return mistake
 
     async def _await_change(self, selection: resolve.Selection) -> None:
-        """Return when the target leads elsewhere; read at intervals and on suspicion."""
+        """Return when the target leads elsewhere; read on suspicion, and at intervals unwatched."""
         while True:
-            await self._suspicion.wait(_REREAD_S)
+            is_watched = self._object is not None and self._object.is_open
+            await self._suspicion.wait(math.inf if is_watched else _REREAD_S)
             await anyio.sleep(_SETTLE_S)
             # The watch of the pods reports a lost login or network.
             with contextlib.suppress(LlmgwError):
