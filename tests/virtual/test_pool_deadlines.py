@@ -274,6 +274,22 @@ def test_past_the_cap_the_probe_still_gets_a_tunnel_of_its_own() -> None:
     with_route(claim, limit=limit)
 
 
+def test_the_daemons_own_questions_dial_no_tunnels() -> None:
+    async def claim(route: Route) -> None:
+        await anyio.sleep(60.0)
+        for _ in range(10):
+            probe = route.open(Probe())
+            await anyio.sleep(1.0)
+            assert probe.stream is not None
+            probe.stream.discard()
+            await anyio.sleep(9.0)
+
+        assert len(route.dialled_at) == WARM_AT_REST
+        assert route.pool.counts()["idle"] == WARM_AT_REST
+
+    with_route(claim)
+
+
 def test_beyond_the_cap_no_client_gets_a_tunnel_of_its_own() -> None:
     async def claim(route: Route) -> None:
         for _ in range(40):

@@ -133,8 +133,12 @@ async def _connect(host: str, port: int) -> socket.socket:
     """
     from aiohappyeyeballs import start_connection
 
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        # An address needs no resolver, and so no thread.
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return await start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS_AFTER_S)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 
 
@@ -18,7 +19,7 @@ class Coalesced:
         self._most = most
         self._every_s = every_s
         self._done = 0
-        self._is_due = False
+        self._again_at = -math.inf  # when the next `most` may be done at once
         self._timer: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> Coalesced:
@@ -29,17 +30,16 @@ class Coalesced:
             self._timer.cancel()
 
     def __call__(self) -> None:
-        if self._timer is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._every_s, self._begin_again)
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if now >= self._again_at:
+            self._done, self._again_at = 0, now + self._every_s
         if self._done < self._most:
             self._done += 1
             self._work()
-        else:
-            self._is_due = True
+        elif self._timer is None:
+            self._timer = loop.call_at(self._again_at, self._catch_up)
 
-    def _begin_again(self) -> None:
-        self._timer, self._done = None, 0
-        if self._is_due:
-            self._is_due = False
-            self()
+    def _catch_up(self) -> None:
+        self._timer, self._again_at = None, -math.inf
+        self()

@@ -29,8 +29,8 @@ SURPLUS_FOR_S: Final = 15.0
 # Beyond the cap, for the daemon's own probe: a cap full of streams that hang is just when its
 # answer matters.
 RESERVED_FOR_PROBE: Final = 1
-# The daemon's own question has its tunnel for a moment. To dial another in its place, each time, was
-# two thirds of what an idle daemon did. containerd ends a stream a second after its pod did.
+# The daemon's own question has its tunnel for a moment. To dial another in its place, each time,
+# was two thirds of what an idle daemon did. containerd ends a stream a second after its pod did.
 LENT_FOR_S: Final = 2.0
 # TLS handshakes cost the API server and us some 3 ms of processor each; more at once only queue.
 DIALS_AT_ONCE: Final = 8
