@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import anyio
 from virtual_clock import run
 
 from llmgwd.config.model import Probe
-from llmgwd.forwards.health import FRESH_S, IN_USE_EVERY_S, UNUSED_AFTER_S, UNUSED_EVERY_S, Health
+from llmgwd.forwards.health import FRESH_S, IN_USE_EVERY_S, UNUSED_EVERY_S, Health
 from llmgwd.gateway.probe import ProbeResult
+from llmgwd.tunnel.demand import UNUSED_AFTER_S
 
 
 def _asked(
-    until_s: float, act: Callable[[Health, list[int]], None] | None = None, act_at_s: float = 0.0
+    until_s: float,
+    act: Callable[[Health, list[int]], Awaitable[None]] | None = None,
+    act_at_s: float = 0.0,
 ) -> list[float]:
     """Give when a healthy gateway was asked; there is no route, so that no answer changes that."""
     asked: list[float] = []
@@ -32,7 +35,7 @@ def _asked(
             tasks.start_soon(health.run)
             if act is not None:
                 await anyio.sleep(act_at_s)
-                act(health, carried)
+                await act(health, carried)
             await anyio.sleep_until(until_s)
             tasks.cancel_scope.cancel()
 
@@ -52,14 +55,14 @@ def test_after_an_hour_without_use_it_is_asked_about_rarely() -> None:
 
 
 def test_a_gateway_in_use_is_asked_more_often() -> None:
-    def use(_health: Health, carried: list[int]) -> None:
+    async def use(_health: Health, carried: list[int]) -> None:
         carried[0] += 1
 
     assert _asked(41, use, 12) == [10.0, 10.0 + IN_USE_EVERY_S, 20.0, 30.0, 40.0]
 
 
 def test_use_brings_the_usual_pace_back() -> None:
-    def use(_health: Health, carried: list[int]) -> None:
+    async def use(_health: Health, carried: list[int]) -> None:
         carried[0] += 1
 
     asked = _asked(UNUSED_AFTER_S + 200, use, UNUSED_AFTER_S + 100)
@@ -69,13 +72,19 @@ def test_use_brings_the_usual_pace_back() -> None:
     ]
 
 
-def test_who_reads_an_old_answer_has_it_asked_again_at_once() -> None:
-    asked = _asked(UNUSED_AFTER_S + 60, lambda health, _: health.refresh(), UNUSED_AFTER_S + 50)
+def test_who_reads_an_old_answer_has_it_asked_again_and_waits_for_the_new_one() -> None:
+    async def read(health: Health, _: list[int]) -> None:
+        await health.refresh()
+        read_at.append(anyio.current_time())
 
-    assert asked[-1] == UNUSED_AFTER_S + 50
+    read_at: list[float] = []
+    asked = _asked(UNUSED_AFTER_S + 60, read, UNUSED_AFTER_S + 50)
+
+    assert asked[-1:] == read_at == [UNUSED_AFTER_S + 50]
 
 
 def test_an_answer_that_is_fresh_is_not_asked_for_again() -> None:
-    asked = _asked(29, lambda health, _: health.refresh(), 20 + FRESH_S / 2)
+    async def read(health: Health, _: list[int]) -> None:
+        await health.refresh()
 
-    assert asked == [10.0, 20.0]
+    assert _asked(29, read, 20 + FRESH_S / 2) == [10.0, 20.0]

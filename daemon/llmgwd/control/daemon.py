@@ -26,8 +26,8 @@ class Daemon(Protocol):
     def config(self) -> Config:
         """What is in force: of the last reload that held no mistake."""
 
-    def refresh(self) -> None:
-        """Have asked again what is known for longer than a moment; waits for no answer."""
+    async def refresh(self, within_s: float) -> None:
+        """Ask again what is known for longer than a moment; wait for the answers, but no longer."""
 
     def status(self) -> Status:
         """Give what is known right now; waits for nothing."""

@@ -15,6 +15,7 @@ from llmgwd.gateway.probe import UNKNOWN, ProbeResult, probe
 from llmgwd.relay.byte_stream import connect_through
 from llmgwd.system.wakeup import Wakeup
 from llmgwd.telemetry.timings import Timing
+from llmgwd.tunnel.demand import UNUSED_AFTER_S
 
 if TYPE_CHECKING:
     from llmgwd.config.model import Probe
@@ -33,8 +34,7 @@ IN_USE_EVERY_S: Final = 5.0
 # answer says nothing any more.
 STALE_AFTER_S: Final = 5.0
 # A forward that carried nothing for an hour is asked about rarely. Whoever reads its status then
-# has it asked again: what is shown is older than this, with its age, until the answer comes.
-UNUSED_AFTER_S: Final = 3600.0
+# has it asked again if the last answer is older than this.
 UNUSED_EVERY_S: Final = 120.0
 FRESH_S: Final = 10.0
 
@@ -64,6 +64,7 @@ class Health:
         self._carried_before = carried()
         self._used_at = self._asked_at = anyio.current_time()
         self._wakeup = Wakeup()
+        self._answered = anyio.Event()  # or not asked, as there is no route
         self._checked_at: str | None = None
         self._previous: ProbeResult | None = None
         self._first_asked_at: float | None = None
@@ -76,10 +77,11 @@ class Health:
             self._first_asked_at = anyio.current_time()
         self._wakeup.set()
 
-    def refresh(self) -> None:
-        """Ask again now if what is known is not fresh; waits for no answer."""
+    async def refresh(self) -> None:
+        """Ask again if what is known is not fresh, and wait for what becomes of the question."""
         if anyio.current_time() - self._asked_at >= FRESH_S:
             self.ask_now()
+            await self._answered.wait()
 
     def reconfigure(self, how: Probe) -> None:
         """Ask this way from now on; what the other way found says nothing about it."""
@@ -132,6 +134,8 @@ class Health:
             route = self._route()
             if route is not None and self.how.kind is not ProbeKind.OFF:
                 await self._ask(route)
+            self._answered.set()
+            self._answered = anyio.Event()
 
     async def _wait(self) -> None:
         """Wait until it is to be asked; on the way see whether clients began to use it."""

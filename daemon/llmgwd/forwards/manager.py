@@ -139,9 +139,11 @@ class ForwardManager:
 
     # What the control API asks.
 
-    def refresh(self) -> None:
-        for forward in self.forwards.values():
-            forward.health.refresh()
+    async def refresh(self, within_s: float) -> None:
+        with anyio.move_on_after(within_s):
+            async with anyio.create_task_group() as tasks:
+                for forward in self.forwards.values():
+                    tasks.start_soon(forward.health.refresh)
 
     def status(self) -> wire.Status:
         forwards = [forward_status(forward) for forward in self.forwards.values()]

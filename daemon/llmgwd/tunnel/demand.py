@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 WARM_IN_USE: Final = 8
 WARM_AT_REST: Final = 2
 AT_REST_AFTER_S: Final = 60.0
+# After this long without a client a forward is asked about, and its tunnels are pinged, rarely.
+UNUSED_AFTER_S: Final = 3600.0
 # A surplus tunnel is kept this long for the next burst.
 SURPLUS_FOR_S: Final = 15.0
 # Beyond the cap, for the daemon's own probe: a cap full of streams that hang is just when its
@@ -46,14 +48,23 @@ class Demand:
     `limit` is the cap on tunnels that could take another stream.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, now: float) -> None:
         self.limit = limit
+        self._began_at = now
         self.last_at = -inf  # when a client, not the probe, last asked for a stream
         self._lent_at = -inf  # when the probe last got one
         self._places: deque[tuple[StreamOwner, float]] = deque()  # and since when
 
     def __len__(self) -> int:
         return len(self._places)
+
+    def note(self, owner: StreamOwner, now: float) -> bool:
+        """Note that an owner comes; return whether it is the first client for very long."""
+        if not owner.is_demand:
+            self._lent_at = now
+            return False
+        is_first, self.last_at = self.is_unused(now), now
+        return is_first
 
     def join(self, owner: StreamOwner, now: float) -> None:
         if owner.is_demand:
@@ -87,6 +98,9 @@ class Demand:
     def is_in_use(self, now: float) -> bool:
         return now - self.last_at < AT_REST_AFTER_S
 
+    def is_unused(self, now: float) -> bool:
+        return now - max(self.last_at, self._began_at) >= UNUSED_AFTER_S
+
     def warm_target(self, now: float) -> int:
         """How many idle tunnels are kept ready."""
         return min(WARM_IN_USE if self.is_in_use(now) else WARM_AT_REST, self.limit)
@@ -97,12 +111,8 @@ class Demand:
             return seen.able < self.limit + RESERVED_FOR_PROBE
         return seen.load + len(self._places) < self.limit
 
-    def lend(self, now: float) -> None:
-        """The probe has taken one of those that are ready, and will give it back."""
-        self._lent_at = now
-
     def is_short(self, seen: Survey, now: float) -> bool:
-        """Will too few tunnels be ready once one of those seen is taken?"""
+        """Will too few tunnels be ready once one of those seen is taken for more than a moment?"""
         return seen.able < self.limit and self._ready(seen, now) <= self.warm_target(now)
 
     def dials_wanted(self, seen: Survey, under_way: int, now: float) -> int:

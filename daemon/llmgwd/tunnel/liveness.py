@@ -2,7 +2,7 @@
 
 Only a byte proves that the peer is there, and any byte does: an answer on one stream is as good as
 a pong. So a tunnel that is busy is never pinged, and an idle one is pinged when it has said nothing
-for `PING_EVERY_S`. Three things were tried instead, and each was wrong in the field:
+for `ping_every_s`. Three things were tried instead, and each was wrong in the field:
 
 - *TCP's own keep-alive* notices a dead path after minutes, and never a peer whose kernel lives on
   while its process is stopped.
@@ -31,9 +31,13 @@ from typing import Final
 # A dead peer is found within PING_EVERY_S + SILENT_AFTER_S and a turn of the pool: 10 s.
 PING_EVERY_S: Final = 4.0
 SILENT_AFTER_S: Final = 5.0
-# A living idle tunnel is heard every PING_EVERY_S plus a round trip. One that was not heard for
-# longer is dead, or we were asleep.
-DOUBTED_AFTER_S: Final = PING_EVERY_S + 2.0
+# A route that no one has used for an hour is pinged this rarely: sooner than the shortest time
+# after which load balancers are known to drop an idle connection (30 s, in front of OpenShift).
+UNUSED_PING_EVERY_S: Final = 25.0
+# A living idle tunnel is heard once a period plus a round trip. One that was not heard for longer
+# than this on top is dead, or we were asleep.
+DOUBTED_LATE_S: Final = 2.0
+DOUBTED_AFTER_S: Final = PING_EVERY_S + DOUBTED_LATE_S
 # The reply to a stream's opening comes from the peer itself, within a round trip. One that is later
 # than this on top of two raises the suspicion that the path is dead, long before a ping is due.
 LATE_REPLY_S: Final = 0.5
@@ -49,6 +53,7 @@ class Liveness:
 
     def __init__(self, now: float) -> None:
         self.heard_at = now
+        self.ping_every_s = PING_EVERY_S
         self.asked_at: float | None = None  # when the ping left that has no answer yet
         self.round_trip_s: float | None = None
         self.is_silent = False  # a ping is overdue, and streams wait for what becomes of it
@@ -138,7 +143,7 @@ class Liveness:
         """Must a new stream wait until the peer was heard?"""
         if self._is_suspected:
             return True
-        return self._is_listening and now - self.heard_at > DOUBTED_AFTER_S
+        return self._is_listening and now - self.heard_at > self.ping_every_s + DOUBTED_LATE_S
 
     def is_late(self, now: float) -> bool:
         """Has the peer owed the reply to an opening for longer than a living path takes?"""
@@ -147,7 +152,7 @@ class Liveness:
         return now - self._owed_since >= self._late_s()
 
     def _ping_at(self) -> float:
-        return self.heard_at + PING_EVERY_S
+        return self.heard_at + self.ping_every_s
 
     def _late_s(self) -> float:
         return LATE_REPLY_S + 2 * (self.round_trip_s or 0.0)

@@ -4,8 +4,7 @@ Why a pool at all: dialling a tunnel takes four round trips (TCP, TLS, the upgra
 stream on one that stands takes one. And why a tunnel for each stream, where one could carry all of
 them: SPDY has no flow control here, so streams that share a tunnel share their stalls (`pressure`),
 and a tunnel that breaks takes all its streams with it. Sharing is therefore the way out past the
-cap, not the rule; a cap there must be, for each tunnel costs the API server a connection and us
-half a megabyte.
+cap, not the rule; a cap there must be: each tunnel costs the API server a connection, us 0.5 MB.
 
 The pool is woken by news and by deadlines. News are an owner for whom too few tunnels stand ready,
 a tunnel that closed or fell silent, a dial that ended, other endpoints. Deadlines are pings, late
@@ -77,12 +76,12 @@ class TunnelPool:
         self._events = events
         self._endpoints: tuple[Endpoint, ...] = ()
         self._tunnels: list[Tunnel] = []
-        self._demand = Demand(limit)
+        self._clock = asyncio.get_running_loop().time
+        self._demand = Demand(limit, self._clock())
         self._ejected = Ejections()
         self._standing = Standing(owner, events)
         self._wakeup = Wakeup()
         self._due_at = 0.0  # when it wakes by itself
-        self._clock = asyncio.get_running_loop().time
 
     # What the route asks.
 
@@ -151,10 +150,8 @@ class TunnelPool:
     def open(self, owner: StreamOwner) -> None:
         """Open a stream now, or as soon as a tunnel can carry it, and call `stream_opened`."""
         now = self._clock()
-        if owner.is_demand:
-            self._demand.last_at = now
-        else:
-            self._demand.lend(now)
+        if self._demand.note(owner, now):
+            suspicion.ping_as_usual(self._tunnels, now)
         seen = tunnel_choice.survey(self._tunnels, self._ejected, now, owner)
         has_room = self._demand.has_room(seen, is_probe=not owner.is_demand)
         if self._demand and not has_room:
@@ -164,9 +161,8 @@ class TunnelPool:
         tunnel = seen.best(owner, may_share=not has_room)
         if tunnel is not None and not self._demand:
             tunnel.streams.open(owner)
-            is_short = owner.is_demand and self._demand.is_short(seen, now)
             # The peer's reply may be late before anything else is due.
-            is_news = is_short or tunnel.next_at() < self._due_at
+            is_news = self._demand.is_short(seen, now) or tunnel.next_at() < self._due_at
         else:
             self._demand.join(owner, now)
             is_news = True
@@ -216,7 +212,7 @@ class TunnelPool:
 
     def _tend(self) -> None:
         now = self._clock()
-        suspicion.ping_round(self._tunnels, now)
+        suspicion.ping_round(self._tunnels, now, is_unused=self._demand.is_unused(now))
         for tunnel in list(self._tunnels):
             tunnel.check(now)
         suspicion.suspect_if_late(self._tunnels, now)

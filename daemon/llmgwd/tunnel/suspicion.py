@@ -30,19 +30,29 @@ ECHO_S: Final = 30.0
 WAKE_PATIENCE_S: Final = 1.5
 
 
-def ping_round(tunnels: Iterable[Tunnel], now: float) -> None:
-    """Ping every tunnel that is due soon as soon as one is due now.
+def ping_round(tunnels: Iterable[Tunnel], now: float, *, is_unused: bool) -> None:
+    """Ping every tunnel that is due soon as soon as one is due now; rarely where no one comes.
 
     After a few rounds all of them are pinged at one instant, so that ten idle tunnels wake the
     daemon as rarely as one. Half a period of tolerance suffices: of two tunnels one is always
     within it of the other.
     """
     known = list(tunnels)
-    if any(tunnel.liveness.is_ping_due(now) for tunnel in known):
-        early_s = liveness.PING_EVERY_S / 2
+    if is_unused:
         for tunnel in known:
-            if tunnel.liveness.is_ping_due(now, early_s):
+            tunnel.liveness.ping_every_s = liveness.UNUSED_PING_EVERY_S
+    if any(tunnel.liveness.is_ping_due(now) for tunnel in known):
+        for tunnel in known:
+            if tunnel.liveness.is_ping_due(now, tunnel.liveness.ping_every_s / 2):
                 tunnel.ping(now)
+
+
+def ping_as_usual(tunnels: Iterable[Tunnel], now: float) -> None:
+    """Someone uses the route again: what was not heard since the usual time proves itself first."""
+    for tunnel in tunnels:
+        tunnel.liveness.ping_every_s = liveness.PING_EVERY_S
+        if tunnel.is_doubted:
+            tunnel.doubt(now, WAKE_PATIENCE_S)
 
 
 def doubt_all(tunnels: Iterable[Tunnel], now: float) -> None:

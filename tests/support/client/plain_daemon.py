@@ -46,7 +46,7 @@ class PlainDaemon:
     def watchers(self) -> int:
         return len(self._watchers)
 
-    def refresh(self) -> None:
+    async def refresh(self, within_s: float) -> None:
         self.refreshed += 1
 
     def status(self) -> Status:

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
     from llmgwd.control.daemon import Daemon
 
-
+# Of a forward that no one has used for an hour, what is known may be minutes old. It is asked
+# again before it is shown; where no answer comes, what is shown carries its age.
+_AFRESH_S = 0.5
 # A port that is not there, a gateway that does not answer as it should. That its database is down
 # is not among them: it serves all the same.
 _NOTICED = frozenset(
@@ -73,12 +75,12 @@ def _problem(forward: ForwardStatus) -> str:
 
 
 async def _status(daemon: Daemon, call: Call) -> Reply:
-    daemon.refresh()
+    await daemon.refresh(_AFRESH_S)
     return Reply(daemon.status())
 
 
 async def _health(daemon: Daemon, call: Call) -> Reply:
-    daemon.refresh()
+    await daemon.refresh(_AFRESH_S)
     name = call.query.get("forward")
     if name is None:
         status = daemon.status()
