@@ -27,7 +27,7 @@ class _Route:
     """A route without a network: it is up when the test says so."""
 
     kind = RouteKind.URL
-    is_on_last_resort = False
+    last_resort = None
     is_carrying = False
     attempts = 0
     retry_at = None

@@ -40,6 +40,7 @@ _TYPICAL = [
     *("999 kB", "litellm-7d9f8b6c5-abcde", "claude-cli/2.0.55", "held 9.9 s"),
 ]
 _SERVED_BY = 8
+_OWN = ("llmgwd", "llmgwctl")
 
 
 class RequestTable:
@@ -68,8 +69,17 @@ class RequestTable:
         return self._terminal.paint(text, RED) if has_failed(record) else text
 
 
+def is_own(record: RequestRecord) -> bool:
+    """Say whether llmgw asked it for itself: the doctor, or a verb of llmgwctl."""
+    return (record["program"] or "").partition("/")[0] in _OWN
+
+
 def has_failed(record: RequestRecord) -> bool:
-    """Say whether the client did not get what it asked for; its own leaving is not a failure."""
+    """Say whether the client did not get what it asked for; its own leaving is not a failure, nor
+    is an answer that llmgw itself asked for to judge the gateway by.
+    """
+    if is_own(record):
+        return False
     if record["outcome"] in (RequestOutcome.UNAVAILABLE, RequestOutcome.CUT):
         return True
     return (record["status"] or 0) >= 400
@@ -80,6 +90,7 @@ class Summary:
 
     def __init__(self) -> None:
         self._count = 0
+        self._own = 0
         self._failed = 0
         self._cancelled = 0
         self._held = 0
@@ -88,6 +99,9 @@ class Summary:
         self._first_bytes_s: list[float] = []
 
     def add(self, record: RequestRecord) -> None:
+        if is_own(record):
+            self._own += 1
+            return
         self._count += 1
         self._failed += has_failed(record)
         self._cancelled += record["outcome"] == RequestOutcome.CANCELLED
@@ -104,6 +118,7 @@ class Summary:
             (self._cancelled, "cancelled by the client"),
             (self._held, "held"),
             (self._resent, "sent again"),
+            (self._own, "of llmgw's own beside " + ("it" if self._count == 1 else "them")),
         ):
             parts += [f"{count} {words}"] if count else []
         if self._costs:
@@ -172,6 +187,8 @@ def _server(record: RequestRecord, missing: str) -> str:
 
 
 def _notes(record: RequestRecord) -> Iterable[str]:
+    if is_own(record):
+        yield "llmgw's own"
     if record["held_s"] > 0:
         yield f"held {latency(record['held_s'])}"
     if record["resent"] == 1:

@@ -129,7 +129,7 @@ def _free_port(wanted: int) -> int:
                 taken = f"taken by {owner}" if owner else "taken"
                 _say(f"Port {wanted} is {taken}; this demo listens on port {port} instead.")
             return port
-    raise Blocked("port-taken", f"no port from {wanted} on is free", "try: llmgwd demo --port 5000")
+    raise Blocked("port-taken", f"no port from {wanted} on is free", "llmgwd demo --port 5000")
 
 
 def _is_free(host: str, port: int) -> bool:

@@ -21,13 +21,14 @@ from llmgwd.cluster.kubeconfig.files import kubeconfig_paths, read_kubeconfig
 from llmgwd.cluster.kubectl import Kubectl
 from llmgwd.cluster.target import objects
 from llmgwd.cluster.tls import ClusterTls
-from llmgwd.net.dial import Dialer
+from llmgwd.net.dial import Dialer, unanswered
 from llmgwd.net.proxy import choose_proxy
 
 if TYPE_CHECKING:
     from llmgwd.cluster.api_errors import Action
     from llmgwd.cluster.kubeconfig.kubeconfig import Kubeconfig
     from llmgwd.cluster.rest import Operation
+    from llmgwd.errors import LlmgwError
 
 
 async def open_access(kubeconfig: str | None, context: str | None) -> ClusterAccess:
@@ -145,6 +146,10 @@ class ClusterAccess:
     def dialer(self, credential: Credential) -> Dialer:
         """How to dial the API server for an upgrade."""
         return self._tls.armed(self._dialer, credential)
+
+    def unanswered(self, within_s: float) -> LlmgwError:
+        """Say that the API server gave no answer."""
+        return unanswered(self._dialer, within_s)
 
     def upgrade_headers(self, credential: Credential) -> Sequence[tuple[str, str]]:
         """The headers that say who asks; a name may be there several times."""

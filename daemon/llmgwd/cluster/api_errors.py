@@ -18,6 +18,10 @@ from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.system import foreign
 
+PROXY_REMEDY = (
+    "Check the network (is there a login page?), the proxy, and the server's address in the"
+    " kubeconfig."
+)
 _NAMESPACED = re.compile(
     r"^/(?:api/v1|apis/(?P<group>[^/]+)/[^/]+)"
     r"(?:/namespaces/(?P<namespace>[^/]+)(?=/))?"
@@ -155,8 +159,7 @@ def in_between(status: int, action: Action, words: str) -> Transient:
     return Transient(
         ConditionKind.API_SERVER_FAILING,
         f"{ours}: {words}" if words else ours,
-        "Check the network (is there a login page?), the proxy, and the server's address in the"
-        " kubeconfig.",
+        PROXY_REMEDY,
         public=ours,
     )
 
@@ -183,7 +186,7 @@ def forbidden(action: Action, words: str = "") -> LlmgwError:
         ConditionKind.PERMISSION_DENIED,
         f"{who} may not {action}",
         public=f"this login may not {action}",
-        remedy=f"add this rule to a {kind} bound to it: {action.rule}",
+        remedy=f"Have this rule added to a {kind} bound to it: {action.rule}",
     )
 
 

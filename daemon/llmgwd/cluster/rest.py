@@ -21,7 +21,7 @@ import anyio
 
 from llmgwctl import __version__
 from llmgwctl.wire import ConditionKind
-from llmgwd.cluster.api_errors import Action, parse_action, refusal
+from llmgwd.cluster.api_errors import PROXY_REMEDY, Action, parse_action, refusal
 from llmgwd.cluster.kubernetes_library import (
     ApiClient,
     AppsV1Api,
@@ -33,7 +33,7 @@ from llmgwd.cluster.kubernetes_library import (
     VersionApi,
 )
 from llmgwd.errors import LlmgwError, Transient
-from llmgwd.net.dial import Dialer, reason
+from llmgwd.net.dial import NETWORK_REMEDY, Dialer, reason, unanswered
 from llmgwd.net.tls import ResumingContext
 from llmgwd.system import foreign
 
@@ -73,7 +73,7 @@ class Rest:
         tls: ClusterTls,
         impersonation: Sequence[tuple[str, str]],
     ) -> None:
-        self._server = dialer.server
+        self._dialer, self._where = dialer, dialer.server.authority
         self._login = login
         self._session = _Session(dialer, tls, impersonation)
         configuration = Configuration(host=str(dialer.server))
@@ -177,8 +177,8 @@ class Rest:
             answer.close()
             raise Transient(
                 ConditionKind.API_SERVER_FAILING,
-                f"{self._server.authority} compressed an answer that was to be sent as it is",
-                "check the proxy in front of the API server",
+                f"{self._where} compressed an answer that was to be sent as it is",
+                PROXY_REMEDY,
             )
 
     async def _authorize(self, configuration: Any) -> None:
@@ -217,7 +217,7 @@ class Rest:
             elif len(rest) > _MAX_LINE_BYTES:
                 raise Transient(
                     ConditionKind.API_SERVER_FAILING,
-                    f"{self._server.authority} sent a line above {_MAX_LINE_BYTES} bytes",
+                    f"{self._where} sent a line above {_MAX_LINE_BYTES} bytes",
                 )
         if rest:
             yield bytes(rest)
@@ -246,21 +246,25 @@ class Rest:
                 ConditionKind.API_SERVER_FAILING,
                 f"the answer to {self._action(answer)} is not JSON: something else than an API "
                 "server gave it",
-                "is a network login page in the way?",
+                PROXY_REMEDY,
             )
         return parsed
 
     def _action(self, answer: aiohttp.ClientResponse) -> Action:
         """Name what was asked for in the words of RBAC."""
-        path = answer.url.path.removeprefix(self._server.prefix)
+        path = answer.url.path.removeprefix(self._dialer.server.prefix)
         return parse_action(answer.method, path, answer.url.query)
 
     def _unreachable(self, error: Exception) -> LlmgwError:
-        words = "no answer in time" if isinstance(error, TimeoutError) else reason(error)
+        if isinstance(error, TimeoutError):
+            return unanswered(self._dialer)
+        if isinstance(error, aiohttp.ClientResponseError):
+            words = f"{self._where} answers with what is not HTTP"  # aiohttp would quote it
+            return Transient(ConditionKind.API_SERVER_FAILING, words, PROXY_REMEDY)
         return Transient(
             ConditionKind.API_SERVER_UNREACHABLE,
-            f"the API server {self._server.authority} went away: {words}",
-            "is the network (VPN) up?",
+            f"the API server {self._where} went away: {reason(error)}",
+            NETWORK_REMEDY,
         )
 
 

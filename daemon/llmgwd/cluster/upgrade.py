@@ -270,7 +270,7 @@ def _refusal(way: UpgradeKind, answer: str, words: str = "") -> Transient:
     return Transient(
         ConditionKind.UPGRADE_REFUSED,
         f"{ours}: {words}" if words else ours,
-        "a proxy between here and the API server may not let upgrades pass",
+        "Have the proxy between here and the API server let upgrades pass.",
         public=ours,
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shlex
 import socket
 import stat
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from llmgwctl.paths import SOCKET_PATH_LIMIT
 from llmgwd.errors import Blocked
 
 _BACKLOG = 128
-_CHOOSE = "choose another with LLMGW_SOCKET"
+_CHOOSE = "Choose another with LLMGW_SOCKET."
 
 
 class ControlSocket:
@@ -73,7 +74,7 @@ def bind_control_socket(path: str) -> ControlSocket:
             "socket-unusable",
             f"the control socket's path has {size} bytes, and {SOCKET_PATH_LIMIT} are allowed: "
             f"{path}",
-            "choose a shorter one with LLMGW_SOCKET",
+            "Choose a shorter one with LLMGW_SOCKET.",
         )
     with _explained(path):
         _make_folder(os.path.dirname(path))
@@ -106,7 +107,7 @@ def _make_folder(folder: str) -> None:
         raise Blocked(
             "socket-unusable",
             f"others may write to the folder of the control socket: {folder}",
-            f"chmod go-w it, or {_CHOOSE}",
+            f"chmod go-w {shlex.quote(str(folder))}",
         )
 
 
@@ -121,7 +122,7 @@ def _lock(path: str) -> int:
         raise Blocked(
             "already-running",
             f"llmgwd is already running (pid {holder or 'unknown'}) on {path}",
-            "see: llmgwctl status",
+            "llmgwctl status",
         ) from None
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)

@@ -48,7 +48,7 @@ def parse_url(url: str) -> Address:
     if parts.username is not None or parts.query or parts.fragment:
         raise ConfigError(
             "The URL of a gateway holds a login, a query or a fragment.",
-            "Give the address alone; clients send their key themselves.",
+            "Give the address alone: clients send their key themselves.",
         )
     prefix = parts.path.rstrip("/")
     return Address(

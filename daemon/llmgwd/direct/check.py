@@ -58,4 +58,4 @@ async def check(dialer: UpstreamDialer) -> LlmgwError | None:
 
 
 def _failed(message: str) -> Transient:
-    return Transient(ConditionKind.URL_UNREACHABLE, message, "Is the gateway running there?")
+    return Transient(ConditionKind.URL_UNREACHABLE, message, "See that the gateway runs there.")

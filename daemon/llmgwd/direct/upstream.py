@@ -183,7 +183,7 @@ class UpstreamDialer:
         return Dialer(server, proxy, self._tls, address.host, to_proxy)
 
 
-_REMEDY: Final = "Is the network (VPN, Tailscale) up? Is the URL right?"
+_REMEDY: Final = "Check the URL, and the network (VPN, Tailscale)."
 
 
 def _explained(address: Address, error: LlmgwError) -> LlmgwError:
@@ -193,8 +193,8 @@ def _explained(address: Address, error: LlmgwError) -> LlmgwError:
         return Blocked(
             ConditionKind.TLS_UNTRUSTED,
             f"The certificate of {address} is not trusted: {cause.verify_message}.",
-            "If it is signed by an authority of your own, name its PEM file in SSL_CERT_FILE for"
-            " llmgwd; otherwise check the URL.",
+            "Check the URL, or name the PEM file of an authority of your own in SSL_CERT_FILE for"
+            " llmgwd.",
         )
     if isinstance(error, Blocked):
         return Blocked(ConditionKind.URL_UNREACHABLE, f"{address}: {error.message}", error.remedy)

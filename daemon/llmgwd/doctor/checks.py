@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import anyio
+import structlog
 
 from llmgwctl.wire import CheckState, CheckStatus
 from llmgwd.errors import Blocked, LlmgwError
+from llmgwd.net.dial import NETWORK_REMEDY
 from llmgwd.telemetry.redaction import redact
 
 if TYPE_CHECKING:
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
 CHECK_S: Final = 5.0
 # A person waits for the whole: what has not answered by then counts as silent.
 EXAMINATION_S: Final = 13.0
-SILENCE_REMEDY: Final = "Check the network, the VPN and the firewall between here and there."
+IN_LOG: Final = "llmgwctl service logs"
+
+_log: Final = structlog.get_logger()
 
 CheckContext = TypeVar("CheckContext")
 
@@ -194,12 +198,13 @@ class Examination(Generic[CheckContext]):
             return [from_error(error)]
         except TimeoutError:
             words = f"no answer within {within_s:.0f} s"
-            return [failure(words, check.if_silent, SILENCE_REMEDY if check.if_silent else "")]
+            return [failure(words, check.if_silent, NETWORK_REMEDY if check.if_silent else "")]
         except Skip:
             raise
         except Exception as error:
             # A bug of ours in one check must not hide what the others find out.
-            return [failure(f"the check itself broke: {type(error).__name__}")]
+            _log.error("check broke", check=check.name, forward=self._forward, exc_info=error)
+            return [failure(f"the check itself broke: {type(error).__name__}", "", IN_LOG)]
         return [found] if isinstance(found, Finding) else found
 
 

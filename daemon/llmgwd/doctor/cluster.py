@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+import anyio
 import anyio.to_thread
 
 from llmgwctl.wire import CheckState, ConditionKind
@@ -22,11 +23,11 @@ from llmgwd.cluster.api_errors import (
 from llmgwd.cluster.auth.credentials import Credential
 from llmgwd.cluster.kubeconfig.files import kubeconfig_paths
 from llmgwd.cluster.target import objects
+from llmgwd.cluster.target.pod_troubles import latest_warning
 from llmgwd.cluster.target.target_watch import first_view
 from llmgwd.config.key_source import Secret
 from llmgwd.doctor.checks import Clock, Finding, Skip, from_error, info, ok, warning
 from llmgwd.doctor.permissions import Need, needs, role, shown
-from llmgwd.doctor.pod_troubles import is_serious, latest_warning, trouble
 from llmgwd.errors import Blocked, LlmgwError
 from llmgwd.net.dial import dial_error
 from llmgwd.net.http_head import HeadReader
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from llmgwd.doctor.context import CheckContext
     from llmgwd.net.server import Server
 
+# Milliseconds are usual, a distant cluster takes one second.
+SERVER_S: Final = 5.0
 _MISSPELT: Final = "Correct the key's name in the kubeconfig, or take the key out."
 # Which check a problem of the target belongs to.
 _BLAMED: Final = {
@@ -86,6 +89,14 @@ async def check_plugin(context: CheckContext) -> Finding:
 
 async def check_server(context: CheckContext) -> Finding:
     """Connect and do the handshake, without a login: whose fault the rest is follows from it."""
+    try:
+        with anyio.fail_after(SERVER_S):
+            return await _server_found(context)
+    except TimeoutError:
+        raise context.cluster.unanswered(SERVER_S) from None
+
+
+async def _server_found(context: CheckContext) -> Finding:
     dialer = context.cluster.dialer(Credential())
     with Clock() as clock:
         transport, reader = await dialer.dial(HeadReader)
@@ -214,44 +225,34 @@ async def check_pods(context: CheckContext) -> list[Finding]:
     """Report the trouble of each pod; the check fails only when no pod can be used."""
     assert context.view is not None
     view = context.view
-    troubles = await _troubled(context)
+    said = await _said(context)
     ready = sum(pod.is_ready and not pod.is_terminating for pod in view.pods)
     if view.problem is not None:
         found = from_error(view.problem)
-        return [replace(found, state=CheckState.FAILED, cause="; ".join(troubles.values()))]
+        return [replace(found, state=CheckState.FAILED, cause="; ".join(said.values()))]
     head = f"{ready} of {len(view.pods)} Ready"
-    if view.is_last_resort:
-        name = view.endpoints[0].pod
-        remedy = _describe(context, name)
-        return [warning(f"{head}: {name} is used all the same", troubles.get(name, ""), remedy)]
-    lines = [warning(words, "", _describe(context, name)) for name, words in troubles.items()]
+    if view.last_resort is not None:
+        cause = said.get(view.endpoints[0].pod, "")
+        return [warning(f"{head}: {view.last_resort.message}", cause, view.last_resort.remedy)]
+    kubectl, namespace = context.cluster.kubectl, context.route.namespace
+    lines = [
+        warning(
+            f"{pod.name}: {pod.trouble}",
+            said.get(pod.name, ""),
+            kubectl.command("describe", f"pod/{pod.name}", namespace=namespace),
+        )
+        for pod in view.pods
+        if pod.trouble
+    ]
     return [ok(head), *lines]
 
 
-def _describe(context: CheckContext, pod: str) -> str:
-    kubectl, namespace = context.cluster.kubectl, context.route.namespace
-    return kubectl.command("describe", f"pod/{pod}", namespace=namespace)
-
-
-async def _troubled(context: CheckContext) -> dict[str, str]:
-    """Give what each pod of the target has, those that only restarted once too, by name."""
+async def _said(context: CheckContext) -> dict[str, str]:
+    """Give the cluster's latest warning about each pod that cannot serve, by name."""
     assert context.view is not None
-    cluster, namespace = context.cluster, context.route.namespace
-    names = {pod.name for pod in context.view.pods}
-    try:
-        listed = await cluster.call(cluster.core.list_namespaced_pod, namespace)
-        pods, _ = objects.read_list(objects.PodObject, listed)
-    except LlmgwError:
-        return {}
-    events = await _events(cluster, namespace)
-    found = {}
-    for pod in pods:
-        name = pod.metadata.name
-        words = trouble(pod) if name in names else None
-        if words is not None:
-            event = latest_warning(events, name) if is_serious(pod) else None
-            found[name] = f"{name}: {words}" + (f" ({event})" if event else "")
-    return found
+    ailing = [pod.name for pod in context.view.pods if pod.is_terminating or not pod.is_ready]
+    events = await _events(context.cluster, context.route.namespace) if ailing else ()
+    return {name: words for name in ailing if (words := latest_warning(events, name))}
 
 
 async def _events(cluster: ClusterAccess, namespace: str) -> Sequence[objects.EventObject]:

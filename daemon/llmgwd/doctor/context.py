@@ -81,7 +81,7 @@ class CheckContext:
             raise Transient(
                 ConditionKind.API_SERVER_UNREACHABLE,
                 "there is no cluster to read a Secret from",
-                "take the key from elsewhere: [gateway] key = { file = … } or { command = […] }",
+                "Take the key from elsewhere: [gateway] key = { file = … } or { command = […] }.",
             )
         return await self.access.secret(name, self.route.namespace)
 

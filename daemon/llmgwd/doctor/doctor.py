@@ -29,7 +29,7 @@ _CLUSTER: Final = (
     Check("kubeconfig", cluster.check_kubeconfig),
     Check("context", cluster.check_context, ("kubeconfig",)),
     Check("exec-plugin", cluster.check_plugin, ("context",), within_s=_PLUGIN_S),
-    Check("api-server", cluster.check_server, ("context",), if_silent=_LOST),
+    Check("api-server", cluster.check_server, ("context",), within_s=cluster.SERVER_S + 1.0),
     Check("login", cluster.check_login, ("api-server", "exec-plugin"), if_silent=_HANGS),
     Check("permissions", cluster.check_permissions, ("login",), if_silent=_HANGS),
     Check(

@@ -14,6 +14,7 @@ from llmgwctl.rules.models import is_offered
 from llmgwctl.rules.nearest import nearest
 from llmgwctl.rules.secrets import blank_out
 from llmgwctl.wire import CheckState, ConditionKind, UpgradeKind
+from llmgwd.cluster.target.resolve import explained
 from llmgwd.config.model import ProbeKind
 from llmgwd.direct.address import parse_url
 from llmgwd.direct.check import check as check_address
@@ -24,10 +25,11 @@ from llmgwd.errors import LlmgwError
 from llmgwd.gateway.answer import Answer, Connect, NotHttp, exchange
 from llmgwd.gateway.key import KeyRing, secrets_by
 from llmgwd.gateway.models import names_in
-from llmgwd.gateway.probe import probe
+from llmgwd.gateway.probe import of_forward, probe
 from llmgwd.telemetry import redaction
 
 if TYPE_CHECKING:
+    from llmgwd.cluster.target.pods import Endpoint
     from llmgwd.doctor.context import CheckContext
 
 # Of one way into a pod: below what the whole check is given.
@@ -61,18 +63,28 @@ async def _try_way(context: CheckContext, way: UpgradeKind) -> Finding:
                 took_s = clock.so_far_s
                 await require_listener(tunnel)
     except LlmgwError as error:
-        return from_error(error, f"{way} refused" if error.code != _DIAL else f"{way} upgraded")
+        if error.code == _DIAL:
+            return from_error(_explained(context, endpoint, error))
+        return from_error(error, f"{way} refused")
     except TimeoutError:
         cause = f"no answer within {_WAY_S:.0f} s: something in between swallows it"
         return failure(f"{way} unanswered", cause)
     return ok(f"{way} upgraded", took_s)
 
 
+def _explained(context: CheckContext, endpoint: Endpoint, error: LlmgwError) -> LlmgwError:
+    """Say of a pod's refusal what the status says of it."""
+    assert context.view is not None
+    route, kubectl = context.route, context.cluster.kubectl
+    pod = context.view.pod(endpoint.pod)
+    return explained(error, route.target, pod, endpoint.namespace, kubectl)
+
+
 def _without_repetition(findings: Sequence[Finding]) -> list[Finding]:
     """Keep the first of those that say the same: a pod's or a node's fault is that of no way."""
     causes: dict[str, Finding] = {}
     for finding in findings:
-        causes.setdefault(finding.cause, finding)
+        causes.setdefault(finding.cause or finding.found, finding)
     return list(causes.values())
 
 
@@ -105,13 +117,14 @@ async def check_gateway(context: CheckContext) -> Finding:
         return info("not asked: its probe is off")
     async with _connecting(context) as (connect, where):
         result = await probe(context.forward.probe, connect)
-    if result.problem is not None and not result.healthy:
-        return from_error(result.problem)
+    problem = of_forward(result.problem, context.forward.name)
+    if problem is not None and not result.healthy:
+        return from_error(problem)
     version = f", LiteLLM {result.version}" if result.version else ""
     database = f", database {result.database}" if result.database else ""
     found = f"answers {where}{version}{database}"
-    if result.problem is not None:
-        return warning(found, result.problem.message, result.problem.remedy)
+    if problem is not None:
+        return warning(found, problem.message, problem.remedy)
     return ok(found, result.latency_s)
 
 
@@ -172,7 +185,7 @@ async def check_models(context: CheckContext) -> Finding:
     missing = [name for name in context.request.models if not is_offered(name, names)]
     if missing:
         near = [each for name in missing for each in nearest(name, names)]
-        there = f"there is {', '.join(near)}" if near else "llmgwctl models lists those that are"
+        there = f"There is {', '.join(near)}." if near else "llmgwctl models"
         cause = "the key may not use it, or the gateway has none of that name"
         return failure(f"no model {', '.join(missing)}", cause, there)
     if not names:

@@ -19,7 +19,7 @@ _CURE: Final = (
     '[gateway] key = { file = "~/.config/llmgw/key" } in the configuration'
 )
 _NO_DATABASE: Final = "the gateway has no database, so it knows no other key"
-_DATABASE: Final = "give the gateway a database (general_settings.database_url): then it has others"
+_DATABASE: Final = "Give the gateway a database (general_settings.database_url): then it has more."
 
 
 async def check_key_rights(context: CheckContext) -> Finding:

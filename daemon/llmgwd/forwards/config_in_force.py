@@ -72,7 +72,7 @@ class ConfigInForce:
         return LlmgwError(
             ConditionKind.CONFIG_INVALID,
             self._mistake.message,
-            "Correct it; it is read again as soon as it changes. Check: llmgwctl config check",
+            "Correct it: it is read again as soon as it changes.",
         )
 
     def status(self) -> ConfigStatus:

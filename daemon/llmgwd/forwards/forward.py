@@ -22,6 +22,7 @@ from llmgwd.forwards.verdict import no_route_answer, state
 from llmgwd.forwards.verdict.conditions import Conditions
 from llmgwd.forwards.verdict.exposure import exposures
 from llmgwd.forwards.verdict.facts import Facts
+from llmgwd.gateway.probe import of_forward
 from llmgwd.listening.listener import BACKLOG
 from llmgwd.listening.listeners import Listeners, Sockets
 from llmgwd.listening.refusal_report import RefusedClients
@@ -274,10 +275,10 @@ class Forward:
             is_route_up=active.is_up,
             listener_problems=self.listeners.problems,
             route_problems=(*self._supervisor.problems(), *self.routes.problems()),
-            health_problem=self.health.problem,
+            health_problem=of_forward(self.health.problem, self.name),
             is_answer_open=self.health.is_open,
             fallback=active.name if self.routes.is_on_fallback else None,
-            is_on_last_resort=active.is_on_last_resort,
+            last_resort=active.last_resort,
             is_peer_unknown=self.listeners.is_peer_unknown,
             exposures=tuple(exposures(self.config)),
         )

@@ -11,7 +11,7 @@ from llmgwctl.rules import timestamps
 from llmgwctl.wire import ConditionKind, GatewayStatus
 from llmgwd.config.model import ProbeKind
 from llmgwd.errors import LlmgwError, Transient
-from llmgwd.gateway.probe import UNKNOWN, ProbeResult, probe
+from llmgwd.gateway.probe import GATEWAY_LOG, UNKNOWN, ProbeResult, probe
 from llmgwd.relay.byte_stream import connect_through
 from llmgwd.system.wakeup import Wakeup
 from llmgwd.telemetry.timings import Timing
@@ -105,13 +105,13 @@ class Health:
             return Transient(
                 ConditionKind.GATEWAY_SILENT,
                 "The gateway has not answered since the route came up.",
-                "Look at the gateway's log: llmgwctl logs --since 10m",
+                GATEWAY_LOG,
             )
         if self._is_stale():
             return Transient(
                 ConditionKind.GATEWAY_SILENT,
                 "The gateway cannot be asked whether it is well, though its route is up.",
-                "Look at the gateway's log: llmgwctl logs --since 10m",
+                GATEWAY_LOG,
             )
         return self.result.problem if self.result.healthy is not None else None
 

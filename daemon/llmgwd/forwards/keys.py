@@ -66,7 +66,7 @@ class Keys:
         raise Blocked(
             ConditionKind.KEY_REJECTED,
             f"The gateway rejects the key from {key.source}{said}.",
-            judgement.remedy if judgement is not None else "see: llmgwctl key --check",
+            judgement.remedy if judgement is not None else "llmgwctl key --check",
         )
 
     def rejected(self, forward: Forward, values: set[str]) -> None:
@@ -133,7 +133,7 @@ async def _secret(forward: Forward, name: str) -> Mapping[str, Any]:
         raise Transient(
             ConditionKind.API_SERVER_UNREACHABLE,
             f"The forward {forward.name} has no cluster to read a Secret from.",
-            "Take the key from elsewhere: [gateway] key = { file = … } or { command = […] }",
+            "Take the key from elsewhere: [gateway] key = { file = … } or { command = […] }.",
         )
     return await route.access.secret(name, route.config.namespace)
 

@@ -47,7 +47,10 @@ class Trouble:
         """One line for an error of the SDK, which does not say who before the model spoke."""
         message = self.message.strip()
         stop = "" if message.endswith((".", "!", "?")) else "."
-        return f"llmgw: {message}{stop} {self.remedy.strip()}".rstrip()
+        remedy = self.remedy.strip()
+        # A command, and no sentence.
+        leading = "Try: " if remedy[:1].islower() else ""
+        return f"llmgw: {message}{stop} {leading}{remedy}".rstrip()
 
 
 def error_answer(

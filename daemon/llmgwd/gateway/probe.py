@@ -14,12 +14,14 @@ import anyio
 from llmgwctl.rules.litellm_answers import fault_of
 from llmgwctl.wire import ConditionKind
 from llmgwd.config.model import ProbeKind
-from llmgwd.errors import LlmgwError, Transient
+from llmgwd.errors import LlmgwError, Transient, command
 from llmgwd.gateway.answer import Answer, Connect, NotHttp, exchange
 
 if TYPE_CHECKING:
     from llmgwd.config.model import Probe
 
+_LOGS: Final = "llmgwctl logs"
+GATEWAY_LOG: Final = "llmgwctl logs --since 10m"
 LIVELINESS: Final = "/health/liveliness"
 READINESS: Final = "/health/readiness"
 
@@ -133,7 +135,7 @@ def readiness(answer: Answer) -> ProbeResult:
         problem = Transient(
             ConditionKind.DATABASE_DOWN,
             "The gateway cannot reach its database: virtual keys and spend are unknown to it.",
-            "Look at the gateway's log: llmgwctl logs --since 10m --grep -i database",
+            "llmgwctl logs --since 10m -i --grep database",
         )
     version = body.get("litellm_version")
     return ProbeResult(
@@ -209,12 +211,20 @@ def _failing(path: str, answer: Answer) -> ProbeResult:
     return _sick(ConditionKind.GATEWAY_UNHEALTHY, f"{ours} {what}.", f"{ours} {answer.status}.")
 
 
+def of_forward(problem: LlmgwError | None, forward: str) -> LlmgwError | None:
+    """Have the remedy say whose log it means, as it must where there are several forwards."""
+    if problem is None or not problem.remedy.startswith(_LOGS):
+        return problem
+    remedy = f"{_LOGS} --forward {command(forward)}{problem.remedy.removeprefix(_LOGS)}"
+    return Transient(problem.code, problem.message, remedy, public=problem.public)
+
+
 _REMEDIES: Final = {
     ConditionKind.NOT_LITELLM: (
         'Check target and port of this forward, or set probe = "tcp" if it is not a LiteLLM.'
     ),
-    ConditionKind.GATEWAY_SILENT: "Look at the gateway's log: llmgwctl logs --since 10m",
-    ConditionKind.GATEWAY_UNHEALTHY: "Look at the gateway's log: llmgwctl logs --since 10m",
+    ConditionKind.GATEWAY_SILENT: GATEWAY_LOG,
+    ConditionKind.GATEWAY_UNHEALTHY: GATEWAY_LOG,
 }
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import asyncio.sslproto
 import base64
+import errno
 import os
 import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import unquote
 
 from llmgwctl.wire import ConditionKind
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from llmgwd.net.tls import ResumingContext
 
 _NEXT_ADDRESS_AFTER_S = 0.25
+NETWORK_REMEDY: Final = "Check the network, the VPN and the firewall between here and there."
 # OpenSSL's X509_V_ERR_CERT_SIGNATURE_FAILURE.
 _SIGNATURE_FAILURE = 7
 # A watch on a dead path ends by its read time-out; this lets the kernel notice sooner.
@@ -101,21 +103,35 @@ def dial_error(dialer: Dialer, error: Exception) -> LlmgwError:
             f"the certificate of {where} is not trusted: {error.verify_message}",
             _distrust_remedy(dialer.tls, error),
         )
-    via = f" through {dialer.proxy}" if dialer.proxy else ""
     return Transient(
         ConditionKind.API_SERVER_UNREACHABLE,
-        f"cannot reach {where}{via}: {reason(error)}",
-        "is the network (VPN) up?",
+        f"cannot reach {_named(dialer)}: {reason(error)}",
+        NETWORK_REMEDY,
     )
+
+
+def unanswered(dialer: Dialer, within_s: float | None = None) -> LlmgwError:
+    """Say that nothing came back: the silence of a network and that of a server are the same."""
+    within = "in time" if within_s is None else f"within {within_s:.0f} s"
+    return Transient(
+        ConditionKind.API_SERVER_UNREACHABLE,
+        f"{_named(dialer)} gave no answer {within}: what is sent goes nowhere, or the server hangs",
+        NETWORK_REMEDY,
+    )
+
+
+def _named(dialer: Dialer) -> str:
+    via = f" through {dialer.proxy}" if dialer.proxy else ""
+    return f"{dialer.server.authority}{via}"
 
 
 def _distrust_remedy(tls: ssl.SSLContext | None, error: ssl.SSLCertVerificationError) -> str:
     if error.verify_code == _SIGNATURE_FAILURE and tls is not None and namesakes(tls):
         return (
-            "certificate-authority holds several authorities of one name, of which OpenSSL tries "
-            "the first: remove those that no longer sign, or put the one that signs first"
+            "Of several authorities of one name in certificate-authority OpenSSL tries the first: "
+            "remove those that no longer sign, or put the one that signs first."
         )
-    return "check certificate-authority and tls-server-name of the cluster in the kubeconfig"
+    return "Check certificate-authority and tls-server-name of the cluster in the kubeconfig."
 
 
 def reason(error: Exception) -> str:
@@ -123,7 +139,10 @@ def reason(error: Exception) -> str:
     number = error.errno if isinstance(error, OSError) else None
     if number and number > 0 and not isinstance(error, ssl.SSLError):
         return os.strerror(number)
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    said = getattr(error, "strerror", None) or str(error)
+    if not said and isinstance(error, ConnectionError):
+        return os.strerror(errno.ECONNRESET)  # asyncio's own, of an end amid the handshake
+    return said or type(error).__name__
 
 
 async def _connect(host: str, port: int) -> socket.socket:
@@ -134,12 +153,21 @@ async def _connect(host: str, port: int) -> socket.socket:
     from aiohappyeyeballs import start_connection
 
     try:
-        # An address needs no resolver, and so no thread.
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        found = await _addresses(host, port)
+        return await start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS_AFTER_S)
+    except RuntimeError as error:
+        # No thread can be started to ask for the name, or the loop's bookkeeping still holds a
+        # descriptor that was closed: what is lost is this dial, as by any fault of the system.
+        raise OSError(str(error)) from error
+
+
+async def _addresses(host: str, port: int) -> list[Any]:
+    """Look a host up; a literal address needs no thread, which a machine under load may refuse."""
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return await start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS_AFTER_S)
+        return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
 async def _made_of(
@@ -187,7 +215,7 @@ async def _through_http_proxy(
         raise Blocked(
             ConditionKind.TLS_UNTRUSTED,
             f"the certificate of the proxy {proxy} is not trusted: {error.verify_message}",
-            "an https proxy is judged by the same authorities as the server behind it",
+            "Have certificate-authority hold the proxy's authority as well.",
         ) from error
     try:
         transport.write(_connect_request(dialer.server, proxy))
@@ -228,7 +256,7 @@ def _proxy_refusal(proxy: Proxy, status: int) -> LlmgwError:
         return Blocked(
             ConditionKind.API_SERVER_UNREACHABLE,
             f"the proxy {proxy} wants a login (407)",
-            "put it into the proxy's URL: http://USER:PASSWORD@HOST:PORT",
+            "Put it into the proxy's URL: http://USER:PASSWORD@HOST:PORT.",
         )
     return Transient(
         ConditionKind.API_SERVER_UNREACHABLE, f"the proxy {proxy} answered {status} to CONNECT"

@@ -48,7 +48,9 @@ class HeadReader(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._is_ended, self._cause = True, self._cause or exc
+        # Of any class: a mistake in asyncio's TLS ends the connection as well.
+        broken = OSError(str(exc)) if exc and not isinstance(exc, OSError) else exc
+        self._is_ended, self._cause = True, self._cause or broken
         self._wake()
 
     async def read_head(self) -> tuple[int, Head]:

@@ -60,7 +60,7 @@ def parse_proxy(url: str, origin: str) -> Proxy:
         raise Blocked(
             ConditionKind.KUBECONFIG_INVALID,
             f"{origin}: not a proxy that can be used",
-            "allowed are http://, https:// and socks5://HOST:PORT",
+            "Allowed are http://, https:// and socks5://HOST:PORT.",
         )
     return Proxy(scheme, host, port, parts.username or "", parts.password or "")
 

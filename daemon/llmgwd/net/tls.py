@@ -145,7 +145,7 @@ def _load_authorities(context: ssl.SSLContext, trust: Trust) -> None:
         raise Blocked(
             ConditionKind.CERTIFICATE_UNREADABLE,
             f"{trust.origin}: not a certificate authority in PEM ({reason})",
-            "it must hold -----BEGIN CERTIFICATE-----",
+            "It must hold -----BEGIN CERTIFICATE-----.",
         )
 
 
@@ -161,7 +161,7 @@ def _load_certificate(context: ssl.SSLContext, certificate: ClientCertificate) -
             raise Blocked(
                 ConditionKind.CERTIFICATE_UNREADABLE,
                 f"{certificate.origin}: not a certificate and its key in PEM ({_reason(error)})",
-                "it must hold -----BEGIN CERTIFICATE----- and an unencrypted private key",
+                "It must hold -----BEGIN CERTIFICATE----- and an unencrypted private key.",
             ) from error
 
 

@@ -13,6 +13,7 @@ import anyio
 
 from llmgwctl.rules import timestamps
 from llmgwctl.wire import ConditionKind, PodStatus, RouteKind, RouteStatus
+from llmgwd.cluster.target.resolve import explained
 from llmgwd.cluster.upgrade import UpgradeChooser
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.net.http1_heads import forwarded_request
@@ -59,7 +60,9 @@ class KubernetesRoute:
     ) -> None:
         self.config = config
         self.since = anyio.current_time()
-        self.pool = TunnelPool(self._dial, self, events, CLUSTER_WAIT, has_demand, tunnel_limit)
+        self.pool = TunnelPool(
+            self._dial, self, events, CLUSTER_WAIT, has_demand, tunnel_limit, self._unanswered
+        )
         self._events = events = EventsUntilRetired(events)
         self._following: anyio.CancelScope | None = None
         self._has_demand = has_demand
@@ -84,9 +87,9 @@ class KubernetesRoute:
         return self._access.current
 
     @property
-    def is_on_last_resort(self) -> bool:
+    def last_resort(self) -> LlmgwError | None:
         view = self._target.view
-        return self.is_up and view is not None and view.is_last_resort
+        return view.last_resort if view is not None and self.is_up else None
 
     @property
     def is_carrying(self) -> bool:
@@ -146,13 +149,21 @@ class KubernetesRoute:
     def refused(self, stream: Stream, cause: LlmgwError) -> None:
         self._target.suspect()
         if stream.pod is not None:
-            self.pool.refused(stream.pod, cause)
+            self.pool.refused(stream.pod, self._explained(stream.pod, cause))
 
     def request_head(self, head: Head, line: RequestLine) -> Head:
         return forwarded_request(head, line, origin_form(line.target))
 
     def response_head(self, head: Head) -> Head:
         return head
+
+    def _explained(self, pod: str, cause: LlmgwError) -> LlmgwError:
+        view, access = self._target.view, self._target.viewed_by
+        if view is None or access is None:
+            return cause
+        config = self.config
+        found = view.pod(pod)
+        return explained(cause, config.target, found, config.namespace, access.kubectl)
 
     # What a forward says.
 
@@ -207,6 +218,9 @@ class KubernetesRoute:
         self._events.record(TunnelDialled(anyio.current_time() - began_at))
         self._target.dial_succeeded(began_at)
         return upgraded
+
+    def _unanswered(self, within_s: float) -> LlmgwError:
+        return self._access_to_dial().unanswered(within_s)
 
     def _access_to_dial(self) -> ClusterAccess:
         """Give the access for the endpoints at hand: another cluster has no such pods.

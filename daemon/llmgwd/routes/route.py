@@ -24,8 +24,8 @@ class Route(route.Route, Protocol):
         """When it came up or went down, on the loop's clock."""
 
     @property
-    def is_on_last_resort(self) -> bool:
-        """It carries, over a pod that is not ready."""
+    def last_resort(self) -> LlmgwError | None:
+        """Say why, while it carries over a pod that is not ready."""
 
     @property
     def is_carrying(self) -> bool:

@@ -43,7 +43,7 @@ class UrlRoute:
 
     kind = RouteKind.URL
     carries_raw = False
-    is_on_last_resort = False
+    last_resort = None
 
     def __init__(self, config: model.UrlRoute, events: RouteEvents) -> None:
         self.config = config

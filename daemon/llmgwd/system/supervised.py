@@ -107,5 +107,5 @@ def _problem(bug: _Bug) -> LlmgwError:
     return Transient(
         ConditionKind.INTERNAL,
         f"A mistake in llmgwd itself: {bug.task} failed ({type(bug.error).__name__}).",
-        "Its log says more: llmgwctl service logs",
+        "llmgwctl service logs",
     )

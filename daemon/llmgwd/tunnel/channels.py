@@ -157,7 +157,7 @@ class ChannelStreams:
 
     def _fail_with_text(self) -> None:
         text = self._error_text.decode(errors="replace").strip()
-        cause, is_unreceived = failure_from_text(text, self._has_answered)
+        cause, is_unreceived = failure_from_text(text, self._has_answered, self.tunnel.endpoint.pod)
         owner = self._disown()
         self.tunnel.fail(cause)
         if owner is not None:

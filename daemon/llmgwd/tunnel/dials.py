@@ -49,10 +49,17 @@ class DialOwner(Protocol):
         """Whichever way."""
 
 
+def unanswered(within_s: float) -> LlmgwError:
+    """Say that a dial got no answer, where no more is known of the server."""
+    return Transient(
+        ConditionKind.API_SERVER_UNREACHABLE, f"The cluster gave no answer within {within_s:.0f} s."
+    )
+
+
 class Dials:
     """`dial` gives an upgraded connection to an endpoint or raises `Transient` or `Blocked`;
     `retry_wait` says how long to wait after a failure; `has_demand` whether a client waits for the
-    route elsewhere.
+    route elsewhere; `unanswered` what it means that a dial did not end within so many seconds.
     """
 
     def __init__(
@@ -61,6 +68,7 @@ class Dials:
         retry_wait: RetryWait,
         owner: DialOwner,
         has_demand: Callable[[], bool],
+        unanswered: Callable[[float], LlmgwError],
     ) -> None:
         self.attempts = 0  # that failed in a row
         self.retry_at: float | None = None  # on the loop's clock
@@ -70,6 +78,7 @@ class Dials:
         self._retry_wait = retry_wait
         self._owner = owner
         self._has_demand = has_demand
+        self._unanswered = unanswered
         self._failed_at = 0.0
         self._failed: dict[Endpoint, float] = {}  # those whose last dial did, and when
         self._failed_endpoint: Endpoint | None = None  # that `last_error` is about
@@ -132,8 +141,7 @@ class Dials:
             with anyio.fail_after(DIAL_TIMEOUT_S):
                 upgraded = await self._dial(endpoint)
         except TimeoutError:
-            message = f"The cluster did not answer within {DIAL_TIMEOUT_S:.0f} s."
-            self._fail(endpoint, Transient(ConditionKind.API_SERVER_UNREACHABLE, message))
+            self._fail(endpoint, self._unanswered(DIAL_TIMEOUT_S))
         except LlmgwError as error:
             self._fail(endpoint, error)
         else:

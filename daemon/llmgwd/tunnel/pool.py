@@ -32,7 +32,7 @@ from llmgwd.system.wakeup import Wakeup
 from llmgwd.tunnel import figures, suspicion, tunnel_choice
 from llmgwd.tunnel.demand import SURPLUS_FOR_S, Demand
 from llmgwd.tunnel.dial_probe import Ejections
-from llmgwd.tunnel.dials import Dials
+from llmgwd.tunnel.dials import Dials, unanswered
 from llmgwd.tunnel.standing import PoolOwner, Standing
 from llmgwd.tunnel.tunnel import Tunnel, silence
 
@@ -58,8 +58,7 @@ SHORTEST_WAIT_S: Final = 0.001
 class TunnelPool:
     """Opens streams for their owners over as few, as warm tunnels as will do.
 
-    `dial`, `retry_wait` and `has_demand` are those of `Dials`; `limit` is the cap on tunnels that
-    could take another stream.
+    `limit` is the cap on tunnels that could take another stream; the rest is for its `Dials`.
     """
 
     def __init__(
@@ -70,9 +69,10 @@ class TunnelPool:
         retry_wait: RetryWait,
         has_demand: Callable[[], bool] = lambda: False,
         limit: int = 64,
+        unanswered: Callable[[float], LlmgwError] = unanswered,
     ) -> None:
         self.way: UpgradeKind | None = None
-        self.dials = Dials(dial, retry_wait, self, has_demand)
+        self.dials = Dials(dial, retry_wait, self, has_demand, unanswered)
         self._events = events
         self._endpoints: tuple[Endpoint, ...] = ()
         self._tunnels: list[Tunnel] = []

@@ -60,27 +60,28 @@ _DIAL_FAILURES = (
 )
 
 
-def failure_from_text(text: str, has_answered: bool) -> tuple[LlmgwError, bool]:
+def failure_from_text(text: str, has_answered: bool, pod: str) -> tuple[LlmgwError, bool]:
     """Judge the error stream: what went wrong, and is it proved that no one received a byte?"""
     lowered = text.lower()
     is_dial_failure = any(phrase in lowered for phrase in _DIAL_FAILURES)
     if is_dial_failure and not has_answered:
         refused = "The pod refused the connection."
-        return Transient(ConditionKind.DIAL_REFUSED, _refusal(text), public=refused), True
+        return Transient(ConditionKind.DIAL_REFUSED, _refusal(text, pod), public=refused), True
     broken = "The pod's connection broke"
     lost = Transient(ConditionKind.TUNNEL_LOST, f"{broken}: {text}", public=f"{broken}.")
     return lost, False
 
 
-# How containerd and the kubelet begin: "error forwarding port 4000 to pod NAME, uid …: <cause>".
-_FORWARDING = re.compile(r"forwarding port (\d+) to pod ([^,\s]+)")
+# How the kubelet begins: "error forwarding port 4000 to pod SANDBOX, uid : <cause>". With
+# containerd and CRI-O the pod is named by its sandbox, a hash that means nothing to a person.
+_FORWARDING = re.compile(r"(?:error )?forwarding port (\d+) to pod [^,\s]+, uid [^:]*: *")
 
 
-def _refusal(text: str) -> str:
+def _refusal(text: str, pod: str) -> str:
     """Say in few words what the runtime says in three lines."""
     match = _FORWARDING.search(text)
     if match is not None and "connection refused" in text:
-        return f"The pod refused the connection: nothing listens on port {match[1]} in {match[2]}."
+        return f"Pod {pod} refused the connection: nothing listens on port {match[1]}."
     if match is not None and "failed to find sandbox" in text:
-        return f"Pod {match[2]} is gone."
-    return f"The pod refused the connection: {text}"
+        return f"Pod {pod} is gone."
+    return f"Pod {pod} refused the connection: {_FORWARDING.sub('', text)}"

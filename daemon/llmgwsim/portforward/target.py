@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,7 +25,9 @@ class Target:
     pair_timeout_s: float = PAIR_TIMEOUT_S
 
     def failure(self, port: int, cause: str) -> str:
-        return f"error forwarding port {port} to pod {self.name}, uid {self.uid}: {cause}"
+        """In the kubelet's words, which knows the pod by its sandbox, and no uid."""
+        sandbox = hashlib.sha256(self.uid.encode()).hexdigest()
+        return f"error forwarding port {port} to pod {sandbox}, uid : {cause}"
 
     def pod(self) -> Pod | None:
         pod = self.lookup()

@@ -83,3 +83,13 @@ def test_the_sum_names_a_latency_that_was_measured() -> None:
         "100 requests, 0 failed; first byte after 500 ms (p50), 950 ms (p95)"
     )
     assert added_up([record(first_byte_s=None)]) == "1 request, 0 failed"
+
+
+def test_what_llmgw_itself_asks_is_marked_and_counts_as_nothing_of_the_users() -> None:
+    own = record(2, path="/key/info", status=500, program="llmgwd")
+
+    text = drawn([record(1), own], Terminal(200))
+
+    assert not has_failed(own)
+    assert "llmgw's own" in text.splitlines()[2]
+    assert "1 request, 0 failed, 1 of llmgw's own beside it" in text

@@ -224,7 +224,7 @@ async def test_a_missing_service_is_told_with_the_nearest_and_heals(
             view = await views.problem(ConditionKind.TARGET_MISSING)
             assert view.problem is not None
             assert "no service/litellm in namespace litellm" in view.problem.message
-            assert view.problem.remedy == "there is litellm-svc, db"
+            assert view.problem.remedy == "There is litellm-svc, db."
             api.answers[SERVICE] = service()
             await views.names("a")
 
@@ -239,7 +239,7 @@ async def test_a_missing_namespace_is_told_with_the_nearest(tmp_path: Path, targ
 
             assert view.problem is not None
             assert "no namespace litellm in cluster test (context test)" in view.problem.message
-            assert view.problem.remedy.startswith("there is ")
+            assert view.problem.remedy.startswith("There is ")
 
 
 async def test_where_the_namespace_may_not_be_looked_at_the_service_is_what_is_missing(

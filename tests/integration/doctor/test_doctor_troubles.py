@@ -11,6 +11,7 @@ import pytest
 import yaml
 from doctor_call import Doctor, by_name
 
+from llmgwd.net.dial import NETWORK_REMEDY
 from llmgwsim.kubeconfig import Credentials, Exec
 from support.running_daemon import running
 
@@ -64,7 +65,7 @@ def test_context_deadline_exceeded(doctor: Doctor, simulated_cluster: RemoteClus
 
     assert failed["check"] == "api-server"
     assert failed["found"] == f"cannot reach 127.0.0.1:{simulated_cluster.port}: Connection refused"
-    assert failed["remedy"] == "is the network (VPN) up?"
+    assert failed["remedy"] == NETWORK_REMEDY
 
 
 def test_an_expired_login(doctor: Doctor, simulated_cluster: RemoteCluster) -> None:
@@ -228,7 +229,7 @@ def test_model_not_found(doctor: Doctor) -> None:
 
     assert failed["check"] == "models"
     assert failed["found"] == "no model claude-haiko"
-    assert failed["remedy"].startswith("there is claude-haiku")
+    assert failed["remedy"].startswith("There is claude-haiku")
 
 
 def test_a_mistake_in_the_configuration_is_the_first_line(doctor: Doctor) -> None:

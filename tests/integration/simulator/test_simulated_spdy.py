@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import time
 from typing import TYPE_CHECKING
@@ -39,7 +40,8 @@ def test_a_failed_dial_is_text_on_the_error_stream_and_both_streams_reset(
     told = frames[2]
     assert isinstance(told, spdy.Data)
     assert told.stream_id == 1
-    begin = f"error forwarding port 4000 to pod {pod['name']}, uid {pod['uid']}: "
+    sandbox = hashlib.sha256(pod["uid"].encode()).hexdigest()
+    begin = f"error forwarding port 4000 to pod {sandbox}, uid : "
     assert told.payload.decode().startswith(begin)
     assert b"connection refused" in told.payload
     assert frames[3:] == [spdy.RstStream(3, 5), spdy.RstStream(1, 5)]

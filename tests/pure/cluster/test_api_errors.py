@@ -69,7 +69,7 @@ def test_a_403_names_verb_resource_namespace_and_the_rule_to_add() -> None:
     assert error.code == ConditionKind.PERMISSION_DENIED
     assert error.message == '"jane" may not list pods in namespace litellm'
     assert error.remedy == (
-        "add this rule to a Role bound to it: "
+        "Have this rule added to a Role bound to it: "
         '- {apiGroups: [""], resources: ["pods"], verbs: ["list"]}'
     )
 

@@ -12,6 +12,7 @@ from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.auth.exec_plugin import Plugin, understand
 from llmgwd.cluster.auth.known_plugins import login_command
 from llmgwd.cluster.auth.login_files import login_files, paths_in
+from llmgwd.cluster.kubectl import Kubectl
 from llmgwd.errors import Blocked
 
 V1 = "client.authentication.k8s.io/v1"
@@ -93,13 +94,13 @@ def test_nothing_secret_is_in_a_plugins_text_forms() -> None:
             {},
             "--context homelab get pods",
         ),
-        ("corp-login", [], {}, "kubectl --context homelab get pods shows what corp-login wants"),
+        ("corp-login", [], {}, "kubectl --context homelab get pods"),
     ],
 )
 def test_the_remedy_is_the_command_that_logs_in(
     command: str, arguments: list[str], environment: dict[str, str], shown: str
 ) -> None:
-    assert shown in login_command(command, arguments, environment, "homelab")
+    assert shown in login_command(command, arguments, environment, Kubectl("homelab"))
 
 
 def test_the_files_of_a_login_are_known_or_were_given(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,8 @@ def pod(
     phase: str = "Running",
     created: str = "2026-01-01T00:00:00Z",
     ports: dict[str, int] | None = None,
+    has_running_container: bool = True,
+    trouble: str = "",
 ) -> Pod:
     return Pod(
         name=name,
@@ -43,6 +45,8 @@ def pod(
         node="node-1",
         created=created,
         restarts=0,
+        has_running_container=has_running_container,
+        trouble=trouble,
     )
 
 
@@ -210,7 +214,11 @@ def test_no_pods_at_all_is_told_as_such() -> None:
 
 
 def test_pods_that_cannot_be_used_are_told_with_their_plight() -> None:
-    pods = [pod("a", is_terminating=True), pod("b", phase="Pending", is_ready=False)]
+    pods = [
+        pod("a", is_terminating=True, trouble="terminating"),
+        pod("b", phase="Pending", is_ready=False),
+        pod("c", has_running_container=False, is_ready=False, trouble="litellm: CrashLoopBackOff"),
+    ]
 
     told = view(SERVICE, SELECTION, "litellm", pods)
 
@@ -218,6 +226,7 @@ def test_pods_that_cannot_be_used_are_told_with_their_plight() -> None:
     assert told.problem.code == ConditionKind.NO_READY_POD
     assert "a (terminating)" in told.problem.message
     assert "b (pending)" in told.problem.message
+    assert "c (litellm: CrashLoopBackOff)" in told.problem.message
 
 
 def test_two_views_that_say_the_same_are_the_same() -> None:
@@ -267,6 +276,7 @@ def test_a_pod_is_read_from_what_the_api_server_writes() -> None:
         node="n",
         created="2026-01-01T00:00:00Z",
         restarts=3,
+        trouble="terminating",
     )
 
 

@@ -7,17 +7,18 @@ from typing import Any
 
 import anyio
 import pytest
+import structlog.testing
 import yaml
 
 from llmgwctl.doctor.machine import check_service
 from llmgwctl.service.state import ServiceState
 from llmgwctl.wire import CheckState, CheckStatus
 from llmgwd.cluster.target import objects
+from llmgwd.cluster.target.pod_troubles import latest_warning, trouble
 from llmgwd.config.model import ClusterRoute
 from llmgwd.config.target import Target
 from llmgwd.doctor.checks import Check, Examination, Finding, Skip, failure, info, ok, warning
 from llmgwd.doctor.permissions import needs, role, shown
-from llmgwd.doctor.pod_troubles import latest_warning, trouble
 from llmgwd.errors import Blocked, Transient
 
 READY = {"type": "Ready", "status": "True"}
@@ -200,6 +201,18 @@ def test_a_warning_keeps_nobody_from_going_on() -> None:
     )
 
     assert [line["state"] for line in lines] == ["warning", "info", "ok"]
+
+
+def test_a_check_that_breaks_leaves_its_traceback_in_the_log() -> None:
+    with structlog.testing.capture_logs() as logged:
+        (line,) = perform(Check("a", raises(ZeroDivisionError("ours"))))
+
+    assert (line["found"], line["remedy"]) == (
+        "the check itself broke: ZeroDivisionError",
+        "llmgwctl service logs",
+    )
+    assert logged[0]["check"] == "a"
+    assert isinstance(logged[0]["exc_info"], ZeroDivisionError)
 
 
 @pytest.mark.parametrize(

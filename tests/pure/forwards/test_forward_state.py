@@ -22,6 +22,8 @@ BUG = LlmgwError(ConditionKind.INTERNAL, "a mistake")
 STOPPED = Facts(is_stopped=True)
 SERVING = Facts(is_listening=True, is_route_up=True)
 
+UNREADY = Transient(ConditionKind.UNREADY_POD_USED, "no pod is ready")
+
 
 def _serving(**changes: object) -> Facts:
     return replace(SERVING, **changes)  # type: ignore[arg-type]
@@ -46,7 +48,10 @@ def _derived(facts: Facts, was: State) -> State:
         (_serving(route_problems=(KEYLESS,)), State.READY),
         (_serving(health_problem=SILENT), State.DEGRADED),
         (_serving(fallback="https://x"), State.DEGRADED),
-        (_serving(is_on_last_resort=True), State.DEGRADED),
+        (
+            _serving(last_resort=UNREADY),
+            State.DEGRADED,
+        ),
         (_serving(route_problems=(EXPIRED,)), State.DEGRADED),
         # One of two addresses is enough to serve.
         (_serving(listener_problems=(TAKEN,)), State.DEGRADED),

@@ -22,7 +22,7 @@ def test_a_port_repeats_nothing_of_what_an_api_server_says() -> None:
 
 
 def test_a_port_repeats_nothing_of_what_a_node_says() -> None:
-    error, _ = failure_from_text("marvin says no: connection refused", has_answered=False)
+    error, _ = failure_from_text("marvin says no: connection refused", has_answered=False, pod="p")
     conditions = Conditions().renewed([error], "t", is_serving=False)
 
     assert without_route(conditions.worst(), 1, is_blocked=False).message == (

@@ -180,7 +180,7 @@ def test_any_sentence_makes_a_whole_response(message: str, remedy: str) -> None:
 def test_a_sentence_without_a_full_stop_gets_one_before_its_remedy() -> None:
     raw = answer_to(post("/v1/models"), Trouble(503, "no-pods", "no pods", "kubectl get pods"))
 
-    assert parsed(raw)[2]["error"]["message"] == "llmgw: no pods. kubectl get pods"
+    assert parsed(raw)[2]["error"]["message"] == "llmgw: no pods. Try: kubectl get pods"
 
 
 @given(target=st.binary(), value=st.binary())

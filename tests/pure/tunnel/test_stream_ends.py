@@ -192,8 +192,8 @@ async def test_bytes_of_a_stream_that_is_gone_touch_nobody() -> None:
 
 @pytest.mark.parametrize("has_answered", [True, False])
 def test_only_a_dial_error_before_the_first_byte_proves_anything(has_answered: bool) -> None:
-    assert failure_from_text(REFUSED, has_answered)[1] is not has_answered
-    assert failure_from_text(BROKEN, has_answered)[1] is False
+    assert failure_from_text(REFUSED, has_answered, "p")[1] is not has_answered
+    assert failure_from_text(BROKEN, has_answered, "p")[1] is False
 
 
 async def test_a_stalled_reader_is_not_cut_for_a_stream_that_no_one_waits_for() -> None:

@@ -153,7 +153,7 @@ class TokenFileLogin:
         return Blocked(
             ConditionKind.LOGIN_EXPIRED,
             f"{self._origin}: {problem}",
-            f"put a token into {self._path}",
+            f"Put a token into {self._path}.",
         )
 
 
@@ -165,7 +165,7 @@ def fixed_headers(user: Entry) -> dict[str, str]:
     """
     if token := user.text("token"):
         if not is_header_value(token):
-            raise user.mistake("token", _UNSENDABLE, "write it on one line, without one at its end")
+            raise user.mistake("token", _UNSENDABLE, "Write it on one line.")
         return bearer(token)
     if name := user.text("username"):
         pair = f"{name}:{user.text('password')}".encode()

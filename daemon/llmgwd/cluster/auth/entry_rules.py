@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from llmgwd.cluster.kubeconfig.kubeconfig import Entry
 
-_ONE_OF_BOTH: Final = "leave one of both out"
+_ONE_OF_BOTH: Final = "Leave one of both out."
 # All keys of client-go's AuthInfo and Cluster (clientcmd/api/v1, 1.37).
 _KEYS: Final = frozenset(
     (

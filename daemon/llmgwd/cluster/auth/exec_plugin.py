@@ -23,7 +23,9 @@ from llmgwd.cluster.auth.credentials import Credential, bearer, is_header_value
 from llmgwd.cluster.auth.known_plugins import login_command
 from llmgwd.cluster.auth.renewal import Renewed, Unattended
 from llmgwd.cluster.kubeconfig.kubeconfig import read_pem
+from llmgwd.cluster.kubectl import Kubectl
 from llmgwd.errors import Blocked, LlmgwError, Transient
+from llmgwd.net.dial import NETWORK_REMEDY
 from llmgwd.net.tls import ClientCertificate
 from llmgwd.system import foreign
 from llmgwd.system.process import child_process
@@ -96,7 +98,7 @@ class Plugin:
         return f"<Plugin {self.command}>"
 
 
-def parse_plugin(chosen: Kubeconfig, entry: Entry, context: str) -> Plugin:
+def parse_plugin(chosen: Kubeconfig, entry: Entry) -> Plugin:
     """Read the `exec` entry of a user.
 
     Raises:
@@ -115,9 +117,10 @@ def parse_plugin(chosen: Kubeconfig, entry: Entry, context: str) -> Plugin:
         raise Blocked(
             ConditionKind.LOGIN_PLUGIN_FAILED,
             f"{entry.where}: interactiveMode is Always: {command} asks a person each time",
-            "use a login that can be renewed without a terminal",
+            "Use a login that can be renewed without a terminal.",
         )
     arguments, environment = entry.texts("args"), _environment(entry)
+    kubectl = Kubectl(chosen.context, chosen.files)
     info = _exec_info(version, chosen if entry.flag("provideClusterInfo") else None)
     return Plugin(
         origin=entry.where,
@@ -127,7 +130,7 @@ def parse_plugin(chosen: Kubeconfig, entry: Entry, context: str) -> Plugin:
         api_version=version,
         install_hint=" ".join(entry.text("installHint").split()),
         info=json.dumps(info),
-        remedy=login_command(command, arguments, environment, context),
+        remedy=login_command(command, arguments, environment, kubectl),
     )
 
 
@@ -146,8 +149,9 @@ async def renew(plugin: Plugin) -> Renewed:
     except child_process.StillRunning as error:
         raise Unattended(
             ConditionKind.LOGIN_EXPIRED,
-            f"the login plugin {plugin.command} did not end within {PLUGIN_S:.0f} s",
-            f"it may be waiting for a person: {plugin.remedy}",
+            f"the login plugin {plugin.command} did not end within {PLUGIN_S:.0f} s: does it wait"
+            " for a person?",
+            plugin.remedy,
         ) from error
     except OSError as error:
         raise_if_exhausted(error)
@@ -233,9 +237,7 @@ def _failed(plugin: Plugin, ended: child_process.Ended) -> LlmgwError:
     ours = f"the login plugin {plugin.command} failed"
     message = f"{ours}: {said}"
     if _OFFLINE.search(said):
-        return Transient(
-            ConditionKind.LOGIN_PLUGIN_FAILED, message, "is the network (VPN) up?", public=ours
-        )
+        return Transient(ConditionKind.LOGIN_PLUGIN_FAILED, message, NETWORK_REMEDY, public=ours)
     return Blocked(ConditionKind.LOGIN_EXPIRED, message, plugin.remedy, public=ours)
 
 
@@ -243,7 +245,7 @@ def _not_started(plugin: Plugin, error: OSError) -> Blocked:
     return Blocked(
         ConditionKind.LOGIN_PLUGIN_FAILED,
         f"{plugin.origin}: cannot run {plugin.command}: {error.strerror or error}",
-        plugin.install_hint or f"install {plugin.command}, or give its full path as command",
+        plugin.install_hint or f"Install {plugin.command}, or give its full path as command.",
     )
 
 

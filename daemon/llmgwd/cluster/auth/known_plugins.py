@@ -7,8 +7,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from llmgwd.errors import command as quoted
+
+if TYPE_CHECKING:
+    from llmgwd.cluster.kubectl import Kubectl
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +62,24 @@ def recognise(command: str, arguments: Sequence[str]) -> KnownPlugin | None:
 
 
 def login_command(
-    command: str, arguments: Sequence[str], environment: Mapping[str, str], context: str
+    command: str, arguments: Sequence[str], environment: Mapping[str, str], kubectl: Kubectl
 ) -> str:
     """The command that logs a person in again."""
     known = recognise(command, arguments)
-    if known is None:
-        return f"log in again; {look(context)} shows what {quoted(command)} wants"
-    if known is _OPENID:
-        return f"log in again: {look(context)}"
+    if known is None or known is _OPENID:
+        return look(kubectl)
     words = known.command.split()
     for option, word in known.options.items():
         value = environment.get(option) or _option(arguments, option)
         if value:
             words += [word, value]
             break
-    return f"log in again: {quoted(*words)}"
+    return quoted(*words)
 
 
-def look(context: str) -> str:
+def look(kubectl: Kubectl) -> str:
     """The command by which kubectl asks for the login itself."""
-    return quoted("kubectl", "--context", context, "get", "pods")
+    return kubectl.command("get", "pods")
 
 
 def _option(arguments: Sequence[str], option: str) -> str:

@@ -14,6 +14,7 @@ from llmgwd.cluster.auth.entry_rules import (
 )
 from llmgwd.cluster.auth.login_files import login_files
 from llmgwd.cluster.auth.renewal import RenewingLogin
+from llmgwd.cluster.kubectl import Kubectl
 
 if TYPE_CHECKING:
     from llmgwd.cluster.kubeconfig.kubeconfig import Entry, Kubeconfig
@@ -31,13 +32,13 @@ def login_for(chosen: Kubeconfig) -> Login:
     refuse_contradictions(user)
     if not chosen.server.is_tls:
         return FixedLogin(
-            {}, f"{chosen.cluster.where}: server is plain HTTP, over which no login is sent"
+            {}, f"Have {chosen.cluster.where} lead to https: over plain HTTP no login is sent."
         )
     if path := user.path("tokenFile"):
         refuse_password(user, beside="tokenFile")
         return TokenFileLogin(path, f"{user.where}: tokenFile", user.text("token"))
     if headers := fixed_headers(user):
-        return FixedLogin(headers, f"log in to the cluster again, so that {user.where} is renewed")
+        return FixedLogin(headers, f"Log in to the cluster again, so that {user.where} is renewed.")
     if (entry := user.mapping("exec")) and not has_certificate(user):
         return _by_plugin(chosen, entry)
     if provider := user.mapping("auth-provider"):
@@ -55,7 +56,7 @@ def plugin_command(chosen: Kubeconfig) -> str | None:
 
 
 def _by_plugin(chosen: Kubeconfig, entry: Entry) -> Login:
-    described = exec_plugin.parse_plugin(chosen, entry, chosen.context)
+    described = exec_plugin.parse_plugin(chosen, entry)
     parts = described.command, described.arguments, described.environment
     return RenewingLogin(
         partial(exec_plugin.renew, described),
@@ -70,6 +71,6 @@ def _by_provider(chosen: Kubeconfig, entry: Entry) -> Login:
         raise entry.mistake(
             "name",
             f'is "{name}"; allowed is oidc (the others left Kubernetes with 1.26)',
-            "make the kubeconfig anew with your cloud's own tool: it will use a login plugin",
+            "Make the kubeconfig anew with your cloud's own tool: it will use a login plugin.",
         )
-    return oidc.login(entry, chosen.context)
+    return oidc.login(entry, Kubectl(chosen.context, chosen.files))

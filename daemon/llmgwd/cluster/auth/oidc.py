@@ -26,11 +26,14 @@ from llmgwd.cluster.kubeconfig import parsing
 from llmgwd.cluster.kubeconfig.files import MAX_BYTES
 from llmgwd.cluster.kubeconfig.kubeconfig import Entry, read_pem
 from llmgwd.errors import Blocked, LlmgwError, Transient
+from llmgwd.net.dial import NETWORK_REMEDY
 from llmgwd.net.tls import ResumingContext, Trust, client_context
 from llmgwd.system import foreign
 
 if TYPE_CHECKING:
     import aiohttp
+
+    from llmgwd.cluster.kubectl import Kubectl
 
 _PROVIDER_S = 15.0
 # A description and a set of tokens are some kilobytes.
@@ -39,20 +42,20 @@ _MAX_ANSWER_BYTES = 256 * 1024
 _EXPIRY_DELTA_S = 10.0
 
 
-def login(entry: Entry, context: str) -> RenewingLogin:
+def login(entry: Entry, kubectl: Kubectl) -> RenewingLogin:
     """The login of an `auth-provider` entry whose name is oidc."""
-    provider = _Provider(entry, context)
+    provider = _Provider(entry, kubectl)
     return RenewingLogin(provider.renew, files=(), remedy=provider.remedy)
 
 
 class _Provider:
     """One provider; holds the tokens as they are now (a refresh may replace both)."""
 
-    def __init__(self, entry: Entry, context: str) -> None:
+    def __init__(self, entry: Entry, kubectl: Kubectl) -> None:
         config = entry.mapping("config")
         if config is None:
             raise entry.mistake("config", "is missing; idp-issuer-url and client-id are needed")
-        self.remedy = f"log in again: {look(context)}"
+        self.remedy = look(kubectl)
         self._entry, self._config = entry, config
         self._issuer = config.text("idp-issuer-url").rstrip("/")
         self._client_id, self._secret = config.text("client-id"), config.text("client-secret")
@@ -116,7 +119,7 @@ class _Provider:
             raise Transient(
                 ConditionKind.LOGIN_PLUGIN_FAILED,
                 f"cannot reach the login provider {self._issuer} ({type(error).__name__})",
-                "is the network (VPN) up?",
+                NETWORK_REMEDY,
             ) from None
 
     def _tokens(self, status: int, body: bytes) -> Mapping[str, Any]:

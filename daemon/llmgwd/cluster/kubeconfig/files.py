@@ -68,7 +68,7 @@ async def read_kubeconfig(paths: Sequence[str], context: str | None) -> Kubeconf
         raise Blocked(
             ConditionKind.KUBECONFIG_MISSING,
             f"there is no kubeconfig: looked at {', '.join(paths)}",
-            "log in to the cluster as its people say, or set KUBECONFIG",
+            "Log in to the cluster as its people say, or set KUBECONFIG.",
         )
     documents = {path: await _document(path) for path in present}
     current = next(
@@ -126,13 +126,13 @@ async def _parsed(path: str) -> object:
         raise Blocked(
             ConditionKind.KUBECONFIG_INVALID,
             f"{where}: not YAML: {mistake.problem}",
-            "correct the file",
+            "Correct the file.",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise_if_exhausted(error)
         words = error.strerror if isinstance(error, OSError) else "it is not text"
         raise Blocked(
-            ConditionKind.KUBECONFIG_INVALID, f"{path}: cannot read: {words}", "correct the file"
+            ConditionKind.KUBECONFIG_INVALID, f"{path}: cannot read: {words}", "Correct the file."
         ) from error
 
 

@@ -97,7 +97,7 @@ class Pem:
             raise Blocked(
                 ConditionKind.CERTIFICATE_UNREADABLE,
                 f"{self.origin}: cannot read {self.path}: {error.strerror}",
-                f"make {self.path} readable, or correct the kubeconfig",
+                f"Make {self.path} readable, or correct the kubeconfig.",
             ) from error
 
     def stamp(self) -> Mark | None:
@@ -138,13 +138,13 @@ def choose(
         raise Blocked(
             ConditionKind.CONTEXT_MISSING,
             f"{shown}: current-context is not set; contexts are {_listed('', contexts)}",
-            "kubectl config use-context NAME, or set context in the configuration",
+            "Choose one with kubectl config use-context, or set context in the configuration.",
         )
     if name not in contexts:
         raise Blocked(
             ConditionKind.CONTEXT_MISSING,
             f'{shown}: there is no context "{name}"; contexts are {_listed(name, contexts)}',
-            "set context to one of them, or: kubectl config use-context NAME",
+            "Set context to one of them, or choose one with kubectl config use-context.",
         )
     context = contexts[name]
     cluster_name = context.text("cluster")
@@ -180,7 +180,7 @@ def check_document(path: str, document: object) -> Mapping[str, Any]:
             ConditionKind.KUBECONFIG_INVALID,
             f"{path}: holds a value of type {found}; a mapping with clusters, contexts and users "
             "is allowed",
-            "is it a kubeconfig?",
+            "Have the path lead to a kubeconfig.",
         )
     top = Entry(path, path, document)
     top.text("current-context")
@@ -200,7 +200,7 @@ def check_document(path: str, document: object) -> Mapping[str, Any]:
             name = item.get("name") or ""
             if name in names:
                 # kubectl refuses it: which of both is meant is a guess.
-                raise top.mistake(f"{section}[{number}]", f'is a second "{name}"', "remove one")
+                raise top.mistake(f"{section}[{number}]", f'is a second "{name}"', "Remove one.")
             names.add(name)
     return document
 

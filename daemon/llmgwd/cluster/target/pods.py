@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmgwd.cluster.target import objects
 from llmgwd.cluster.target.objects import PodObject, PodSpec, PodStatus
+from llmgwd.cluster.target.pod_troubles import is_ready, runs, trouble
 
 if TYPE_CHECKING:
     from llmgwd.errors import LlmgwError
@@ -30,11 +31,13 @@ class Pod:
     node: str
     created: str  # RFC 3339, as the API server wrote it: sorts as text
     restarts: int
+    has_running_container: bool = True
+    trouble: str = ""  # in one phrase; empty when all is well
 
     @property
     def is_candidate(self) -> bool:
         """Runs and will go on running: its program may well answer, Ready or not."""
-        return self.phase == "Running" and not self.is_terminating
+        return self.phase == "Running" and self.has_running_container and not self.is_terminating
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +54,23 @@ class Endpoint:
 class TargetView:
     """What a target leads to right now, newest pod first.
 
-    `pods` are all of the target's, those that are going or not ready among them. `is_last_resort`:
-    no pod is Ready, so running ones are offered. `problem` is set if and only if there is no
-    endpoint, and says why.
+    `pods` are all of the target's, those that are going or not ready among them. `last_resort` is
+    set where no pod is Ready and running ones are offered, and says so. `problem` is set if and
+    only if there is no endpoint, and says why.
     """
 
     endpoints: tuple[Endpoint, ...]
     pods: tuple[Pod, ...]
-    is_last_resort: bool
+    last_resort: LlmgwError | None = None
     problem: LlmgwError | None = None
     leads_to: str = ""  # by which selector, or to which pod
+
+    @property
+    def is_last_resort(self) -> bool:
+        return self.last_resort is not None
+
+    def pod(self, name: str) -> Pod | None:
+        return next((pod for pod in self.pods if pod.name == name), None)
 
     def is_same_as(self, other: TargetView | None) -> bool:
         """Compare what is reported; two errors that read the same are the same."""
@@ -90,14 +100,8 @@ def parse_pod(item: Mapping[str, Any] | PodObject) -> Pod:
         node=spec.node_name or "",
         created=metadata.creation_timestamp or "",
         restarts=sum(each.restart_count or 0 for each in status.container_statuses or ()),
-    )
-
-
-def is_ready(status: PodStatus) -> bool:
-    """Read the condition Ready of a pod's status."""
-    return any(
-        condition.type == "Ready" and condition.status == "True"
-        for condition in status.conditions or ()
+        has_running_container=runs(status),
+        trouble=trouble(read) or "",
     )
 
 

@@ -65,7 +65,7 @@ def select_by_workload(target: Target, workload: Mapping[str, Any], port: str) -
         raise Blocked(
             ConditionKind.TARGET_HAS_NO_SELECTOR,
             f"{target} selects no pods",
-            "forward to a service or a label selector instead",
+            "Forward to a service or a label selector instead.",
         )
     return Selection(text, "", as_port(port))
 
@@ -93,13 +93,32 @@ def view(
     known = tuple(sorted(by_name, key=lambda pod: pod.created, reverse=True))
     candidates = [pod for pod in known if pod.is_candidate]
     chosen = [pod for pod in candidates if pod.is_ready] or candidates
-    is_last_resort = bool(chosen) and not chosen[0].is_ready
     endpoints = tuple(_endpoints(chosen, selection.port))
-    problem = None
+    place = _Place(namespace, kubectl)
+    problem = last_resort = None
     if not endpoints:
-        problem = _why_none(target, selection, known, chosen, _Place(namespace, kubectl))
+        problem = _why_none(target, selection, known, chosen, place)
+    elif not chosen[0].is_ready:
+        last_resort = _last_resort(target, chosen[0], place)
     leads_to = selection.selector or selection.pod_name
-    return TargetView(endpoints, known, is_last_resort and bool(endpoints), problem, leads_to)
+    return TargetView(endpoints, known, last_resort, problem, leads_to)
+
+
+def explained(
+    refusal: LlmgwError,
+    target: Target,
+    pod: Pod | None,
+    namespace: str,
+    kubectl: Kubectl,
+) -> LlmgwError:
+    """Add to a pod's refusal of a connection what the pod has, and where to look."""
+    place = _Place(namespace, kubectl)
+    if pod is not None and pod.trouble:
+        words = f"{refusal.message.rstrip('.')} ({pod.trouble})"
+        return Transient(refusal.code, words, place.look_at(pod), public=refusal.public)
+    # A pod that is well and has nothing at this port: the port is wrong.
+    remedy = place.command("describe", str(target))
+    return Transient(refusal.code, refusal.message, remedy, public=refusal.public)
 
 
 def format_selector(selector: LabelSelector) -> str:
@@ -118,7 +137,7 @@ def format_selector(selector: LabelSelector) -> str:
             raise Blocked(
                 ConditionKind.TARGET_HAS_NO_SELECTOR,
                 f"the selector has an operator that is not known: {expression.operator}",
-                "forward to a service or a label selector instead",
+                "Forward to a service or a label selector instead.",
             )
         parts.append(forms[expression.operator])
     return ",".join(part for part in parts if part)
@@ -149,7 +168,7 @@ def _choose_port(service: str, declared: Sequence[ServicePort], wanted: str) -> 
     raise Blocked(
         ConditionKind.TARGET_PORT_MISSING,
         f"service/{service} has no port {wanted}; it declares {listed or 'none'}",
-        f"set port to one of: {listed}" if listed else "declare a port in the service",
+        f"Set port to one of: {listed}." if listed else "Declare a port in the service.",
     )
 
 
@@ -157,7 +176,7 @@ def _no_selector(service: str, cause: str) -> Blocked:
     return Blocked(
         ConditionKind.TARGET_HAS_NO_SELECTOR,
         f"service/{service} {cause}: there is nothing to forward to",
-        "forward to the pods themselves: deployment/NAME, pod/NAME or a label selector",
+        "Forward to the pods themselves: deployment/NAME, pod/NAME or a label selector.",
     )
 
 
@@ -176,6 +195,22 @@ class _Place:
     def command(self, *words: str) -> str:
         return self.kubectl.command(*words, namespace=self.namespace)
 
+    def look_at(self, pod: Pod) -> str:
+        """Show what a pod has: what its container wrote before it crashed, else its events."""
+        if pod.restarts or "CrashLoopBackOff" in pod.trouble:
+            return self.command("logs", f"pod/{pod.name}", "--all-containers", "--previous")
+        return self.command("describe", f"pod/{pod.name}")
+
+
+def _last_resort(target: Target, pod: Pod, place: _Place) -> LlmgwError:
+    head = f"no pod of {target} is ready; {pod.name} is used because it runs"
+    return Transient(
+        ConditionKind.UNREADY_POD_USED,
+        f"{head} ({pod.trouble})" if pod.trouble else head,
+        place.look_at(pod),
+        public="no pod is ready; one that runs is used",
+    )
+
 
 def _why_none(
     target: Target,
@@ -190,7 +225,7 @@ def _why_none(
             ConditionKind.TARGET_PORT_MISSING,
             f'no pod of {target} names a port "{selection.port}"; '
             f"named are {', '.join(named) or 'none'}",
-            "name the container port, or use a number",
+            "Name the container port, or use a number.",
         )
     if known:
         shown = ", ".join(f"{pod.name} ({_plight(pod)})" for pod in known[:3])
@@ -198,7 +233,8 @@ def _why_none(
         return Transient(
             ConditionKind.NO_READY_POD,
             f"no pod of {target} can be used: {shown}{more}",
-            place.command("describe", f"pod/{known[0].name}"),
+            place.look_at(known[0]),
+            public=f"no pod of {target} can be used",
         )
     if selection.pod_name:
         return Transient(
@@ -214,6 +250,4 @@ def _why_none(
 
 
 def _plight(pod: Pod) -> str:
-    if pod.is_terminating:
-        return "terminating"
-    return pod.phase.lower() if pod.phase != "Running" else "not ready"
+    return pod.trouble or pod.phase.lower()

@@ -106,7 +106,7 @@ class TargetWatch:
                 try:
                     await self._observe()
                 except NotFound as missing:
-                    self._report(TargetView((), (), False, missing))
+                    self._report(TargetView((), (), problem=missing))
                     await self._wait_for_repair()
 
     async def _wait_for_repair(self) -> None:
@@ -127,7 +127,7 @@ class TargetWatch:
         """Read the target and follow its pods until the target changes."""
         selection = await self._read_target()
         if isinstance(selection, Blocked):
-            self._report(TargetView((), (), False, selection))
+            self._report(TargetView((), (), problem=selection))
             await self._wait_for_repair()
             return
         try:
@@ -294,7 +294,7 @@ class TargetWatch:
             ConditionKind.TARGET_MISSING,
             f"there is no {self._target} in namespace {self._namespace} "
             f"of cluster {self._access.cluster}",
-            f"there is {near}" if near else listed,
+            f"There is {near}." if near else listed,
         )
 
     async def _check_namespace(self) -> None:
@@ -307,7 +307,7 @@ class TargetWatch:
                 ConditionKind.NAMESPACE_MISSING,
                 f"there is no namespace {self._namespace} in cluster {self._access.cluster} "
                 f"(context {self._access.context})",
-                f"there is {near}" if near else self._access.kubectl.command("get", "namespaces"),
+                f"There is {near}." if near else self._access.kubectl.command("get", "namespaces"),
             ) from missing
 
     async def _nearest(self, wanted: str, operation: Operation, *arguments: str) -> str:

@@ -21,7 +21,7 @@ class Facts:
     health_problem: LlmgwError | None = None
     is_answer_open: bool = False  # the first question through the route is not answered yet
     fallback: str | None = None
-    is_on_last_resort: bool = False
+    last_resort: LlmgwError | None = None  # a pod that is not ready is used
     is_peer_unknown: bool = False  # the system does not tell whose a connection is
     exposures: tuple[str, ...] = ()  # what the configuration lets others see, in sentences
 
@@ -41,11 +41,8 @@ class Facts:
             yield LlmgwError(
                 ConditionKind.ON_FALLBACK, f"Connections go over {self.fallback} meanwhile"
             )
-        if self.is_on_last_resort:
-            yield LlmgwError(
-                ConditionKind.UNREADY_POD_USED,
-                "No pod is ready; one that runs all the same is used",
-            )
+        if self.last_resort is not None:
+            yield self.last_resort
         if self.is_peer_unknown:
             yield LlmgwError(
                 ConditionKind.CLIENTS_UNCHECKED,

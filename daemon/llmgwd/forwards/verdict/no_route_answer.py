@@ -17,7 +17,7 @@ def stopped(forward: str) -> Trouble:
         503,
         "stopped",
         f"The forward {forward} was stopped.",
-        f"Start it: llmgwctl start {forward}",
+        f"llmgwctl start {forward}",
         retry_after_s=30,
         may_retry=False,
     )
@@ -32,7 +32,7 @@ def without_route(worst: Condition | None, retry_after_s: int, *, is_blocked: bo
     """No route is up. `worst` says why; None: nothing has failed yet."""
     if worst is None:
         message = "The route to the gateway is not there yet."
-        return Trouble(503, "starting", message, "See: llmgwctl status", retry_after_s=2)
+        return Trouble(503, "starting", message, "llmgwctl status", retry_after_s=2)
     return Trouble(
         503,
         worst.kind.value,

@@ -63,7 +63,7 @@ class SpdyStream:
     def failure(self) -> tuple[LlmgwError, bool]:
         """Return what those words mean, and whether they prove that no one received a byte."""
         text = self.error_text.decode(errors="replace").strip()
-        return failure_from_text(text, stream_end.has_answered(self.data))
+        return failure_from_text(text, stream_end.has_answered(self.data), self.pod)
 
     @property
     def error_id(self) -> int:

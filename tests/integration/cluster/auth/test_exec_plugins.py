@@ -57,7 +57,7 @@ async def test_a_failed_login_shows_the_plugins_last_word_and_the_command(tmp_pa
         assert isinstance(error, Blocked)
         assert error.code == ConditionKind.LOGIN_EXPIRED
         assert error.message.endswith("failed: Your session has expired, please log in")
-        assert "kubectl --context test" in error.remedy
+        assert "--context test get pods" in error.remedy
         assert "\n" not in error.message
         await access.close()
 

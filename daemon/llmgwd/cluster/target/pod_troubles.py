@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from llmgwd.cluster.target.objects import ContainerState, PodStatus
-from llmgwd.cluster.target.pods import is_ready
 
 if TYPE_CHECKING:
     from llmgwd.cluster.target.objects import ContainerStatus, Ending, EventObject, PodObject
 
+# A scheduler's words on thousands of nodes are cut.
+_MOST_CHARACTERS: Final = 300
+
 
 def trouble(pod: PodObject) -> str | None:
     """Say in one phrase why a pod cannot be used, or could not lately; None when all is well."""
-    status = pod.status or PodStatus()
+    words = _trouble(pod, pod.status or PodStatus())
+    return words and " ".join(words.split())[:_MOST_CHARACTERS]
+
+
+def _trouble(pod: PodObject, status: PodStatus) -> str | None:
     if pod.metadata.deletion_timestamp:
         return "terminating"
     found = [words for each in _containers(status) if (words := _of_container(each))]
@@ -22,7 +28,29 @@ def trouble(pod: PodObject) -> str | None:
         return "; ".join(found)
     if status.phase != "Running":
         return _phase(status)
-    return None if is_ready(status) else "running, not Ready"
+    if is_ready(status):
+        return None
+    if _is_so(status, "ContainersReady"):
+        node = pod.spec.node_name if pod.spec is not None else None
+        return f"its containers are ready, so its node {node or ''} may not report"
+    return "running, not Ready"
+
+
+def is_ready(status: PodStatus) -> bool:
+    """Read the condition Ready of a pod's status."""
+    return _is_so(status, "Ready")
+
+
+def runs(status: PodStatus) -> bool:
+    """Say whether a container runs. Of one that crashes again and again, `Running` is the pod's
+    phase all the same.
+    """
+    states = [each.state for each in status.container_statuses or () if each.state is not None]
+    return not states or any(state.waiting is None and state.terminated is None for state in states)
+
+
+def _is_so(status: PodStatus, condition: str) -> bool:
+    return any(each.type == condition and each.status == "True" for each in status.conditions or ())
 
 
 def _phase(status: PodStatus) -> str:
@@ -54,11 +82,6 @@ def _ending(ended: Ending) -> str:
     is_told = reason not in ("Error", "Completed")
     said = reason if is_told else f"with exit status {ended.exit_code}"
     return f"{said} at {ended.finished_at}" if ended.finished_at else said
-
-
-def is_serious(pod: PodObject) -> bool:
-    """Tell a pod that cannot serve from one that restarted and is well again."""
-    return bool(pod.metadata.deletion_timestamp) or not is_ready(pod.status or PodStatus())
 
 
 def _containers(status: PodStatus) -> Iterable[ContainerStatus]:

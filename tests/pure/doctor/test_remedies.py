@@ -1,0 +1,108 @@
+"""Each remedy is a command that can be pasted as it stands, or a sentence; never both in one line.
+
+Read from the source: what is given as the remedy of an error, a condition or a check, wherever it
+is written down.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import llmgwd
+from llmgwctl.cli.arguments import parse
+from llmgwctl.cli.verbs import find
+
+ROOT = Path(llmgwd.__file__).parent
+# Where a remedy stands among the arguments.
+PLACES = {
+    "LlmgwError": 2,
+    "Blocked": 2,
+    "Transient": 2,
+    "NotFound": 2,
+    "Unauthorized": 2,
+    "Unattended": 2,
+    "ConfigError": 1,
+    "mistake": 2,
+    "failure": 2,
+    "warning": 2,
+    "Finding": 3,
+    "of_config": 2,
+    "Trouble": 3,
+}
+PROGRAMS = ("kubectl", "llmgwctl", "llmgwd", "kill", "chmod", "pip")
+
+
+def texts(node: ast.expr) -> Iterator[str]:
+    """Give what a remedy may read; what is put into it is written as X."""
+    match node:
+        case ast.Constant(value=str(text)) if text:
+            yield text
+        case ast.JoinedStr(values=parts):
+            yield "".join(str(p.value) if isinstance(p, ast.Constant) else "X" for p in parts)
+        case ast.IfExp(body=body, orelse=orelse):
+            yield from texts(body)
+            yield from texts(orelse)
+        case ast.BoolOp(values=values):
+            for value in values:
+                yield from texts(value)
+
+
+def remedies() -> Iterator[tuple[str, str]]:
+    for path in sorted(ROOT.rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        constants = {
+            target.id: node.value
+            for node in tree.body
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if isinstance(target, ast.Name)
+        }
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            found = _given(node)
+            if isinstance(found, ast.Name):
+                found = constants.get(found.id)
+            for text in texts(found) if found is not None else ():
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", text
+
+
+def _given(call: ast.Call) -> ast.expr | None:
+    named = [keyword.value for keyword in call.keywords if keyword.arg == "remedy"]
+    if named:
+        return named[0]
+    function = call.func
+    name = getattr(function, "id", None) or getattr(function, "attr", "")
+    place = PLACES.get(name)
+    return call.args[place] if place is not None and len(call.args) > place else None
+
+
+REMEDIES = list(remedies())
+
+
+@pytest.mark.parametrize(("where", "text"), REMEDIES, ids=[where for where, _ in REMEDIES])
+def test_a_remedy_is_a_command_or_a_sentence(where: str, text: str) -> None:
+    if text.startswith(PROGRAMS):
+        words = shlex.split(text)
+        assert not text.endswith((".", "?")), text
+        assert not {"or", "and", "NAME", "…"} & {word.strip(",;:") for word in words}, text
+        if words[0] == "llmgwctl":
+            verb = find(words[1])
+            assert verb is not None, text
+            parse(verb, words[2:])
+    else:
+        assert re.match(r"[A-Z]", text), text
+        # A rule of a Role stands at the end of its sentence, to be copied.
+        assert text.endswith((".", "X")), text
+        assert "; " not in text, text
+        assert not re.search(rf": (?:{'|'.join(PROGRAMS)}) ", text), text
+
+
+def test_the_remedies_were_found() -> None:
+    assert len(REMEDIES) > 50
