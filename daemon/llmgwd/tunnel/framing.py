@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # A TLS record's worth does not wait: the cluster may work on it while more is gathered.
 RECORD_BYTES: Final = 16 * 1024
+# From this size on a copy costs more than the write of its own that saves it.
+COPY_LIMIT_BYTES: Final = 2 * RECORD_BYTES
 # The end of a stream waits this long for the opening of the next one: a write of its own would cost
 # as much as carrying the request (a TLS record, a system call, and a wake-up of the peer). The
 # runtime behind the peer takes a second over each end anyway.
@@ -69,14 +71,13 @@ class _Gatherer:
         self._later: asyncio.TimerHandle | None = None
 
     def write(self, *chunks: bytes | memoryview) -> None:
-        if not self._is_flush_near:
-            self._is_flush_near = True
-            self._loop.call_soon(self.flush)
         self._chunks += chunks
-        for chunk in chunks:
-            self._gathered_bytes += len(chunk)
+        self._gathered_bytes += sum(map(len, chunks))
         if self._gathered_bytes >= RECORD_BYTES:
             self.flush()
+        elif not self._is_flush_near:
+            self._is_flush_near = True
+            self._loop.call_soon(self.flush)
 
     def write_later(self, chunk: bytes) -> None:
         if self._later is None and not self._is_flush_near:
@@ -91,10 +92,11 @@ class _Gatherer:
         chunks, self._chunks = self._chunks, []
         self._gathered_bytes = 0
         if chunks and not self._transport.is_closing():
-            self._transport.write(self._joined(chunks))
+            self._transport.writelines(self._pieces(chunks))
 
-    def _joined(self, chunks: list[bytes | memoryview]) -> bytes | bytearray:
-        return b"".join(chunks)
+    def _pieces(self, chunks: list[bytes | memoryview]) -> list[bytes | bytearray | memoryview]:
+        """Give what is sent in one system call, each piece in TLS records of its own."""
+        raise NotImplementedError
 
 
 class RawFraming(_Gatherer):
@@ -102,6 +104,22 @@ class RawFraming(_Gatherer):
 
     goodbye: LlmgwError | None = None
     is_behind = False
+
+    def _pieces(self, chunks: list[bytes | memoryview]) -> list[bytes | bytearray | memoryview]:
+        """Join what is small; of what is large, copy only what fills the record it begins in."""
+        pieces: list[bytes | bytearray | memoryview] = []
+        small: list[bytes | memoryview] = []
+        for chunk in chunks:
+            if len(chunk) < COPY_LIMIT_BYTES:
+                small.append(chunk)
+                continue
+            room = RECORD_BYTES - sum(map(len, small)) % RECORD_BYTES
+            view = memoryview(chunk)
+            pieces += (b"".join((*small, view[:room])), view[room:])
+            small.clear()
+        if small:
+            pieces.append(b"".join(small))
+        return pieces
 
     def feed(self, chunk: memoryview | bytes) -> memoryview | bytes:
         return chunk
@@ -121,8 +139,8 @@ class WebSocketFraming(_Gatherer):
         self._tunnel = tunnel
         self._decoder = websocket.Decoder(budget)
 
-    def _joined(self, chunks: list[bytes | memoryview]) -> bytearray:
-        return websocket.frame(websocket.Opcode.BINARY, *chunks)
+    def _pieces(self, chunks: list[bytes | memoryview]) -> list[bytes | bytearray | memoryview]:
+        return [websocket.frame(websocket.Opcode.BINARY, *chunks)]
 
     @property
     def is_behind(self) -> bool:
