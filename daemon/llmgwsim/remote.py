@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import http.client
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,18 @@ if TYPE_CHECKING:
     from llmgwsim.options import Options
 
 _START_TIMEOUT_S = 20.0
+# A real API server, in Go, takes AES-128 for whoever offers it; OpenSSL takes the client's first,
+# which with OpenSSL is AES-256. No call of Python 3.11 sets this.
+_OPENSSL_CNF = """\
+openssl_conf = openssl
+[openssl]
+ssl_conf = ssl
+[ssl]
+system_default = server
+[server]
+Ciphersuites = TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256
+Options = ServerPreference
+"""
 
 
 class FaultError(Exception):
@@ -133,7 +146,10 @@ def cluster_process(arguments: Sequence[str] = ()) -> Iterator[RemoteCluster]:
         path, ready = Path(folder) / "kubeconfig", Path(folder) / "ready.json"
         command = [sys.executable, "-m", "llmgwsim", "--kubeconfig", str(path)]
         command += ["--ready-file", str(ready), *arguments]
-        process = subprocess.Popen(command)  # noqa: S603 - our own module
+        openssl = Path(folder) / "openssl.cnf"
+        openssl.write_text(_OPENSSL_CNF)
+        environment = {**os.environ, "OPENSSL_CONF": str(openssl)}
+        process = subprocess.Popen(command, env=environment)  # noqa: S603 - our own module
         try:
             yield _remote(process, path, ready)
         finally:
