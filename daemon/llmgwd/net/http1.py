@@ -11,7 +11,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-from llmgwd.net.http1_heads import BadMessage, Head, Length, parse_head
+from llmgwd.net.http1_heads import TOKEN, BadMessage, Head, Length, parse_head
 
 # uvicorn's own limit for a head.
 MAX_HEAD_BYTES: Final = 64 * 1024
@@ -19,14 +19,15 @@ _MAX_CHUNK_LINE_BYTES: Final = 4096
 _MAX_TRAILER_BYTES: Final = 16 * 1024
 
 # What the first bytes of a head must look like, so that TLS or h2 is told from HTTP/1 at once.
-REQUEST_START: Final = re.compile(rb"[A-Z][A-Z_-]{0,31}(?: .*)?", re.DOTALL)
+# A method is any token: a page may have its browser send one of its own.
+REQUEST_START: Final = re.compile(rb"%b(?: .*)?" % TOKEN, re.DOTALL)
 RESPONSE_START: Final = re.compile(rb"H|HT|HTT|HTTP|HTTP/|HTTP/1|HTTP/1\..*", re.DOTALL)
 
 _HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
 # Only CRLF ends a line of chunk framing: a bare LF, or one hidden in an extension, is where parsers
 # disagree about the size that follows.
 _CHUNK_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n\0]*)?\r\n")
-_TRAILER_LINE: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\r\n\0]*\r\n")
+_TRAILER_LINE: Final = re.compile(rb"%b:[^\r\n\0]*\r\n" % TOKEN)
 _CRLF: Final = b"\r\n"
 # As much of a first line as tells who asks for what, where the rest may be anything.
 _MAX_LINE_SHOWN: Final = 1024

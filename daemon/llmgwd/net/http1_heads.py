@@ -10,8 +10,12 @@ import re
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-_NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_REQUEST_LINE: Final = re.compile(rb"([A-Z][A-Z_-]*) ([^\x00-\x20\x7f]+) HTTP/1\.([01])")
+# RFC 9110, 5.6.2: names of fields and methods.
+TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_NAME: Final = re.compile(TOKEN)
+_REQUEST_LINE: Final = re.compile(rb"(%b) ([^\x00-\x20\x7f]+) HTTP/1\.([01])" % TOKEN)
+# Some servers take a method for its other case, and would read another message than we do.
+_METHOD: Final = re.compile(rb"[A-Z][A-Z_-]*")
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([1-9]\d\d)(?: [^\r\n\0]*)?")
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
@@ -97,9 +101,11 @@ def judge_request(head: Head) -> RequestLine:
     """Give the first line of a request that is fit to be passed on.
 
     Raises:
-        BadMessage: as `request_line`; or HTTP/1.1 without a Host, or with two.
+        BadMessage: as `request_line`; or an odd method, HTTP/1.1 without a Host, or with two.
     """
     line = request_line(head)
+    if not _METHOD.fullmatch(line.method):
+        raise BadMessage("a method that is none of HTTP's")
     hosts = len(head.all(b"host"))
     if hosts > 1 or (hosts == 0 and line.minor == b"1"):
         raise BadMessage("no Host" if hosts == 0 else "more than one Host")

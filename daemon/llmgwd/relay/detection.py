@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING, Final
 
 from llmgwd.config.model import Protocol
 from llmgwd.gateway.error_answer import error_answer
-from llmgwd.net.http1 import REQUEST_START, MessageReader
-from llmgwd.net.http1_heads import BadMessage, Head, request_line
+from llmgwd.net.http1 import REQUEST_START
+from llmgwd.net.http1_heads import BadMessage
 from llmgwd.relay.http.http_connection import HEAD_S, HttpConnection
-from llmgwd.relay.http.web_guard import REFUSED_PAGE
-from llmgwd.relay.raw import RawConnection
+from llmgwd.relay.http.web_guard import REFUSED_PAGE, RawRequests
+from llmgwd.relay.raw import RawConnection, Watched
 
 if TYPE_CHECKING:
+    from llmgwd.gateway.error_answer import Trouble
     from llmgwd.relay.connection import ConnectionUser, LocalConnection
     from llmgwd.relay.context import RelayContext
+    from llmgwd.relay.http.web_guard import WebGuard
 
 # Clients that speak first do so within microseconds of the connection; where the server does, its
 # client waits this much longer.
@@ -30,8 +32,8 @@ SILENCE_S: Final = 0.02
 # No request line that is one is longer (uvicorn allows 64 KiB for a whole head).
 MAX_LINE_BYTES: Final = 64 * 1024
 
-_BEGINS_LIKE_A_METHOD: Final = re.compile(rb"[A-Z][A-Z_-]{0,31}(?: .*)?", re.DOTALL)
-_REQUEST_LINE: Final = re.compile(rb"[A-Z][A-Z_-]{0,31} [^ ]+ HTTP/1\.[0-9]\r?\n")
+_REQUEST_LINE: Final = re.compile(rb"[^ \r\n]+ .* HTTP/1\.[0-9]\r?\n")
+_BEGINS_LONG_LINE: Final = re.compile(rb"[^ ]+ (?:/|\*|[A-Za-z][A-Za-z0-9+.-]*:)")
 # HTTP/2 without an upgrade; we follow HTTP/1 only.
 _HTTP2: Final = b"PRI * HTTP/2.0\r\n"
 
@@ -47,11 +49,14 @@ def speech_of(sent: bytes, *, expects_http: bool) -> Speech:
     sent = sent.lstrip(b"\r\n")
     if not sent:
         return Speech.UNKNOWN
-    if not _BEGINS_LIKE_A_METHOD.fullmatch(sent[:33]):
+    if not REQUEST_START.fullmatch(sent[:33]):
         return Speech.OTHER
     end = sent.find(b"\n")
     if end < 0:
-        return Speech.UNKNOWN if len(sent) < MAX_LINE_BYTES else Speech.OTHER
+        if len(sent) < MAX_LINE_BYTES:
+            return Speech.UNKNOWN
+        # Its server may take it: a page must not get past us with a path that is long enough.
+        return Speech.HTTP if _BEGINS_LONG_LINE.match(sent) else Speech.OTHER
     line = sent[: end + 1]
     if _REQUEST_LINE.fullmatch(line) or (expects_http and line == _HTTP2):
         return Speech.HTTP
@@ -65,6 +70,7 @@ class Detection:
         self._client = client
         self._context = context
         self._sent = b""
+        self._is_head_awaited = False  # of a request on a raw connection
         self._timer: asyncio.TimerHandle | None = None
         if not self._may_be_silent:
             self._expect_within(SILENCE_S)
@@ -96,7 +102,7 @@ class Detection:
             self._stop_timer()
             self._client.close()
         else:
-            self._become_raw()
+            self._become_raw_for_now()
             self._client.resume_reading()
 
     def client_gone(self, is_reset: bool) -> None:
@@ -128,36 +134,42 @@ class Detection:
             http = self._http_connection()
             self._hand_over(http)
             http.head_is_late()
+        elif self._is_head_awaited:
+            self._client.abort()
         else:
-            self._become_raw()
+            self._become_raw_for_now()
 
     def _become_raw_unless_a_web_page(self) -> None:
         """A browser's request is judged here, too: raw bytes may be HTTP all the same."""
-        is_http = speech_of(self._sent, expects_http=True) is Speech.HTTP
-        if is_http and b"\n\r\n" not in self._sent:
-            # A browser sends a head in one piece; what comes in several waits for the rest.
+        speech = speech_of(self._sent, expects_http=False)
+        if speech is Speech.UNKNOWN:
             return
-        if not (is_http and self._refuse_web_page(self._sent)):
-            self._become_raw()
-
-    def _refuse_web_page(self, sent: bytes) -> bool:
-        """Answer a request that no web page may make; False where it is none."""
-        if speech_of(sent, expects_http=True) is not Speech.HTTP:
-            return False
+        requests = RawRequests(self._context.guard)
         try:
-            events = MessageReader(REQUEST_START, lambda _head: 0).feed(sent)
-            head = events[0] if events and isinstance(events[0], Head) else None
-            trouble = head and self._context.guard.refusal(head, request_line(head))
+            trouble = requests.refusal(self._sent) if speech is Speech.HTTP else None
         except BadMessage:
             # Not for us to judge: its server will.
-            return False
-        if trouble is None:
-            return False
+            speech, trouble = Speech.OTHER, None
+        if trouble is not None:
+            self.refuse_raw(trouble, is_first=True)
+        elif speech is Speech.OTHER:
+            self._become_raw()
+        elif not requests.is_in_head:
+            self._become_raw(RawWatch(self, self._context.guard, requests=requests))
+        elif not self._is_head_awaited:
+            self._is_head_awaited = True
+            self._stop_timer()
+            self._expect_within(HEAD_S)
+
+    def refuse_raw(self, trouble: Trouble, *, is_first: bool) -> None:
+        """Answer a request that may not pass; one that follows others ends the connection."""
         self._context.note_refusal(REFUSED_PAGE)
         self._stop_timer()
-        self._client.write(error_answer(trouble, b"", head, is_head=False, closes=True))
-        self._client.write_eof()
-        return True
+        if is_first:
+            self._client.write(error_answer(trouble, b"", None, is_head=False, closes=True))
+            self._client.write_eof()
+        else:
+            self._client.abort()
 
     def _become_http(self) -> None:
         self._hand_over(self._http_connection())
@@ -167,23 +179,24 @@ class Detection:
         self._context.connections.became_busy(self)
         return HttpConnection(self._client, self._context)
 
-    def _become_raw(self) -> None:
+    def _become_raw(self, watch: RawWatch | None = None) -> None:
         raw = RawConnection(self._client, self._context)
-        if not self._sent:
-            # Browsers open connections ahead, and ask later.
-            is_tcp = self._context.protocol is Protocol.TCP
-            raw.watch_for_http(self._refuse_web_page if is_tcp else self._turn_http)
         self._hand_over(raw)
+        if watch is not None:
+            raw.watch(watch.judge)
         raw.start()
 
-    def _turn_http(self, sent: bytes) -> bool:
-        """A client that was silent for a moment asks by HTTP after all; say whether it does."""
-        speech = speech_of(sent, expects_http=False)
-        if speech is not Speech.HTTP:
-            return False
+    def _become_raw_for_now(self) -> None:
+        """Nothing has come, or too little to know what it is."""
+        is_http_followed = self._context.protocol is Protocol.AUTO
+        self._become_raw(
+            RawWatch(self, self._context.guard, said=self._sent, turns_http=is_http_followed)
+        )
+
+    def turn_http(self, sent: bytes) -> None:
+        """A client that was silent for a moment asks by HTTP after all."""
         self._sent = sent
         self._become_http()
-        return True
 
     def _hand_over(self, user: ConnectionUser) -> None:
         self._stop_timer()
@@ -197,6 +210,50 @@ class Detection:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+class RawWatch:
+    """Judges what the client of a raw connection says, before it is carried.
+
+    `said` was carried already, undecided; `requests` have judged all that was. With `turns_http`
+    a request before the server has spoken makes the connection an HTTP one.
+    """
+
+    def __init__(
+        self,
+        detection: Detection,
+        guard: WebGuard,
+        *,
+        said: bytes = b"",
+        turns_http: bool = False,
+        requests: RawRequests | None = None,
+    ) -> None:
+        self._detection = detection
+        self._guard = guard
+        self._said = said
+        self._turns_http = turns_http
+        self._requests = requests
+
+    def judge(self, payload: bytes, has_answered: bool) -> Watched:
+        if self._requests is None:
+            self._said += payload
+            speech = speech_of(self._said, expects_http=False)
+            if speech is not Speech.HTTP:
+                return Watched.PASSES if speech is Speech.UNKNOWN else Watched.IS_OVER
+            if self._turns_http and not has_answered:
+                self._detection.turn_http(self._said)
+                return Watched.IS_TAKEN
+            payload, self._said = self._said, b""
+            self._requests = RawRequests(self._guard)
+        try:
+            trouble = self._requests.refusal(payload)
+        except BadMessage:
+            return Watched.IS_OVER
+        if trouble is None:
+            return Watched.PASSES
+        is_first = self._requests.passed == 0 and not has_answered
+        self._detection.refuse_raw(trouble, is_first=is_first)
+        return Watched.IS_TAKEN
 
 
 def detect(client: LocalConnection, context: RelayContext) -> Detection:

@@ -8,6 +8,7 @@ as a broken server would. Nothing is ever sent twice.
 from __future__ import annotations
 
 import asyncio
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from llmgwctl.wire import ConditionKind
@@ -28,6 +29,14 @@ UNSENT_BYTES: Final = 64 * 1024
 TRIES: Final = 4
 
 
+class Watched(Enum):
+    """What a watch found in a piece of what a client said."""
+
+    PASSES = auto()
+    IS_OVER = auto()  # and so does all that follows
+    IS_TAKEN = auto()  # the connection is no raw one any more
+
+
 class RawConnection:
     """The user of a `LocalConnection` and the owner of its one stream."""
 
@@ -46,11 +55,13 @@ class RawConnection:
         self._has_answered = False
         self._has_ended = False
         self._tries = 0
-        self._turn_http: Callable[[bytes], bool] | None = None
+        self._watch: Callable[[bytes, bool], Watched] | None = None
 
-    def watch_for_http(self, turn_http: Callable[[bytes], bool]) -> None:
-        """Until the server has spoken, ask this whether the client's first bytes are a request."""
-        self._turn_http = turn_http
+    def watch(self, watch: Callable[[bytes, bool], Watched]) -> None:
+        """Have each piece that the client says from here on judged before it is carried; `watch`
+        gets it with whether the server has spoken.
+        """
+        self._watch = watch
 
     def start(self) -> None:
         self._context.admission.admit(self, None)
@@ -72,11 +83,13 @@ class RawConnection:
     # As the user of the client's connection.
 
     def client_sent(self, payload: bytes) -> None:
-        if self._turn_http is not None:
-            turn_http, self._turn_http = self._turn_http, None
-            if not self._has_answered and turn_http(payload):
+        if self._watch is not None:
+            found = self._watch(payload, self._has_answered)
+            if found is Watched.IS_TAKEN:
                 self._leave(is_reset=False)
                 return
+            if found is Watched.IS_OVER:
+                self._watch = None
         if self._kept is not None:
             self._keep(payload)
         if self._stream is not None:

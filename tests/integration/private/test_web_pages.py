@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,19 +25,42 @@ PAGES = {
     "a page of no origin": ("Host: localhost", "Origin: null"),
     "a request that reads no answer": ("Host: localhost", *NO_CORS),
 }
+EVIL = b"Host: evil.example:4000"
+LINK = b"Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document"
+# What a page can have its browser send that a look at the first bytes alone could miss; in pieces.
+WAYS_ROUND = {
+    "a method of its own": (b"patch /whoami HTTP/1.1\r\n%b\r\n\r\n" % EVIL,),
+    "a long method": (b"M" * 50 + b" /whoami HTTP/1.1\r\n%b\r\n\r\n" % EVIL,),
+    "a long path": (b"GET /whoami?%b HTTP/1.1\r\n%b\r\n\r\n" % (b"a" * 70_000, EVIL),),
+    "a large head": (b"GET /whoami HTTP/1.1\r\nX: %b\r\n%b\r\n\r\n" % (b"a" * 70_000, EVIL),),
+    "a line in two pieces": (b"GE", b"T /whoami HTTP/1.1\r\n%b\r\n\r\n" % EVIL),
+    "a head in two pieces": (b"GET /whoami HTTP/1.1\r\n", b"%b\r\n\r\n" % EVIL),
+    "after a link": (
+        b"GET /health/liveliness HTTP/1.1\r\nHost: localhost\r\n%b\r\n\r\n" % LINK,
+        b"POST /whoami HTTP/1.1\r\nHost: localhost\r\nOrigin: null\r\n\r\n",
+    ),
+    "right behind another": (
+        b"GET /health/liveliness HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        b"POST /whoami HTTP/1.1\r\n%b\r\n\r\n" % EVIL,
+    ),
+}
+# Longer than a client of a database is waited for to say the rest.
+BETWEEN_S = 0.05
 
 
 class Ports:
-    """A daemon with a forward for requests, one for raw connections, and metrics."""
+    """A daemon with a forward for requests, two for raw connections, and metrics."""
 
     def __init__(self, folder: Path, cluster: RemoteCluster, metrics_host: str) -> None:
-        self.raw, self.metrics = free_port(), free_port()
+        self.raw, self.found_out, self.metrics = free_port(), free_port(), free_port()
         at = f"[{metrics_host}]" if ":" in metrics_host else metrics_host
         self.daemon = RunningDaemon(
             folder,
             cluster.kubeconfig,
             f'{DEFAULT}\n[[forward]]\nname = "raw"\nlisten = "localhost:{self.raw}"\n'
-            f'probe = "tcp"\nprotocol = "tcp"\n\n[metrics]\nlisten = "{at}:{self.metrics}"\n',
+            f'probe = "tcp"\nprotocol = "tcp"\n\n'
+            f'[[forward]]\nname = "found-out"\nlisten = "localhost:{self.found_out}"\n'
+            f'probe = "tcp"\n\n[metrics]\nlisten = "{at}:{self.metrics}"\n',
         )
 
 
@@ -51,7 +75,8 @@ def ports(tmp_path: Path, simulated_cluster: RemoteCluster, host: str) -> Iterat
     try:
         ports.daemon.launch()
         ports.daemon.wait_for("ready")
-        ports.daemon.wait_for("ready", "raw")
+        for name in ("raw", "found-out"):
+            ports.daemon.wait_for("ready", name)
         yield ports
     finally:
         ports.daemon.kill()
@@ -122,6 +147,35 @@ def test_a_raw_connection_that_asks_late_is_judged_all_the_same(
 
     assert answer.startswith(b"HTTP/1.1 403 ")
     assert asked(simulated_cluster, "/whoami") == 0
+
+
+def said_to(host: str, port: int, pieces: tuple[bytes, ...]) -> bytes:
+    """Say one piece after the other; give what is answered, as far as it comes."""
+    with socket.create_connection((host, port), timeout=20) as client:
+        said = b""
+        try:
+            for piece in pieces:
+                client.sendall(piece)
+                time.sleep(BETWEEN_S)
+            client.settimeout(0.5)
+            while chunk := client.recv(65536):
+                said += chunk
+        except (ConnectionResetError, BrokenPipeError, TimeoutError):
+            pass
+        return said
+
+
+def test_no_way_round_the_first_bytes_leads_to_the_gateway(
+    ports: Ports, simulated_cluster: RemoteCluster, host: str
+) -> None:
+    got_through = []
+    for port in (ports.daemon.port, ports.raw, ports.found_out):
+        for way, pieces in WAYS_ROUND.items():
+            said = said_to(host, port, pieces)
+            if b"pod" in said or asked(simulated_cluster, "/whoami"):
+                got_through.append((port - ports.raw, way, said[:99]))
+
+    assert got_through == []
 
 
 def test_refusals_are_counted_and_reported_once(ports: Ports, host: str) -> None:

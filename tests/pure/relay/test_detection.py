@@ -24,13 +24,21 @@ from llmgwd.relay.detection import MAX_LINE_BYTES, Speech, speech_of
         (b"M-SEARCH * HTTP/1.1\r\n", Speech.HTTP),
         (b"GET /\r\n", Speech.OTHER),
         (b"GET / HTTP/2.0\r\n", Speech.OTHER),
-        (b"get / HTTP/1.1\r\n", Speech.OTHER),
+        # A page may have its browser send any token as a method.
+        (b"get / HTTP/1.1\r\n", Speech.HTTP),
+        (b"a1!" * 40 + b" / HTTP/1.1\r\n", Speech.HTTP),
+        (b"hello", Speech.UNKNOWN),
+        (b"hello\r\n", Speech.OTHER),
         (b"EHLO localhost\r\n", Speech.OTHER),
         (b"SSH-2.0-OpenSSH_9.6\r\n", Speech.OTHER),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", Speech.OTHER),
         (b"\x00\x00\x00\x08\x04\xd2\x16\x2f", Speech.OTHER),
-        (b"A" * 40, Speech.OTHER),
-        (b"GET /" + b"a" * MAX_LINE_BYTES, Speech.OTHER),
+        (b"*1\r\n$4\r\nPING\r\n", Speech.OTHER),
+        # Some servers take a path of any length; ours is then to say that it is too long.
+        (b"GET /" + b"a" * MAX_LINE_BYTES, Speech.HTTP),
+        (b"x http://localhost/" + b"a" * MAX_LINE_BYTES, Speech.HTTP),
+        (b"A" * MAX_LINE_BYTES, Speech.OTHER),
+        (b"GET " + b"a" * MAX_LINE_BYTES, Speech.OTHER),
     ],
 )
 def test_a_request_line_of_http_1_makes_it_http(

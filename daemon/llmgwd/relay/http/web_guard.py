@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Final
 
 from llmgwd.config.address import bracketed
 from llmgwd.gateway.error_answer import Trouble
+from llmgwd.net.http1 import REQUEST_START, HeadTooLarge, MessageReader
+from llmgwd.net.http1_heads import Head, request_length, request_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from llmgwd.config.model import ListenAddress
-    from llmgwd.net.http1_heads import Head, RequestLine
+    from llmgwd.net.http1_heads import RequestLine
 
 # What this machine is called on itself and in its containers; no other machine can have a name of
 # these (RFC 6761, 6.3; "internal" is reserved by ICANN).
@@ -71,6 +73,43 @@ class WebGuard:
             return ipaddress.ip_address(name).is_loopback
         except ValueError:
             return False
+
+
+class RawRequests:
+    """Judges what a client says on a raw connection, for as long as it is requests.
+
+    A page that was led to one asks by HTTP all the same, and a browser uses a connection again:
+    each request is judged, not the first alone.
+    """
+
+    def __init__(self, guard: WebGuard) -> None:
+        self.passed = 0
+        self._guard = guard
+        self._reader = MessageReader(REQUEST_START, request_length)
+
+    @property
+    def is_in_head(self) -> bool:
+        return self._reader.is_in_head
+
+    def refusal(self, sent: bytes) -> Trouble | None:
+        """Take bytes as they come; say why a request among them may not pass, or None.
+
+        Raises:
+            BadMessage: these are no requests, or not any more; nothing behind them is judged.
+        """
+        while True:
+            try:
+                events = self._reader.feed(sent)
+            except HeadTooLarge as error:
+                return Trouble(431, "bad-request", f"This request cannot be judged ({error})")
+            if events and isinstance(events[0], Head):
+                trouble = self._guard.refusal(events[0], request_line(events[0]))
+                if trouble is not None:
+                    return trouble
+                self.passed += 1
+            if not self._reader.rest:
+                return None
+            sent = b""
 
 
 def guard_of(
