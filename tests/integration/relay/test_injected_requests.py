@@ -119,6 +119,17 @@ async def test_a_rejection_reaches_the_client_where_there_is_no_other_key() -> N
     assert (len(route.streams), source.reads) == (1, 2)
 
 
+async def test_a_rejection_that_repeats_the_key_does_not_show_it_to_the_client() -> None:
+    said = b'{"error": {"message": "Authentication Error, LiteLLM Virtual Key expected.'
+    said += b' Received=no-sk-one, expected to start with \'sk-\'.", "type": "auth_error"}}'
+    route = ScriptedRoute(Gateway("sk-other", answer("401 Unauthorized", said)).serve)
+
+    async with injecting(route, Source("no-sk-one")) as front:
+        answered = await front.ask(ASK)
+
+    assert answered.endswith(said.replace(b"no-sk-one", b"*********"))
+
+
 async def test_what_the_gateway_refuses_for_another_reason_is_asked_once() -> None:
     refusal = answer("400 Bad Request", error("budget_exceeded"))
     route, source = ScriptedRoute(Gateway("sk-none", refusal).serve), Source("sk-one", "sk-two")

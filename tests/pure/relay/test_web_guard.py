@@ -43,6 +43,13 @@ def refusal(
         "[::1]:4000",
         "host.docker.internal:4000",
         "host.containers.internal",
+        "[::1%lo]:4000",
+        "[::ffff:127.0.0.1]:4000",
+        "127.1:4000",
+        "0x7f000001",
+        "2130706433",
+        "127.0.0.1.",
+        "localhost:",
     ],
 )
 def test_a_request_for_a_name_of_this_machine_passes(host: str) -> None:
@@ -58,6 +65,17 @@ def test_a_request_for_a_name_of_this_machine_passes(host: str) -> None:
         "localhost.evil.example",
         "evillocalhost",
         "localhost@evil.example",
+        "evil.example@localhost",
+        "localhost:evil.example",
+        "localhost:4000, evil.example",
+        "localhost/evil.example",
+        "localhost:4000/evil.example",
+        "127.0.0.1 evil.example",
+        "[::ffff:192.168.1.7]",
+        "[fe80::1%lo]",
+        "[localhost]@evil.example",
+        "0:4000",
+        "1.1",
         "localhost:4000@evil.example",
         "0.0.0.0:4000",
         "192.168.1.7:4000",
@@ -95,6 +113,12 @@ def test_a_program_of_http_1_0_sends_no_host_and_passes() -> None:
         ("http://evil.example/v1/models", False),
         ("https://evil.example?x=http://localhost/", False),
         ("http://localhost@evil.example/", False),
+        ("http://localhost:4000\\@evil.example/", False),
+        ("http://localhost#@evil.example/", True),
+        ("HTTPS://evil.example#@localhost/", False),
+        ("ws://evil.example/", False),
+        ("ftp://evil.example/", False),
+        ("*", True),
         # No authority: these stand in the path.
         ("/redirect?to=http://evil.example/", True),
     ],
@@ -161,6 +185,22 @@ NAVIGATION = {
 @pytest.mark.parametrize("site", ["same-origin", "same-site", "none"])
 def test_a_browser_s_own_requests_pass(site: str) -> None:
     assert refusal({"Host": "localhost:4000", "Sec-Fetch-Site": site}) == ""
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ("Origin: http://localhost", "Origin: https://evil.example"),
+        ("Origin: https://evil.example", "Origin: http://localhost"),
+        ("Sec-Fetch-Site: same-origin", "Sec-Fetch-Site: cross-site"),
+        ("Sec-Fetch-Site: cross-site, same-origin",),
+        ("sec-fetch-site: Cross-Site",),
+    ],
+)
+def test_a_field_that_is_there_twice_is_judged_by_its_worst(fields: tuple[str, ...]) -> None:
+    head = parse_head("\r\n".join(["GET / HTTP/1.1", "Host: localhost", *fields]).encode())
+
+    assert USUAL.refusal(head, judge_request(head)) is not None
 
 
 def test_a_request_that_another_site_started_is_refused() -> None:

@@ -237,7 +237,7 @@ class Exchange:
 
     def _key_is_judged(self, goes_again: bool) -> None:
         """Rejected, the request was not executed: with another key it goes out again."""
-        if self.log.is_closed:
+        if self.log.is_closed or self._keyed is None:
             return
         if goes_again and self.request.can_be_sent:
             self._answer = self._fresh_answer()
@@ -245,7 +245,7 @@ class Exchange:
             self.log.first_byte_s = None
             self._open_or_hold()
             return
-        self._client.write(self._answer.release())
+        self._client.write(self._keyed.without_key(self._answer.release()))
         self._finish(RequestOutcome.ANSWERED)
 
     def _lost(self, cause: LlmgwError, *, is_unreceived: bool) -> None:

@@ -26,10 +26,18 @@ if TYPE_CHECKING:
 
     from llmgwd.relay.http.answer import Answer
 
-# The headers in which LiteLLM looks for a key; the first two may say "Bearer" before it.
-_KEY_HEADERS: Final = frozenset(
-    (b"authorization", b"x-litellm-api-key", b"x-api-key", b"x-goog-api-key", b"api-key")
+# The headers in which LiteLLM looks for a key; the first one that is there counts.
+_KEY_HEADERS: Final = (
+    b"x-litellm-api-key",
+    b"authorization",
+    b"api-key",
+    b"x-api-key",
+    b"x-goog-api-key",
+    b"ocp-apim-subscription-key",
 )
+# The first may have a scheme before its key and the second must; in the others it would be taken
+# for a part of the key. LiteLLM takes what follows "Basic" for a key as it is, too.
+_SCHEMES: Final = (b"bearer", b"basic")
 _PLACEHOLDER: Final = PLACEHOLDER.encode()
 # The new key and the one before it.
 KEYS_KEPT: Final = 2
@@ -56,14 +64,12 @@ def takes_key(head: Head) -> bool:
 
 
 def with_key(head: Head, key: str) -> Head:
-    """Give the head with the key wherever the placeholder stands as one; nothing else changes."""
-    return Head(
-        head.first,
-        tuple(
-            (name, _replaced(value, key) if _holds_placeholder(name, value) else value)
-            for name, value in head.fields
-        ),
-    )
+    """Give the head with the key wherever the placeholder stands as one.
+
+    Besides that only the codings that its client takes are gone: an answer that was compressed on
+    the way could not be judged, nor searched for the key.
+    """
+    return Head(head.first, tuple((name, _keyed(name, value, key)) for name, value in head.fields))
 
 
 def may_reject_key(status: int) -> bool:
@@ -79,6 +85,15 @@ def rejects_key(answer: Answer) -> bool:
     except (ValueError, RecursionError):
         return False
     return judge_key(answer.status, body).verdict is KeyVerdict.REJECTED
+
+
+def is_key_placeholder(head: Head) -> bool:
+    """Is the placeholder what LiteLLM takes for the key of this request?"""
+    for name in _KEY_HEADERS:
+        value = head.first_of(name)
+        if value:
+            return _holds_placeholder(name, value)
+    return False
 
 
 def keys_in(head: Head) -> set[str]:
@@ -184,12 +199,16 @@ class KeyInjector:
 
 
 class KeyedRequest:
-    """One request that our key is put into: the key of its last try, and how many were rejected."""
+    """One request that our key is put into: the key of its last try, and how many were rejected.
 
-    __slots__ = ("_injector", "_key", "_rejections")
+    Where it holds another key that counts more, an answer says nothing about ours.
+    """
 
-    def __init__(self, injector: KeyInjector) -> None:
+    __slots__ = ("_injector", "_is_ours_judged", "_key", "_rejections")
+
+    def __init__(self, injector: KeyInjector, *, is_ours_judged: bool = True) -> None:
         self._injector = injector
+        self._is_ours_judged = is_ours_judged
         self._key: str | None = None
         self._rejections = 0
 
@@ -205,7 +224,7 @@ class KeyedRequest:
 
         Another key is read from its source first where none is known: the answer waits for that.
         """
-        key = self._key
+        key = self._key if self._is_ours_judged else None
         if key is not None and answer.status is not None and answer.status < 400:
             self._injector.accepted(pod, key)
         if key is None or not rejects_key(answer):
@@ -219,20 +238,37 @@ class KeyedRequest:
 
         self._injector.refused(pod, key, looked_for)
 
+    def without_key(self, answered: bytes) -> bytes:
+        """Blank the key out of an answer: LiteLLM repeats whole keys that it does not take."""
+        key = b"" if self._key is None else self._key.encode("latin-1")
+        return answered.replace(key, b"*" * len(key)) if key else answered
+
 
 def keyed_request(injector: KeyInjector | None, head: Head) -> KeyedRequest | None:
     """Give what puts our key into this request; None where it stays as it is."""
-    return None if injector is None or not takes_key(head) else KeyedRequest(injector)
+    if injector is None or not takes_key(head):
+        return None
+    return KeyedRequest(injector, is_ours_judged=is_key_placeholder(head))
 
 
 def _holds_placeholder(name: bytes, value: bytes) -> bool:
-    return name.lower() in _KEY_HEADERS and _bare(value) == _PLACEHOLDER
+    match name.lower():
+        case b"authorization":
+            return value != _PLACEHOLDER and _bare(value) == _PLACEHOLDER
+        case b"x-litellm-api-key":
+            return _bare(value) == _PLACEHOLDER
+        case other:
+            return other in _KEY_HEADERS and value == _PLACEHOLDER
 
 
 def _bare(value: bytes) -> bytes:
     scheme, _, rest = value.partition(b" ")
-    return rest.strip() if scheme.lower() == b"bearer" else value
+    return rest.strip() if scheme.lower() in _SCHEMES else value
 
 
-def _replaced(value: bytes, key: str) -> bytes:
-    return value.replace(_PLACEHOLDER, key.encode("latin-1"))
+def _keyed(name: bytes, value: bytes, key: str) -> bytes:
+    if name.lower() == b"accept-encoding":
+        return b"identity"
+    if _holds_placeholder(name, value):
+        return value.replace(_PLACEHOLDER, key.encode("latin-1"))
+    return value

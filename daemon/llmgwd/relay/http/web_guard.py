@@ -8,6 +8,8 @@ Host (the name it resolved), Origin (whose page asks) and Sec-Fetch-Site. Progra
 from __future__ import annotations
 
 import ipaddress
+import re
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
 _OWN_NAMES: Final = frozenset(
     ("localhost", "host.docker.internal", "host.containers.internal", "ip6-localhost")
 )
+
+_AUTHORITY: Final = re.compile(r"(?:\[([^\[\]@]*)\]|([^\[\]@:]*))(?::[0-9]*)?")
+# RFC 3986, 3.1 and 3.2: of any scheme, since it is for the server to say which it takes.
+_ABSOLUTE: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
+_SHORT_IPV4: Final = re.compile(r"(?:0x[0-9a-f]+|[0-9]+)(?:\.(?:0x[0-9a-f]+|[0-9]+)){0,3}")
 
 # How a report of refused clients words it.
 REFUSED_PAGE: Final = "by a web page or for a foreign name"
@@ -48,10 +55,11 @@ class WebGuard:
                     f"The request is for {_shown(name)}, which is no name of this machine",
                     f'Allow it: hosts = ["{_shown(_hostname(name))}"] in the configuration.',
                 )
-        origin = head.first_of(b"origin")
-        if origin is not None:
-            return self._refusal_of_origin(_text(origin))
-        if head.tokens(b"sec-fetch-site") == [b"cross-site"] and not is_navigation(head, line):
+        for origin in head.all(b"origin"):
+            trouble = self._refusal_of_origin(_text(origin))
+            if trouble is not None:
+                return trouble
+        if is_from_another_site(head) and not is_navigation(head, line):
             return _forbidden("A web page of another site asks", "Programs are not concerned.")
         return None
 
@@ -69,10 +77,7 @@ class WebGuard:
         name = _hostname(authority)
         if name in _OWN_NAMES or name.endswith(".localhost") or name in self.hosts:
             return True
-        try:
-            return ipaddress.ip_address(name).is_loopback
-        except ValueError:
-            return False
+        return _is_loopback(name)
 
 
 class RawRequests:
@@ -130,25 +135,38 @@ def is_navigation(head: Head, line: RequestLine) -> bool:
 
 
 def is_from_another_site(head: Head) -> bool:
-    """A browser says that another site had it send this request."""
-    return head.tokens(b"sec-fetch-site") == [b"cross-site"]
+    """A browser says that another site had it send this request, and names no page: where it
+    does (Origin), the configuration says whether that one may ask.
+    """
+    is_named = head.first_of(b"origin") is not None
+    return not is_named and b"cross-site" in head.tokens(b"sec-fetch-site")
 
 
 def _authority_of(target: bytes) -> tuple[bytes, ...]:
     """The authority of a target in absolute form, which counts more than Host (RFC 9112, 3.2.2)."""
-    scheme, separator, rest = target.partition(b"://")
-    if not separator or scheme.lower() not in (b"http", b"https"):
-        return ()
-    return (rest.split(b"/", 1)[0].split(b"?", 1)[0],)
+    absolute = _ABSOLUTE.match(target)
+    return () if absolute is None else (absolute[1],)
 
 
 def _hostname(authority: str) -> str:
-    """The host of an authority, in lower case, without its port and brackets."""
-    authority = authority.strip().lower().rpartition("@")[2]
-    if authority.startswith("["):
-        address, closing, port = authority[1:].partition("]")
-        return address if closing and port[:1] in ("", ":") else authority
-    return authority.partition(":")[0].rstrip(".")
+    """The host of an authority, in lower case, without its port and brackets; the whole authority
+    where it has another form, or a login.
+    """
+    parts = _AUTHORITY.fullmatch(authority.strip().lower())
+    return authority if parts is None else (parts[1] or parts[2].rstrip("."))
+
+
+def _is_loopback(name: str) -> bool:
+    """Is it an address of this machine's loopback, in any form that a system takes?"""
+    try:
+        if _SHORT_IPV4.fullmatch(name):
+            # 127.1 and 0x7f000001 are 127.0.0.1, and no name that could be looked up.
+            return ipaddress.IPv4Address(socket.inet_aton(name)).is_loopback
+        address = ipaddress.ip_address(name)
+    except (ValueError, OSError):
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 def _text(value: bytes) -> str:
