@@ -35,6 +35,7 @@ from llmgwd.relay.http.request_records import RequestRecords
 from llmgwd.relay.route_events import RouteLost, TunnelDialled
 from llmgwd.routes.kubernetes import KubernetesRoute
 from llmgwd.routes.url import UrlRoute
+from llmgwd.system.peer_socket import can_tell
 from llmgwd.system.supervised import Supervisor
 from llmgwd.system.wakeup import Wakeup
 from llmgwd.telemetry.timings import Timing
@@ -103,6 +104,7 @@ class Forward:
         self._injector = KeyInjector(
             lambda afresh: read_key(self, afresh),
             may_renew=lambda: not isinstance(self.config.key, Command),
+            rejected=lambda key: self.relay.note_rejected_keys({key}),
         )
         self._reconfigure_relay(forward)
         refused = RefusedClients(self._refused)
@@ -170,7 +172,8 @@ class Forward:
 
     def _reconfigure_relay(self, forward: ForwardConfig) -> None:
         self.relay.reconfigure(forward)
-        self.relay.injector = self._injector if forward.injects_key else None
+        is_proved = forward.injects_key and can_tell()  # that a connection is this user's
+        self.relay.injector = self._injector if is_proved else None
 
     def restart(self) -> None:
         """Begin anew with every route; connections that are carried go on in the old ones."""
@@ -280,6 +283,7 @@ class Forward:
             fallback=active.name if self.routes.is_on_fallback else None,
             last_resort=active.last_resort,
             is_peer_unknown=self.listeners.is_peer_unknown,
+            is_injection_refused=self.config.injects_key and self.relay.injector is None,
             exposures=tuple(exposures(self.config)),
         )
 

@@ -193,7 +193,7 @@ class ForwardManager:
         `to_judge`: for asking the gateway about it, so even one that it is known to reject.
         """
         forward = self._forward(name)
-        if forward.config.injects_key and not reveal:
+        if forward.relay.injector is not None and not reveal:
             return Key(PLACEHOLDER, "the placeholder that llmgwd replaces by the key")
         return await (self._keys.key if to_judge else self._keys.usable_key)(forward)
 

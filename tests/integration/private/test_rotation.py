@@ -183,6 +183,21 @@ def test_a_key_that_the_gateway_is_known_to_reject_is_given_to_no_program(
         assert call(daemon, "key").stdout == f"{OLD_KEY}\n"
 
 
+def test_with_injection_a_rejected_key_is_not_revealed_either(
+    tmp_path: Path, simulated_cluster: RemoteCluster
+) -> None:
+    with running(tmp_path, simulated_cluster.kubeconfig, INJECTING) as daemon:
+        daemon.wait_for("ready")
+        simulated_cluster.faults.set_gateway(master_key=NEW_KEY)
+        assert ask(daemon.port, PLACEHOLDER)[0] == 400
+
+        revealed = call(daemon, "key", "--reveal")
+        checked = call(daemon, "key", "--check")
+
+        assert (revealed.returncode, revealed.stdout) == (4, "")
+        assert checked.returncode == 4
+
+
 def test_a_rejection_of_another_key_says_nothing_about_ours(
     tmp_path: Path, simulated_cluster: RemoteCluster
 ) -> None:

@@ -124,3 +124,21 @@ def test_health_says_nothing_while_there_is_no_route() -> None:
 )
 def test_a_message_becomes_a_sentence_and_names_stay_as_they_are(text: str, wanted: str) -> None:
     assert sentence(text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        (Facts(), []),
+        (Facts(is_peer_unknown=True), ["use the port."]),
+        (Facts(is_injection_refused=True), ["So the key is not put into requests."]),
+    ],
+)
+def test_where_no_one_says_whose_a_connection_is_no_key_is_put_in(
+    facts: Facts, said: list[str]
+) -> None:
+    found = [error.message for error in facts.problems()]
+
+    assert [each.endswith(words) for each, words in zip(found, said, strict=True)] == [
+        True for _ in said
+    ]

@@ -61,6 +61,22 @@ def test_anyone_may_connect_where_that_is_configured(peer: PeerSocket | None) ->
     assert allowed_users(Allow(is_anyone=True)).judge(peer) is Verdict.ALLOWED
 
 
+@pytest.mark.parametrize(
+    ("can_tell", "verdict"), [(True, Verdict.FOREIGN), (False, Verdict.UNKNOWN)]
+)
+def test_a_question_that_stays_unanswered_admits_no_one_where_the_system_can_tell(
+    monkeypatch: pytest.MonkeyPatch, *, can_tell: bool, verdict: Verdict
+) -> None:
+    monkeypatch.setattr(module, "peer_of", lambda _sock: None)
+    monkeypatch.setattr(module, "can_tell", lambda: can_tell)
+
+    with socket.socket() as unasked:
+        judged, peer = allowed_users(Allow()).judge_connection(unasked)
+
+    assert (judged, peer) == (verdict, None)
+    assert whose(peer) == "whose user is not known"
+
+
 def test_subordinate_uids_are_found_by_name_and_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_name_of", {1000: "ada"}.__getitem__)
 

@@ -23,6 +23,7 @@ class Facts:
     fallback: str | None = None
     last_resort: LlmgwError | None = None  # a pod that is not ready is used
     is_peer_unknown: bool = False  # the system does not tell whose a connection is
+    is_injection_refused: bool = False  # because of that
     exposures: tuple[str, ...] = ()  # what the configuration lets others see, in sentences
 
     @property
@@ -43,11 +44,13 @@ class Facts:
             )
         if self.last_resort is not None:
             yield self.last_resort
-        if self.is_peer_unknown:
+        if self.is_peer_unknown or self.is_injection_refused:
+            so = " So the key is not put into requests." if self.is_injection_refused else ""
             yield LlmgwError(
                 ConditionKind.CLIENTS_UNCHECKED,
                 "This system does not tell whose a connection is: every user of this machine can"
-                " use the port",
+                f" use the port.{so}",
+                "Take inject = true out of the configuration." if so else "",
             )
         if self.exposures:
             yield LlmgwError(

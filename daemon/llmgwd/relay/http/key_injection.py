@@ -107,16 +107,19 @@ def keys_in(head: Head) -> set[str]:
 
 class KeyInjector:
     """`read` gives the key; with True it asks the source anew. `may_renew` says whether the source
-    may be asked while the key still works. `run` must be running.
+    may be asked while the key still works. `rejected` is called with each key that a pod did not
+    take. `run` must be running.
     """
 
     def __init__(
         self,
         read: Callable[[bool], Awaitable[str]],
         may_renew: Callable[[], bool] = lambda: True,
+        rejected: Callable[[str], None] = lambda _key: None,
     ) -> None:
         self._read = read
         self._may_renew = may_renew
+        self._rejected = rejected
         self._keys: list[str] = []  # the newest first
         self._refused: OrderedDict[str | None, set[str]] = OrderedDict()  # by pod
         self._waiting: list[Callable[[LlmgwError | None], None]] = []
@@ -144,6 +147,7 @@ class KeyInjector:
 
     def refused(self, pod: str | None, key: str, done: Callable[[LlmgwError | None], None]) -> None:
         """A pod did not take this key: find another, and call `done` when it was looked for."""
+        self._rejected(key)
         self._refused.setdefault(pod, set()).add(key)
         self._refused.move_to_end(pod)
         while len(self._refused) > PODS_KEPT:
