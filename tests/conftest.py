@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from llmgwsim.remote import RemoteCluster, cluster_in_thread
 from peers.kubectl import Kubectl, NoKubectl, find_kubectl
-from support.written_logs import LOGS
+from support.written_logs import LOGS, Searched
+
+if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
+
+pytest_plugins = ["support.side_by_side"]
+
+# By all workers of this run, or by this process alone.
+SEARCHED = Searched()
 
 
 @pytest.fixture
@@ -48,25 +58,37 @@ def pytest_configure() -> None:
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """What is logged within the tests' own process goes to their output."""
-    if report.when == "teardown":
+    came_from_worker = hasattr(report, "node")
+    if report.when == "teardown" and not came_from_worker:
         for name, text in report.sections:
             LOGS.collect(f"{report.nodeid} ({name.lower()})", text)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController) -> None:
+    """Take what a worker found; one that crashed has failed the run already."""
+    found = getattr(node, "workeroutput", {}).get("searched")
+    if found is not None:
+        SEARCHED.add(Searched(**found))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """No log line of the whole run may hold a key; one that does fails the run."""
-    if LOGS.leaks():
+    SEARCHED.add(LOGS.searched())
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["searched"] = dataclasses.asdict(SEARCHED)
+    elif SEARCHED.leaks:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    leaks = LOGS.leaks()
-    if not LOGS.texts:
+    if not SEARCHED.log_count:
         return
     terminalreporter.section("keys in logs")
     terminalreporter.write_line(
-        f"{LOGS.lines()} log lines of {len(LOGS.texts)} logs searched: {len(leaks)} hold a key"
+        f"{SEARCHED.line_count} log lines of {SEARCHED.log_count} logs searched: "
+        f"{len(SEARCHED.leaks)} hold a key"
     )
-    for leak in leaks:
+    for leak in SEARCHED.leaks:
         terminalreporter.write_line(leak, red=True)

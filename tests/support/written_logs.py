@@ -21,6 +21,21 @@ _KEYS_BY_FORM = re.compile(
 
 
 @dataclass
+class Searched:
+    """What a search found; it travels from a worker of the suite as a dictionary of plain data."""
+
+    log_count: int = 0
+    line_count: int = 0
+    # Where a key was written; the key itself is not said again.
+    leaks: list[str] = field(default_factory=list)
+
+    def add(self, other: Searched) -> None:
+        self.log_count += other.log_count
+        self.line_count += other.line_count
+        self.leaks += other.leaks
+
+
+@dataclass
 class WrittenLogs:
     keys: set[str] = field(default_factory=set)
     texts: list[tuple[str, str]] = field(default_factory=list)
@@ -40,17 +55,15 @@ class WrittenLogs:
             if path.is_file():
                 self.collect(str(path), path.read_text(errors="replace"))
 
-    def lines(self) -> int:
-        return sum(text.count("\n") for _, text in self.texts)
-
-    def leaks(self) -> list[str]:
-        """Where a key was written; the key itself is not said again."""
-        return [
+    def searched(self) -> Searched:
+        leaks = [
             f"{origin}:{number}: a key of {len(found)} characters: {line.replace(found, '…')[:200]}"
             for origin, text in self.texts
             for number, line in enumerate(text.splitlines(), 1)
             for found in self._found(line)
         ]
+        lines = sum(text.count("\n") for _, text in self.texts)
+        return Searched(len(self.texts), lines, leaks)
 
     def _found(self, line: str) -> list[str]:
         by_form = _KEYS_BY_FORM.findall(line)

@@ -181,6 +181,7 @@ class Crowd(threading.Thread):
         return False
 
 
+@pytest.mark.quiet
 def test_a_crowd_of_another_user_takes_no_place_in_the_hold(
     tmp_path: Path, simulated_cluster: RemoteCluster
 ) -> None:
@@ -207,6 +208,7 @@ def test_a_crowd_of_another_user_takes_no_place_in_the_hold(
         assert 1 <= len(events) <= 2
 
 
+@pytest.mark.quiet
 def test_a_crowd_of_another_user_makes_no_request_of_the_owner_wait(
     tmp_path: Path, simulated_cluster: RemoteCluster
 ) -> None:

@@ -67,13 +67,18 @@ def test_a_selector_is_one_argument(shell: Shell, name: str) -> None:
 @pytest.mark.parametrize("name", LACED)
 @pytest.mark.parametrize("command", [*KNOWN, "unknown-plugin"])
 def test_a_login_runs_nothing_but_the_login(shell: Shell, command: str, name: str) -> None:
-    for option in ("--profile", "--tenant-id", "--proxy"):
+    logins = {
+        text
+        for option in ("--profile", "--tenant-id", "--proxy")
         for text in (
             login_command(command, (option, name), {}, Kubectl(name)),
             login_command(command, (), {"AWS_PROFILE": name}, Kubectl(name)),
             login_command(name, (), {}, Kubectl(name)),
-        ):
-            assert shell.paste(text)[0], text
+        )
+    }
+
+    for login in sorted(logins):
+        assert shell.paste(login)[0], login
 
 
 @pytest.mark.parametrize("name", LACED)

@@ -25,7 +25,7 @@ def test_a_key_in_a_log_is_found_and_not_said_again(line: str) -> None:
     logs.uses("not-of-the-usual-form")
     logs.collect("a log", f"nothing here\n{line}\n")
 
-    [leak] = logs.leaks()
+    [leak] = logs.searched().leaks
 
     assert leak.startswith("a log:2: a key of ")
     assert line not in leak
@@ -44,7 +44,7 @@ def test_what_is_no_key_is_not_taken_for_one(line: str) -> None:
     logs = WrittenLogs()
     logs.collect("a log", line)
 
-    assert logs.leaks() == []
+    assert logs.searched().leaks == []
 
 
 def test_logs_and_kept_events_are_collected_and_keys_where_they_belong_are_not(
@@ -63,4 +63,4 @@ def test_logs_and_kept_events_are_collected_and_keys_where_they_belong_are_not(
 
     logs.collect_files(tmp_path)
 
-    assert len(logs.leaks()) == logs.lines() == 4
+    assert len(logs.searched().leaks) == logs.searched().line_count == 4
