@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import asyncio.sslproto
 import base64
+import contextlib
 import errno
 import os
 import socket
@@ -177,7 +178,13 @@ async def _made_of(
     tls_name: str,
     shutdown_s: float | None,
 ) -> tuple[asyncio.Transport, P]:
-    """Put a transport, with TLS where there is a context, onto a connected socket."""
+    """Put a transport, with TLS where there is a context, onto a connected socket.
+
+    A failure or a cancellation ends the connection and leaves it to the transport to close the
+    socket. Closed here, the number of its descriptor was free for the next connection while the
+    transport still read by it: a dial that was cancelled just after its TLS handshake (asyncio then
+    waits for the peer's goodbye) later took that other connection out of the loop.
+    """
     try:
         _tune(sock)
         return await asyncio.get_running_loop().create_connection(
@@ -188,7 +195,8 @@ async def _made_of(
             ssl_shutdown_timeout=shutdown_s if tls else None,
         )
     except BaseException:
-        sock.close()
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
         raise
 
 
