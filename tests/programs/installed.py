@@ -5,7 +5,6 @@ Together they are about 2 GB. They are installed once; what cannot be installed 
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import subprocess
 import sys
@@ -13,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
 import pytest
+
+from support.built_once import built_once
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,5 @@ LLM = Package("llm", "0.36", "llm", _from_pypi)
 def installed(package: Package) -> Path:
     """Give the command, installed if it is not there yet."""
     python = ".".join(map(str, sys.version_info[:2]))
-    folder = platformdirs.user_cache_path("llmgw-tests") / f"{package.folder}-{python}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "complete").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            package.install(package, folder)
-            (folder / "complete").touch()
+    folder = built_once(f"{package.folder}-{python}", lambda path: package.install(package, path))
     return folder / "bin" / package.command

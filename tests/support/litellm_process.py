@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import hashlib
 import http.client
 import os
@@ -21,8 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import platformdirs
-
+from support.built_once import built_once
 from support.ports import free_port
 
 if TYPE_CHECKING:
@@ -41,15 +39,7 @@ def environment() -> Path:
     pinned = CONSTRAINTS.read_text()
     version = ".".join(map(str, sys.version_info[:2]))
     made_of = hashlib.sha256(f"{version}\n{pinned}".encode()).hexdigest()[:16]
-    folder = platformdirs.user_cache_path("llmgw-tests") / f"litellm-{made_of}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "complete").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            _build(folder, pinned)
-            (folder / "complete").touch()
-    return folder
+    return built_once(f"litellm-{made_of}", lambda folder: _build(folder, pinned))
 
 
 def _build(folder: Path, pinned: str) -> None:
