@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,3 +31,13 @@ def test_no_module_but_setups_imports_a_third_party_package() -> None:
 
     assert len(files) > 60
     assert foreign == set()
+
+
+def test_what_a_new_shell_calls_imports_nothing_slow() -> None:
+    """Together these take as long as all that `llmgwctl env` does besides."""
+    slow = {"dataclasses", "http.client", "inspect", "pathlib", "ssl", "subprocess"}
+    code = "import sys, llmgwctl.commands.env, llmgwctl.commands.key; print(*sys.modules)"
+
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert slow & set(ended.stdout.split()) == set()

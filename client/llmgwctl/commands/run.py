@@ -10,7 +10,6 @@ import shlex
 import shutil
 import signal
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 from llmgwctl.api.client import Client
@@ -97,7 +96,7 @@ def _with_models(
     if audience not in (claude.PROGRAM.name, opencode.PROGRAM.name):
         return endpoint
     models = leading.models_at_hand(client.path, forward) or leading.models_asked(endpoint)
-    return replace(endpoint, models=models)
+    return endpoint._replace(models=models)
 
 
 def _arguments(

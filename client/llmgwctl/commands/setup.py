@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmgwctl.api.client import Client
@@ -136,11 +135,11 @@ def _endpoint(arguments: argparse.Namespace) -> Endpoint:
     forward = choose_gateway(client.status(), arguments.forward)
     endpoint = Endpoint(url_of(forward), models=leading.models_at_hand(client.path, forward))
     try:
-        endpoint = replace(endpoint, key=key_of(client, forward)["key"])
+        endpoint = endpoint._replace(key=key_of(client, forward)["key"])
     except ClientError as error:
         leading.say([f"the key cannot be had now: {error.text()}"])
     if endpoint.models is None:
-        endpoint = replace(endpoint, models=leading.models_asked(endpoint))
+        endpoint = endpoint._replace(models=leading.models_asked(endpoint))
     return endpoint
 
 

@@ -7,8 +7,7 @@ forward are exempted from a proxy. A sentence never holds a key.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from llmgwctl.gateway import proxies
 from llmgwctl.gateway.address import leads_to
@@ -21,20 +20,21 @@ if TYPE_CHECKING:
     from llmgwctl.gateway.programs.program import Endpoint, Lead, Program
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """`value` None takes the variable away; `sentence` is empty where nothing of the person's
     changes.
     """
 
     name: str
-    value: str | None = field(repr=False)
+    value: str | None
     sentence: str = ""
     is_secret: bool = False
 
+    def __repr__(self) -> str:
+        return f"Change({self.name!r}, sentence={self.sentence!r})"
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+
+class Wish(NamedTuple):
     """What the command line says. `keeps_key`: a key that is set stays; `custom_headers`: the key
     goes in a header of LiteLLM's own, and Claude Code keeps its login.
     """

@@ -7,11 +7,10 @@ it sends beside the one of the environment. Only this module reads them.
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmgwctl.gateway import proxies
 from llmgwctl.gateway.address import leads_to
@@ -30,36 +29,40 @@ _MANAGED = {
 HELPER = "apiKeyHelper"
 
 
-@dataclass(frozen=True, slots=True)
-class SettingsFile:
+class SettingsFile(NamedTuple):
     path: str
-    env: Mapping[str, str] = field(repr=False)
+    env: Mapping[str, str]
     helper: str = ""
     is_managed: bool = False
 
+    def __repr__(self) -> str:
+        return f"SettingsFile({self.path!r})"
 
-@dataclass(frozen=True, slots=True)
-class Effective:
+
+class Effective(NamedTuple):
     """What Claude Code runs with: the shell's variables with the files' over them.
 
     `origins` names the file that set a variable; `helper_file` the one whose helper is used.
     """
 
-    environ: Mapping[str, str] = field(repr=False)
+    environ: Mapping[str, str]
     origins: Mapping[str, SettingsFile]
     helper: str = ""
     helper_file: SettingsFile | None = None
+
+    def __repr__(self) -> str:
+        return f"Effective({list(self.origins)})"
 
 
 def places(environ: Mapping[str, str], folder: str, platform: str = sys.platform) -> list[str]:
     """List the files in order, the one that wins last: user, project, local, managed."""
     home = environ.get("HOME") or "~"
-    user = environ.get("CLAUDE_CONFIG_DIR") or str(Path(home, ".claude"))
-    project = Path(folder, ".claude")
+    user = environ.get("CLAUDE_CONFIG_DIR") or os.path.join(home, ".claude")
+    project = os.path.join(folder, ".claude")
     return [
-        str(Path(user, "settings.json")),
-        str(project / "settings.json"),
-        str(project / "settings.local.json"),
+        os.path.join(user, "settings.json"),
+        os.path.join(project, "settings.json"),
+        os.path.join(project, "settings.local.json"),
         _MANAGED.get(platform, _MANAGED["linux"]),
     ]
 
@@ -103,7 +106,7 @@ def is_ours(helper: str) -> bool:
         words = shlex.split(helper)
     except ValueError:
         return False
-    return len(words) > 1 and Path(words[0]).name == "llmgwctl" and "key" in words[1:]
+    return len(words) > 1 and os.path.basename(words[0]) == "llmgwctl" and "key" in words[1:]
 
 
 def rivals(files: Sequence[SettingsFile], endpoint: Endpoint) -> list[tuple[str, SettingsFile]]:

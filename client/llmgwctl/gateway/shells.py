@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
     from llmgwctl.gateway.changes import Change
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
+class Dialect(NamedTuple):
     """`removal` is None where a variable cannot be taken away in the dialect's words."""
 
     statement: Callable[[str, str], str]

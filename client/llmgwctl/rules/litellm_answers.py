@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from llmgwctl.rules.secrets import blank_out
 
@@ -19,8 +19,7 @@ from llmgwctl.rules.secrets import blank_out
 _MESSAGE_LIMIT = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """What an error body says; `kind` is LiteLLM's `error.type`, empty where there is none."""
 
     kind: str
@@ -36,8 +35,7 @@ class KeyVerdict(StrEnum):
     UNKNOWN = "unknown"  # the answer proves nothing
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     verdict: KeyVerdict
     sentence: str
     remedy: str = ""

@@ -6,31 +6,33 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """Where programs are led: `url` without a path, the key, and the gateway's models if known."""
 
     url: str
-    key: str | None = field(default=None, repr=False)
+    key: str | None = None
     models: tuple[str, ...] | None = None
 
+    def __repr__(self) -> str:
+        return f"Endpoint({self.url!r})"
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+
+class Variable(NamedTuple):
     name: str
-    value: str = field(repr=False)
+    value: str
     is_secret: bool = False
 
+    def __repr__(self) -> str:
+        return f"Variable({self.name!r})"
 
-@dataclass(frozen=True, slots=True)
-class Lead:
+
+class Lead(NamedTuple):
     """A variable that leads a program; `template` holds {url} or {key}."""
 
     name: str
@@ -44,8 +46,7 @@ class Lead:
         return self.template.format(url=endpoint.url, key=endpoint.key)
 
 
-@dataclass(frozen=True, slots=True)
-class Rival:
+class Rival(NamedTuple):
     """Variables, by a pattern of whole names, that win over those that lead; and what they do.
 
     `is_key`: what it holds may be a key of the gateway's that the person chose.
@@ -68,8 +69,7 @@ def no_arguments(_endpoint: Endpoint, _model: str) -> list[str]:
     return []
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(NamedTuple):
     """One program, or one family of programs that read the same variables.
 
     `proxies` names, first wins, the variables that name a proxy for http:// addresses. `more` gives
