@@ -1,4 +1,6 @@
-"""A model provider in small, for a real LiteLLM to call: OpenAI's and Anthropic's API, and a gate.
+"""A model provider in small, for a real LiteLLM to call, and a gate.
+
+It speaks the APIs of OpenAI, Anthropic and Google.
 
 A question that holds the word "hold" stops its streamed answer after two words until `release`.
 One that says "read the file PATH" is answered, to Anthropic's API, by a call of the tool Read, and
@@ -53,7 +55,7 @@ class _Conversation(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.server.asked.append(self.path)
         dialect = next(each for each in DIALECTS if self.path.startswith(each.path))
-        if not body.get("stream"):
+        if not (body.get("stream") or "stream" in self.path):
             self._send("application/json", json.dumps(dialect.whole(body)).encode())
             return
         self._send("text/event-stream", None)
@@ -201,6 +203,22 @@ def response_events(body: dict[str, Any], pieces: Iterator[str]) -> Iterator[str
     yield _event("response.completed", response=response(body))
 
 
+def google_answer(text: str) -> dict[str, Any]:
+    """Google's API, which gemini-cli speaks; the model is in the path."""
+    content = {"role": "model", "parts": [{"text": text}]}
+    usage = {"promptTokenCount": 3, "candidatesTokenCount": 5, "totalTokenCount": 8}
+    candidate = {"content": content, "finishReason": "STOP", "index": 0}
+    return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "gemini"}
+
+
+def google_events(_body: dict[str, Any], pieces: Iterator[str]) -> Iterator[str]:
+    for piece in pieces:
+        answer = google_answer(piece)
+        del answer["candidates"][0]["finishReason"]
+        yield f"data: {json.dumps(answer)}\n\n"
+    yield f"data: {json.dumps(google_answer(''))}\n\n"
+
+
 def _event(kind: str, **fields: object) -> str:
     return f"event: {kind}\ndata: {json.dumps({'type': kind, **fields})}\n\n"
 
@@ -216,6 +234,7 @@ DIALECTS = (
     Dialect("/v1/messages", anthropic_message, anthropic_events),
     Dialect("/v1/responses", response, response_events),
     Dialect("/v1/chat/completions", openai_completion, openai_events),
+    Dialect("/models/", lambda _body: google_answer("".join(WORDS)), google_events),
 )
 
 

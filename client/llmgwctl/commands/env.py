@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from llmgwctl.api.client import Client
 from llmgwctl.api.forward_choice import add_forward, choose_gateway
 from llmgwctl.errors import ClientError
-from llmgwctl.gateway import leading, proxies, shells
-from llmgwctl.gateway.changes import Change, changes
+from llmgwctl.gateway import claude_settings, leading, proxies, shells
+from llmgwctl.gateway.changes import Change, applied, changes
 from llmgwctl.gateway.destination import key_of, url_of
 from llmgwctl.gateway.programs import avante, claude
 from llmgwctl.gateway.programs.program import Endpoint
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from llmgwctl.gateway.claude_settings import SettingsFile
     from llmgwctl.gateway.programs.program import Program
     from llmgwctl.wire import ForwardStatus
 
@@ -69,12 +70,16 @@ def run(arguments: argparse.Namespace) -> int:
     client = Client(arguments.socket)
     forward = choose_gateway(client.status(), arguments.forward)
     endpoint, problem = _endpoint(client, forward, arguments)
-    found, lines = _chosen_changes(audience, endpoint, arguments)
     programs = chosen(audience)
-    notes = avante.notes(endpoint.url) if avante.PROGRAM in programs else []
+    files = leading.settings_files(programs)
+    found, lines = _chosen_changes(audience, endpoint, arguments, files)
+    key_command = leading.key_command(arguments)
+    notes = avante.notes(endpoint.url, key_command) if avante.PROGRAM in programs else []
     sys.stdout.write(shells.render(found, shell, notes=notes, command=command))
     if not arguments.quiet:
-        leading.say(lines + leading.settings_against(programs, endpoint))
+        after = applied(os.environ, found)
+        model = arguments.model
+        leading.say(lines + leading.settings_against(files, endpoint, after, model))
     if problem is None:
         return Exit.OK
     leading.say([f"addresses only, the key is not at hand: {problem.text()}"])
@@ -93,17 +98,21 @@ def _endpoint(
     except ClientError as error:
         problem = error
     models = None
-    if arguments.audience in (claude.PROGRAM.name, "opencode"):
+    if arguments.audience in leading.BY_MODELS:
         models = leading.models_at_hand(client.path, forward)
     return Endpoint(url, key, models), problem
 
 
 def _chosen_changes(
-    audience: str, endpoint: Endpoint, arguments: argparse.Namespace
+    audience: str,
+    endpoint: Endpoint,
+    arguments: argparse.Namespace,
+    files: Sequence[SettingsFile],
 ) -> tuple[list[Change], list[str]]:
     """Give what is to be printed, and what is to be said of it."""
     programs = chosen(audience)
-    found = changes(programs, os.environ, endpoint, leading.wish_of(arguments))
+    environ = claude_settings.with_model(os.environ, files)
+    found = changes(programs, environ, endpoint, leading.wish_of(arguments))
     if audience != ALL:
         return found, [each.sentence for each in found if each.sentence]
     kept = _common_names(programs, is_by_header=arguments.custom_headers)

@@ -20,13 +20,14 @@ from llmgwctl.errors import ClientError, UsageError
 from llmgwctl.gateway import claude_settings, leading
 from llmgwctl.gateway.changes import applied, changes
 from llmgwctl.gateway.destination import key_of, url_of
-from llmgwctl.gateway.programs import claude, opencode
+from llmgwctl.gateway.programs import claude
 from llmgwctl.gateway.programs.program import Endpoint
 from llmgwctl.gateway.programs.table import chosen, of_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from llmgwctl.gateway.claude_settings import SettingsFile
     from llmgwctl.gateway.programs.program import Program
     from llmgwctl.wire import ForwardStatus
 
@@ -80,20 +81,31 @@ def run(arguments: argparse.Namespace) -> int:
     audience = arguments.audience or of_command(words[0])
     endpoint = _with_models(Endpoint(url_of(forward), key), client, forward, audience)
     programs = chosen(audience)
-    found = changes(programs, os.environ, endpoint, leading.wish_of(arguments))
+    files = leading.settings_files(programs)
+    known = claude_settings.with_model(os.environ, files)
+    found = changes(programs, known, endpoint, leading.wish_of(arguments))
     lines = [each.sentence for each in found if each.sentence]
     environ = applied(os.environ, found)
-    added, more = _arguments(programs, environ, endpoint, arguments, words)
+    if len(programs) == 1:
+        _check_obstacle(programs[0], environ)
+    added, more = _arguments(programs, environ, endpoint, arguments, words, files)
     if not arguments.quiet:
         leading.say([*lines, *more])
     _become(path, [words[0], *added, *words[1:]], environ)
+
+
+def _check_obstacle(program: Program, environ: Mapping[str, str]) -> None:
+    """Refuse to start what would take the prompt elsewhere all the same."""
+    obstacle = program.obstacle(environ, os.getcwd())
+    if obstacle:
+        raise ClientError("led-elsewhere", obstacle, f"llmgwctl setup {program.name}")
 
 
 def _with_models(
     endpoint: Endpoint, client: Client, forward: ForwardStatus, audience: str
 ) -> Endpoint:
     """Add the gateway's list where the program's variables are made from it."""
-    if audience not in (claude.PROGRAM.name, opencode.PROGRAM.name):
+    if audience not in leading.BY_MODELS:
         return endpoint
     models = leading.models_at_hand(client.path, forward) or leading.models_asked(endpoint)
     return endpoint._replace(models=models)
@@ -105,38 +117,36 @@ def _arguments(
     endpoint: Endpoint,
     arguments: argparse.Namespace,
     words: Sequence[str],
+    files: Sequence[SettingsFile],
 ) -> tuple[list[str], list[str]]:
     """Give the words to add to the program's command line, and what to say of them."""
+    model = arguments.model
+    against = leading.settings_against(files, endpoint, environ, model)
     if len(programs) != 1 or of_command(words[0]) != programs[0].name:
-        return [], []
-    added = programs[0].arguments(endpoint, arguments.model)
+        return [], against
+    added = programs[0].arguments(endpoint, model)
     if programs[0].name != claude.PROGRAM.name:
         return added, []
-    files = claude_settings.read(environ, os.getcwd())
-    rivals = claude_settings.rivals(files, endpoint)
+    rivals = claude_settings.rivals(files, endpoint, environ, model)
     beaten = [(name, file) for name, file in rivals if not file.is_managed]
     lines = [
         f"{file.path} sets {name}: {_SETTLED if not file.is_managed else _MANAGED}"
         for name, file in rivals
     ]
-    if not beaten or "--settings" in words or arguments.keep_key or arguments.custom_headers:
-        return added, leading.settings_against(programs, endpoint) if beaten else lines
+    if not beaten or _has_settings(words) or arguments.keep_key or arguments.custom_headers:
+        return added, against if beaten else lines
     held = claude_settings.effective(environ, files).environ
-    settings = claude_settings.overriding(beaten, held, endpoint, _helper(arguments))
+    helper = shlex.join(leading.key_command(arguments))
+    settings = claude_settings.overriding(beaten, held, endpoint, helper, model)
     return ["--settings", json.dumps(settings)], lines
+
+
+def _has_settings(words: Sequence[str]) -> bool:
+    return any(word.partition("=")[0] == "--settings" for word in words)
 
 
 _SETTLED = "beaten by --settings, for this run"
 _MANAGED = "managed settings beat all others, and Claude Code applies it"
-
-
-def _helper(arguments: argparse.Namespace) -> str:
-    """Give the command that prints the key, as this process was told to find the daemon."""
-    own = sys.argv[0] if os.path.basename(sys.argv[0]) == "llmgwctl" else "llmgwctl"
-    words = [own, "key"]
-    words += ["--socket", arguments.socket] if arguments.socket else []
-    words += ["--forward", arguments.forward] if arguments.forward else []
-    return shlex.join(words)
 
 
 def _find(name: str) -> str:

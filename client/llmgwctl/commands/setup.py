@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -54,7 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.program == AVANTE:
-        print("\n".join(avante.lines(_endpoint(arguments).url, arguments.model)))
+        url, command = _endpoint(arguments).url, leading.key_command(arguments)
+        print("\n".join(avante.lines(url, arguments.model, command)))
         return Exit.OK
     for recipe in RECIPES[arguments.program]:
         path = recipe.place(os.environ)
@@ -122,7 +122,7 @@ def _request(
         endpoint,
         environ,
         plan.document(text, recipe.format).get(()),
-        _key_command(arguments),
+        leading.key_command(arguments),
         arguments.model,
         arguments.status_line,
         PLACEHOLDER if endpoint.key == PLACEHOLDER else "",
@@ -141,15 +141,3 @@ def _endpoint(arguments: argparse.Namespace) -> Endpoint:
     if endpoint.models is None:
         endpoint = endpoint._replace(models=leading.models_asked(endpoint))
     return endpoint
-
-
-def _key_command(arguments: argparse.Namespace) -> tuple[str, ...]:
-    """Give the words that print the key wherever the program is started from."""
-    own = os.path.abspath(sys.argv[0])
-    found = shutil.which("llmgwctl")
-    is_own = found is not None and os.path.realpath(found) == os.path.realpath(own)
-    program = own if os.path.basename(own) == "llmgwctl" and not is_own else "llmgwctl"
-    words = [program, "key"]
-    words += ["--socket", arguments.socket] if arguments.socket else []
-    words += ["--forward", arguments.forward] if arguments.forward else []
-    return tuple(words)

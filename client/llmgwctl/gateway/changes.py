@@ -130,6 +130,8 @@ def _headers(environ: Mapping[str, str], key: str | None) -> Iterator[Change]:
 def _more(variable: Variable, environ: Mapping[str, str], model: str) -> Change:
     was = environ.get(variable.name, "")
     sentence = ""
+    if not variable.value:
+        return Change(variable.name, None, f"{variable.name} is taken away: {_lacks(was)}")
     if variable.name.endswith("_MODEL") and was != variable.value:
         is_asked_for = bool(model) and variable.value.endswith(model)
         source = "as --model says" if is_asked_for else "from the gateway's list"
@@ -137,6 +139,10 @@ def _more(variable: Variable, environ: Mapping[str, str], model: str) -> Change:
         if was:
             sentence += f", and was {was}" + ("" if is_asked_for else ", which it does not offer")
     return Change(variable.name, variable.value, sentence, variable.is_secret)
+
+
+def _lacks(model: str) -> str:
+    return f"the gateway does not offer {model}"
 
 
 def shown(url: str) -> str:

@@ -24,29 +24,36 @@ FAMILIES = {
     "haiku": "ANTHROPIC_DEFAULT_HAIKU_MODEL",
 }
 _DEFAULTS = ("opus", "sonnet")
-# Beside the families': the last two are of older releases and of subagents.
-NAMES = (MAIN, *FAMILIES.values(), "ANTHROPIC_SMALL_FAST_MODEL", "CLAUDE_CODE_SUBAGENT_MODEL")
+# Each wins over a family's where it is set: an older release's for haiku, and that of subagents.
+_OTHERS = ("ANTHROPIC_SMALL_FAST_MODEL", "CLAUDE_CODE_SUBAGENT_MODEL")
+NAMES = (MAIN, *FAMILIES.values(), *_OTHERS)
 # Words of Claude Code's own that mean: choose by yourself.
-_ANY = ("default", "best", "inherit")
+_ANY = ("default", "best", "inherit", "opusplan")
 
 
 def defaults(offered: Sequence[str], environ: Mapping[str, str], model: str = "") -> dict[str, str]:
     """Choose the variables of Claude Code's models: for each family offered, its newest.
 
-    What the shell names already and the gateway offers stays. A gateway that takes every name
-    needs none, and where no Claude is offered nothing is guessed.
+    What the shell names already and the gateway offers stays; another name of a family gives way
+    to that family's newest, or to none ("") where the variable is better not set. A gateway that
+    takes every name needs none, and where no Claude is offered nothing is guessed.
     """
     chosen = {MAIN: model} if model else {}
     if not offered or is_offered("claude", offered):
         return chosen
     families = by_family(offered)
+    if not families:
+        return chosen
     for family, variable in FAMILIES.items():
         if family in families and not _stays(environ.get(variable, ""), offered):
             chosen[variable] = families[family]
-    if model or not families or _stays_main(environ, offered):
-        return chosen
-    if not all(family in families for family in _DEFAULTS):
-        chosen[MAIN] = next(families[family] for family in FAMILIES if family in families)
+    for variable in _OTHERS:
+        name = environ.get(variable, "")
+        if name and not _serves(name, offered, families):
+            chosen[variable] = families.get(family_of(name), "")
+    if not model and not _serves(environ.get(MAIN, ""), offered, families):
+        best = next(families[family] for family in FAMILIES if family in families)
+        chosen[MAIN] = families.get(family_of(environ.get(MAIN, "")), best)
     return chosen
 
 
@@ -54,10 +61,12 @@ def _stays(name: str, offered: Sequence[str]) -> bool:
     return bool(name) and is_offered(name, offered)
 
 
-def _stays_main(environ: Mapping[str, str], offered: Sequence[str]) -> bool:
-    """An alias is as good as the family it stands for."""
-    name = without_suffix(environ.get(MAIN, ""))
-    return _stays(name, offered) or name in by_family(offered)
+def _serves(name: str, offered: Sequence[str], families: Mapping[str, str]) -> bool:
+    """Say whether a model's name, an alias of Claude Code's, or its own choice is offered."""
+    bare = without_suffix(name)
+    if not bare or bare in _ANY:
+        return all(family in families for family in _DEFAULTS)
+    return bare in families or is_offered(bare, offered)
 
 
 def by_family(offered: Iterable[str]) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """Claude Code's settings files: which apply, which of them wins, and what they do against us.
 
-Each may hold `env`, which Claude Code sets whatever the shell says, and `apiKeyHelper`, whose key
-it sends beside the one of the environment. Only this module reads them.
+Each may hold `env`, which Claude Code sets whatever the shell says, `apiKeyHelper`, whose key it
+sends beside the one of the environment, and `model`, which counts where no variable names one.
+Only this module reads them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llmgwctl.gateway import proxies
+from llmgwctl.gateway import claude_models, proxies
 from llmgwctl.gateway.address import leads_to
 from llmgwctl.gateway.programs import claude
 from llmgwctl.rules import regular_file
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from llmgwctl.gateway.programs.program import Endpoint
 
 _MANAGED = {
-    "darwin": "/Library/Application Support/ClaudeCode/managed-settings.json",
-    "linux": "/etc/claude-code/managed-settings.json",
+    "darwin": "/Library/Application Support/ClaudeCode/managed-settings",
+    "linux": "/etc/claude-code/managed-settings",
 }
 HELPER = "apiKeyHelper"
 
@@ -34,6 +35,7 @@ class SettingsFile(NamedTuple):
     env: Mapping[str, str]
     helper: str = ""
     is_managed: bool = False
+    model: str = ""
 
     def __repr__(self) -> str:
         return f"SettingsFile({self.path!r})"
@@ -54,8 +56,8 @@ class Effective(NamedTuple):
         return f"Effective({list(self.origins)})"
 
 
-def places(environ: Mapping[str, str], folder: str, platform: str = sys.platform) -> list[str]:
-    """List the files in order, the one that wins last: user, project, local, managed."""
+def places(environ: Mapping[str, str], folder: str) -> list[str]:
+    """List the files of the person in order, the one that wins last: user, project, local."""
     home = environ.get("HOME") or "~"
     user = environ.get("CLAUDE_CONFIG_DIR") or os.path.join(home, ".claude")
     project = os.path.join(folder, ".claude")
@@ -63,20 +65,29 @@ def places(environ: Mapping[str, str], folder: str, platform: str = sys.platform
         os.path.join(user, "settings.json"),
         os.path.join(project, "settings.json"),
         os.path.join(project, "settings.local.json"),
-        _MANAGED.get(platform, _MANAGED["linux"]),
     ]
+
+
+def managed_places(base: str = _MANAGED.get(sys.platform, _MANAGED["linux"])) -> list[str]:
+    """List the files of the machine's owner, which win over all others: one, then a folder's."""
+    try:
+        parts = sorted(name for name in os.listdir(f"{base}.d") if name.endswith(".json"))
+    except OSError:
+        parts = []
+    return [f"{base}.json", *(os.path.join(f"{base}.d", name) for name in parts)]
 
 
 def read(environ: Mapping[str, str], folder: str) -> list[SettingsFile]:
     """Read the files that are there; what cannot be read does nothing against us."""
-    *own, managed = places(environ, folder)
-    found = [(_read(path), path) for path in dict.fromkeys(own)] + [(_read(managed), managed)]
-    return [_settings(path, held, path == managed) for held, path in found if held is not None]
+    own = [(path, False) for path in dict.fromkeys(places(environ, folder))]
+    paths = [*own, *((path, True) for path in managed_places())]
+    found = [(path, _read(path), is_managed) for path, is_managed in paths]
+    return [_settings(path, held, managed) for path, held, managed in found if held is not None]
 
 
 def _read(path: str) -> dict[str, Any] | None:
     try:
-        held = json.loads(regular_file.read_text(path))
+        held = json.loads(regular_file.read_text(path).removeprefix("\ufeff"))
     except (OSError, ValueError, RecursionError):
         return None
     return held if isinstance(held, dict) else None
@@ -85,9 +96,9 @@ def _read(path: str) -> dict[str, Any] | None:
 def _settings(path: str, held: Mapping[str, Any], is_managed: bool) -> SettingsFile:
     env = held.get("env")
     pairs = env.items() if isinstance(env, dict) else ()
-    return SettingsFile(
-        path, {name: str(value) for name, value in pairs}, str(held.get(HELPER) or ""), is_managed
-    )
+    values = {name: str(value) for name, value in pairs}
+    helper, model = (str(held.get(name) or "") for name in (HELPER, "model"))
+    return SettingsFile(path, values, helper, is_managed, model)
 
 
 def effective(environ: Mapping[str, str], files: Sequence[SettingsFile]) -> Effective:
@@ -97,7 +108,16 @@ def effective(environ: Mapping[str, str], files: Sequence[SettingsFile]) -> Effe
         merged.update(file.env)
         origins.update(dict.fromkeys(file.env, file))
         helper = file if file.helper else helper
+    merged = with_model(merged, files)
     return Effective(merged, origins, helper.helper if helper else "", helper)
+
+
+def with_model(environ: Mapping[str, str], files: Sequence[SettingsFile]) -> dict[str, str]:
+    """Give the variables with the main model that Claude Code takes from a file without one."""
+    named = [file.model for file in files if file.model]
+    if not named or environ.get(claude_models.MAIN):
+        return dict(environ)
+    return {**environ, claude_models.MAIN: named[-1]}
 
 
 def is_ours(helper: str) -> bool:
@@ -109,26 +129,39 @@ def is_ours(helper: str) -> bool:
     return len(words) > 1 and os.path.basename(words[0]) == "llmgwctl" and "key" in words[1:]
 
 
-def rivals(files: Sequence[SettingsFile], endpoint: Endpoint) -> list[tuple[str, SettingsFile]]:
-    """Name what the files set against the endpoint, with the file that wins."""
-    held = effective({}, files)
+def rivals(
+    files: Sequence[SettingsFile], endpoint: Endpoint, environ: Mapping[str, str], model: str = ""
+) -> list[tuple[str, SettingsFile]]:
+    """Name what the files set against the endpoint and the model asked for, with the file that
+    wins.
+    """
+    held = effective(environ, files)
+    models = claude_models.defaults(endpoint.models or (), held.environ, model)
     found = [(name, file) for name, file in held.origins.items() if held.environ[name]]
-    beaten = [(name, file) for name, file in found if _beats(name, held.environ[name], endpoint)]
+    beaten = [
+        (name, file)
+        for name, file in found
+        if models.get(name, held.environ[name]) != held.environ[name]
+        or _beats(name, held.environ, endpoint)
+    ]
     if held.helper_file is not None and not is_ours(held.helper):
         beaten.append((HELPER, held.helper_file))
     return beaten
 
 
-def _beats(name: str, value: str, endpoint: Endpoint) -> bool:
+def _beats(name: str, environ: Mapping[str, str], endpoint: Endpoint) -> bool:
+    value = environ[name]
     for lead in claude.PROGRAM.leads:
+        if lead.name == name and lead.is_key:
+            return endpoint.key is not None and value != endpoint.key
         if lead.name == name:
-            wanted = lead.value(endpoint)
-            return value != wanted if lead.is_key else not leads_to(value, wanted)
+            return not leads_to(value, lead.value(endpoint))
     if name == claude.HEADERS:
         return bool(claude.key_headers_in(value))
-    if name in claude.PROGRAM.proxies:
-        return proxies.proxy_for(endpoint.url, {name: value}, claude.PROGRAM.proxies) is not None
-    return claude.PROGRAM.rival_of(name) is not None
+    if name in (*claude.PROGRAM.proxies, *proxies.EXEMPTING):
+        return proxies.proxy_for(endpoint.url, environ, claude.PROGRAM.proxies) is not None
+    rival = claude.PROGRAM.rival_of(name)
+    return rival is not None and rival.acts(value)
 
 
 def overriding(
@@ -136,6 +169,7 @@ def overriding(
     environ: Mapping[str, str],
     endpoint: Endpoint,
     helper: str,
+    model: str = "",
 ) -> dict[str, Any]:
     """Give the settings for `claude --settings`, which beat all files but the managed ones.
 
@@ -143,13 +177,14 @@ def overriding(
     files and the shell make together.
     """
     env = {}
+    models = claude_models.defaults(endpoint.models or (), environ, model)
     for name, _ in found:
-        if name in claude.PROGRAM.proxies:
+        if name in (*claude.PROGRAM.proxies, *proxies.EXEMPTING):
             env.update(proxies.exemptions(endpoint.url, environ))
         elif name == claude.HEADERS:
             env[name] = "\n".join(claude.other_headers(environ.get(name, "")))
         elif name != HELPER:
-            env[name] = ""
+            env[name] = models.get(name, "")
     for lead in claude.PROGRAM.leads:
         if lead.name in env and not lead.is_key:
             env[lead.name] = lead.value(endpoint)

@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Mapping, Sequence
 
+    from llmgwctl.gateway.claude_settings import SettingsFile
     from llmgwctl.gateway.programs.program import Endpoint, Program
     from llmgwctl.wire import ForwardStatus, ModelsStatus
 
 # A new shell waits no longer than this for anything that is not at hand.
 AT_HAND_S = 0.2
+# The programs some of whose variables are made from the gateway's list of models.
+BY_MODELS = ("claude", "opencode", "aider")
 # A program that is about to start may wait a moment for the list of models.
 _LIST_S = 5.0
 
@@ -57,6 +60,29 @@ def wish_of(arguments: argparse.Namespace) -> Wish:
         custom_headers=arguments.custom_headers,
         model=arguments.model,
     )
+
+
+def key_command(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """Give the words that print the key, wherever the program that runs them is started from."""
+    words = [_own_name(), "key"]
+    words += ["--socket", arguments.socket] if arguments.socket else []
+    words += ["--forward", arguments.forward] if arguments.forward else []
+    return tuple(words)
+
+
+def _own_name() -> str:
+    """Give the bare name where every shell finds this program by it: not in a virtual environment,
+    which may be activated in this shell alone.
+    """
+    own = os.path.abspath(sys.argv[0])
+    if os.path.basename(own) != "llmgwctl":
+        return "llmgwctl"
+    names = (os.path.join(folder, "llmgwctl") for folder in os.get_exec_path())
+    found = next((name for name in names if os.access(name, os.X_OK)), None)
+    is_private = sys.prefix != sys.base_prefix and os.path.dirname(own) == f"{sys.prefix}/bin"
+    if found is None or os.path.realpath(found) != os.path.realpath(own):
+        return own
+    return own if is_private and os.path.dirname(found) == os.path.dirname(own) else "llmgwctl"
 
 
 def models_at_hand(path: str, forward: ForwardStatus) -> tuple[str, ...] | None:
@@ -103,13 +129,19 @@ def rivals_set(programs: Sequence[Program], environ: Mapping[str, str]) -> list[
     return list(found.values())
 
 
-def settings_against(programs: Sequence[Program], endpoint: Endpoint) -> list[str]:
-    """Say what Claude Code's settings files set against the endpoint."""
+def settings_files(programs: Sequence[Program]) -> list[SettingsFile]:
+    """Read the settings files of Claude Code, where it is one of the programs."""
     if claude.PROGRAM not in programs:
         return []
-    files = claude_settings.read(os.environ, os.getcwd())
+    return claude_settings.read(os.environ, os.getcwd())
+
+
+def settings_against(
+    files: Sequence[SettingsFile], endpoint: Endpoint, environ: Mapping[str, str], model: str
+) -> list[str]:
+    """Say what Claude Code's settings files set against the endpoint."""
     return [
         f"{file.path} sets {name}, whatever the shell says: remove it there, or llmgwctl setup"
         " claude"
-        for name, file in claude_settings.rivals(files, endpoint)
+        for name, file in claude_settings.rivals(files, endpoint, environ, model)
     ]

@@ -40,22 +40,20 @@ def exemptions(url: str, environ: Mapping[str, str]) -> dict[str, str]:
 
     A list that is missing gets what the other has: a program that reads one ignores the other.
     """
-    if not any(environ.get(name) for name in _PROXIES):
+    # Python's programs read these names in any case.
+    if not any(value and name.lower() in _PROXIES for name, value in environ.items()):
         return {}
     hosts = dict.fromkeys([urlsplit(url).hostname or "localhost", *LOOPBACK])
     changed = {}
     for name, other in (EXEMPTING, EXEMPTING[::-1]):
         has = (environ.get(name) or environ.get(other) or "").strip(", ")
         entries = {each.strip() for each in has.replace(",", " ").split()}
-        missing = [host for host in hosts if host not in entries]
-        if "*" in entries:
-            missing = []
+        # Alone it is all hosts to every program; among others curl takes it for a name.
+        missing = [] if entries == {"*"} else [host for host in hosts if host not in entries]
         value = ",".join([*([has] if has else []), *missing])
         if value != environ.get(name):
             changed[name] = value
     return changed
 
 
-_PROXIES = tuple(
-    name for bare in ("http_proxy", "https_proxy", "all_proxy") for name in (bare, bare.upper())
-)
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from llmgwctl.gateway.address import is_local
 from llmgwctl.gateway.changes import Change
 from llmgwctl.gateway.claude_models import FAMILIES, MAIN
-from llmgwctl.gateway.programs import claude, opencode
+from llmgwctl.gateway.programs import aider, claude, gemini, opencode
 from llmgwctl.gateway.programs.table import PROGRAMS
 
 if TYPE_CHECKING:
@@ -50,4 +50,11 @@ def _beside(program: Program, lead: Lead) -> tuple[str, ...]:
         return ()
     if program.name == claude.PROGRAM.name:
         return (claude.HEADERS, MAIN, *FAMILIES.values())
-    return (opencode.CONTENT,) if program.name == opencode.PROGRAM.name else ()
+    return _BESIDE.get(program.name, ())
+
+
+_BESIDE = {
+    opencode.PROGRAM.name: (opencode.CONTENT,),
+    aider.PROGRAM.name: aider.MODELS,
+    gemini.PROGRAM.name: ("GEMINI_MODEL",),
+}

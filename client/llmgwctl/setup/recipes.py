@@ -12,7 +12,7 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 from llmgwctl.gateway import claude_models, claude_settings, proxies
-from llmgwctl.gateway.programs import avante, claude, codex, opencode
+from llmgwctl.gateway.programs import avante, claude, codex, gemini, opencode
 from llmgwctl.gateway.programs.program import rivals_in
 from llmgwctl.setup.document import MISSING, Edit
 
@@ -66,6 +66,8 @@ def _claude_edits(request: Request) -> list[Edit]:
     env = request.held.get("env")
     held = {name: str(value) for name, value in env.items()} if isinstance(env, dict) else {}
     merged = {**request.environ, **held}
+    if request.held.get("model"):
+        merged.setdefault(claude_models.MAIN, str(request.held["model"]))
     wanted: dict[str, str] = {}
     for name, _ in rivals_in(claude.PROGRAM, merged):
         wanted[name] = ""
@@ -145,7 +147,7 @@ def _aider_edits(request: Request) -> list[Edit]:
 
 def _gemini_login(_request: Request) -> list[Edit]:
     """Else it takes the address for a login of a kind that it then refuses (0.61)."""
-    return [Edit(("security", "auth", "selectedType"), "gemini-api-key")]
+    return [Edit(("security", "auth", "selectedType"), gemini.LOGIN)]
 
 
 def _gemini_edits(request: Request) -> list[Edit]:
@@ -175,11 +177,14 @@ _ALL = (
         _FROM_SHELL.format(name="OPENAI_API_KEY", program="aider"),
     ),
     Recipe(
-        "gemini", lambda environ: _home(environ, ".gemini", "settings.json"), JSON, _gemini_login
+        "gemini",
+        lambda environ: str(FilePath(gemini.folder(environ), "settings.json")),
+        JSON,
+        _gemini_login,
     ),
     Recipe(
         "gemini",
-        lambda environ: _home(environ, ".gemini", ".env"),
+        lambda environ: str(FilePath(gemini.folder(environ), ".env")),
         DOTENV,
         _gemini_edits,
         _FROM_SHELL.format(name="GEMINI_API_KEY", program="gemini"),

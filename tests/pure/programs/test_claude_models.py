@@ -9,6 +9,7 @@ from llmgwctl.rules.models import is_offered
 
 OPUS, SONNET = "ANTHROPIC_DEFAULT_OPUS_MODEL", "ANTHROPIC_DEFAULT_SONNET_MODEL"
 HAIKU, MAIN = "ANTHROPIC_DEFAULT_HAIKU_MODEL", "ANTHROPIC_MODEL"
+FAST, SUBAGENTS = "ANTHROPIC_SMALL_FAST_MODEL", "CLAUDE_CODE_SUBAGENT_MODEL"
 
 
 def test_each_family_gets_its_newest() -> None:
@@ -63,6 +64,31 @@ def test_what_the_shell_names_stays_where_the_gateway_offers_it(
     environ: dict[str, str], chosen: dict[str, str]
 ) -> None:
     assert defaults(["claude-haiku", "claude-sonnet", "gpt-mini"], environ) == chosen
+
+
+@pytest.mark.parametrize(
+    ("environ", "chosen"),
+    [
+        ({MAIN: "claude-3-haiku-20240307"}, {MAIN: "claude-haiku"}),
+        ({MAIN: "claude-instant"}, {MAIN: "claude-opus"}),
+        ({MAIN: "opus[1m]"}, {}),
+        ({MAIN: "opusplan"}, {}),
+        ({MAIN: "fable"}, {MAIN: "claude-opus"}),
+        ({FAST: "claude-3-5-haiku-latest"}, {FAST: "claude-haiku"}),
+        ({FAST: "gpt-3.5-turbo"}, {FAST: ""}),
+        ({SUBAGENTS: "claude-haiku"}, {}),
+        ({SUBAGENTS: "haiku"}, {}),
+        ({SUBAGENTS: "inherit"}, {}),
+        ({SUBAGENTS: "us.anthropic.claude-sonnet-4-v1:0"}, {SUBAGENTS: "claude-sonnet"}),
+    ],
+)
+def test_a_name_that_the_gateway_lacks_gives_way_to_its_familys_newest(
+    environ: dict[str, str], chosen: dict[str, str]
+) -> None:
+    offered = ["claude-opus", "claude-sonnet", "claude-haiku"]
+    families = {OPUS: "claude-opus", SONNET: "claude-sonnet", HAIKU: "claude-haiku"}
+
+    assert defaults(offered, environ) == families | chosen
 
 
 def test_the_model_of_the_command_line_is_the_main_one() -> None:

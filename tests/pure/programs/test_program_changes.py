@@ -125,6 +125,45 @@ def test_what_is_anothers_or_no_rival_stays_with_claude(name: str) -> None:
     assert name not in values(of("claude", {name: "x"}))
 
 
+@pytest.mark.parametrize(
+    ("program", "name"),
+    [
+        ("openai", "OPENAI_API_TYPE"),
+        ("openai", "OPENAI_ORG_ID"),
+        ("openai", "OPENAI_ORGANIZATION"),
+        ("codex", "CODEX_API_KEY"),
+        ("codex", "OPENAI_IDENTITY_TOKEN_FILE"),
+        ("opencode", "OPENCODE_AUTH_CONTENT"),
+        ("aider", "AIDER_ANTHROPIC_API_KEY"),
+        ("aider", "AIDER_API_KEY"),
+        ("aider", "AIDER_SET_ENV"),
+        ("aider", "GEMINI_API_KEY"),
+        ("gemini", "GOOGLE_API_KEY"),
+        ("gemini", "GOOGLE_GENAI_USE_VERTEXAI"),
+        ("gemini", "GEMINI_CLI_CUSTOM_HEADERS"),
+        ("gemini", "CODE_ASSIST_ENDPOINT"),
+    ],
+)
+def test_what_beats_a_programs_variables_is_taken_from_it(program: str, name: str) -> None:
+    assert values(of(program, {name: "x"}))[name] is None
+
+
+def test_a_switch_that_says_no_beats_nothing() -> None:
+    environ = {"CLAUDE_CODE_USE_BEDROCK": "0", "CLAUDE_CODE_USE_VERTEX": "false"}
+
+    assert sentences(of("claude", environ)) == []
+
+
+def test_a_model_that_the_gateway_offers_is_asked_of_it_by_aider() -> None:
+    endpoint = Endpoint(URL, "sk-gateway", ("claude-sonnet", "gpt-mini"))
+    environ = {"AIDER_MODEL": "claude-sonnet", "AIDER_WEAK_MODEL": "deepseek/chat"}
+
+    found = values(of("aider", environ, endpoint=endpoint))
+
+    assert found["AIDER_MODEL"] == "openai/claude-sonnet"
+    assert "AIDER_WEAK_MODEL" not in found
+
+
 def test_an_empty_variable_beats_nothing() -> None:
     assert sentences(of("claude", {"CLAUDE_CODE_USE_BEDROCK": "", "ANTHROPIC_API_KEY": ""})) == []
 
@@ -250,7 +289,16 @@ def test_opencode_keeps_what_its_variable_held() -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("aider", {"OPENAI_API_BASE": f"{URL}/v1", "OPENAI_API_KEY": "sk-gateway"}),
+        (
+            "aider",
+            {
+                "OPENAI_BASE_URL": f"{URL}/v1",
+                "OPENAI_API_BASE": f"{URL}/v1",
+                "AIDER_OPENAI_API_BASE": f"{URL}/v1",
+                "OPENAI_API_KEY": "sk-gateway",
+                "AIDER_OPENAI_API_KEY": "sk-gateway",
+            },
+        ),
         ("gemini", {"GOOGLE_GEMINI_BASE_URL": URL, "GEMINI_API_KEY": "sk-gateway"}),
         (
             "litellm",

@@ -52,6 +52,14 @@ def test_claude_sends_http_to_the_https_proxy_and_the_sdks_do_not() -> None:
         ),
         ({"http_proxy": PROXY, "NO_PROXY": "*", "no_proxy": "*"}, {}),
         ({"http_proxy": PROXY, "NO_PROXY": NAMES, "no_proxy": NAMES}, {}),
+        ({"Http_Proxy": PROXY}, {"no_proxy": NAMES, "NO_PROXY": NAMES}),
+        (
+            {"http_proxy": PROXY, "NO_PROXY": "*,corp", "no_proxy": "127.0.0.0/8 localhost"},
+            {
+                "NO_PROXY": f"*,corp,{NAMES}",
+                "no_proxy": "127.0.0.0/8 localhost,127.0.0.1,::1",
+            },
+        ),
     ],
 )
 def test_both_lists_are_extended_only_where_there_is_a_proxy(

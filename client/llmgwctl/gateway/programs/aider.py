@@ -1,4 +1,7 @@
-"""aider goes through LiteLLM's SDK: OpenAI's older variables, and models as openai/NAME."""
+"""aider goes through LiteLLM's SDK: OpenAI's variables, and models as openai/NAME.
+
+Its own variables win over its configuration files, and those over OpenAI's.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +20,32 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def _model(_endpoint: Endpoint, _environ: Mapping[str, str], model: str) -> list[Variable]:
-    return [Variable("AIDER_MODEL", f"openai/{model}")] if model else []
+MODELS = ("AIDER_MODEL", "AIDER_WEAK_MODEL", "AIDER_EDITOR_MODEL")
+
+
+def _models(endpoint: Endpoint, environ: Mapping[str, str], model: str) -> list[Variable]:
+    """Have what the gateway offers be asked of it, and not of the provider that made it."""
+    named = {name: environ.get(name, "") for name in MODELS}
+    if model:
+        named["AIDER_MODEL"] = model
+    led = [name for name, each in named.items() if each == model or each in (endpoint.models or ())]
+    return [Variable(name, f"openai/{named[name]}") for name in led if named[name]]
 
 
 PROGRAM = Program(
     name="aider",
     title="aider",
     commands=("aider",),
-    leads=(Lead("OPENAI_API_BASE", "{url}/v1"), Lead("OPENAI_API_KEY", "{key}")),
+    leads=(
+        Lead("OPENAI_BASE_URL", "{url}/v1"),
+        Lead("OPENAI_API_BASE", "{url}/v1"),
+        Lead("AIDER_OPENAI_API_BASE", "{url}/v1"),
+        Lead("OPENAI_API_KEY", "{key}"),
+        Lead("AIDER_OPENAI_API_KEY", "{key}"),
+    ),
     proxies=USUAL_PROXIES,
     rivals=(
-        rival(r"AIDER_OPENAI_API_BASE", "aider takes its address from it"),
+        rival(r"AIDER_SET_ENV|(AIDER_)?OPENAI_API_TYPE", "it can lead aider elsewhere"),
         rival(
             r"AIDER_(\w+_)?API_KEY",
             "aider sends it in place of the gateway's key",
@@ -40,5 +57,5 @@ PROGRAM = Program(
             "aider may choose that provider's model, and go there",
         ),
     ),
-    more=_model,
+    more=_models,
 )

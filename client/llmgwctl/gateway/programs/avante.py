@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+from typing import TYPE_CHECKING
+
 from llmgwctl.gateway.programs.program import Lead, Program
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PROGRAM = Program(
     name="avante",
@@ -14,21 +20,30 @@ PROGRAM = Program(
 )
 
 
-def lines(url: str, model: str = "") -> list[str]:
+KEY_COMMAND = ("llmgwctl", "key")
+
+
+def lines(url: str, model: str = "", key_command: Sequence[str] = KEY_COMMAND) -> list[str]:
     """Give what its setup needs: the provider's name, without which it stays at Anthropic's."""
     return [
         'provider = "openai",',
         "providers = {",
         "  openai = {",
         f'    endpoint = "{url}/v1",',
-        f'    model = "{model or "MODEL"}",',
-        '    api_key_name = "cmd:llmgwctl key",',
+        f"    model = {_quoted(model or 'MODEL')},",
+        f"    api_key_name = {_quoted(f'cmd:{shlex.join(key_command)}')},",
         "  },",
         "},",
     ]
 
 
-def notes(url: str) -> list[str]:
+def _quoted(text: str) -> str:
+    """Quote for lua."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def notes(url: str, key_command: Sequence[str] = KEY_COMMAND) -> list[str]:
     """Say what no variable can, for a comment."""
     heading = "avante.nvim reads its address from lua only; in its setup:"
-    return [heading, *(f"  {line}" for line in lines(url))]
+    return [heading, *(f"  {line}" for line in lines(url, "", key_command))]

@@ -10,6 +10,7 @@ from llmgwctl.gateway.programs.program import (
     Endpoint,
     Lead,
     Program,
+    Rival,
     Variable,
     rival,
 )
@@ -55,6 +56,11 @@ def _models(endpoint: Endpoint, environ: Mapping[str, str], model: str) -> list[
     return [Variable(name, value) for name, value in chosen.items()]
 
 
+def _provider(name: str, calls: str) -> Rival:
+    effect = f"Claude Code calls {calls}, never this gateway"
+    return rival(f"CLAUDE_CODE_USE_{name}", effect, is_switch=True)
+
+
 PROGRAM = Program(
     name="claude",
     title="Claude Code",
@@ -67,12 +73,13 @@ PROGRAM = Program(
             "Claude Code may send it in place of the gateway's key",
             is_key=True,
         ),
-        rival(r"CLAUDE_CODE_USE_BEDROCK", "Claude Code calls Amazon Bedrock, never this gateway"),
-        rival(r"CLAUDE_CODE_USE_VERTEX", "Claude Code calls Google Vertex, never this gateway"),
-        rival(r"CLAUDE_CODE_USE_FOUNDRY", "Claude Code calls Azure Foundry, never this gateway"),
+        _provider("BEDROCK", "Amazon Bedrock"),
+        _provider("VERTEX", "Google Vertex"),
+        _provider("FOUNDRY", "Azure Foundry"),
+        _provider(r"(MANTLE|GATEWAY|\w*AWS|\w*AZURE|\w*GCP)", "another provider"),
         rival(
-            r"CLAUDE_CODE_USE_(MANTLE|GATEWAY|\w*AWS|\w*AZURE|\w*GCP)",
-            "Claude Code calls another provider, never this gateway",
+            r"CLAUDE_CODE_(PROVIDER_MANAGED_BY_HOST|HOST_AUTH_ENV_VAR)",
+            "Claude Code takes no address from its settings files",
         ),
         rival(r"ANTHROPIC_UNIX_SOCKET", "Claude Code asks this socket, never this gateway"),
         rival(

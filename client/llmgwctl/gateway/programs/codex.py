@@ -28,7 +28,10 @@ PROGRAM = Program(
             "Codex may send it in place of the gateway's key",
             is_key=True,
         ),
-        rival(r"OPENAI_IDENTITY_TOKEN", "Codex may log in with it elsewhere"),
+        rival(
+            r"OPENAI_(IDENTITY_TOKEN\w*|FEDERATION_RULE_ID)",
+            "Codex may log in with it elsewhere",
+        ),
     ),
     arguments=_arguments,
 )

@@ -18,5 +18,9 @@ PROGRAM = Program(
     rivals=(
         rival(r"OPENAI_API_TYPE", "it can lead the SDK to Azure"),
         rival(r"OPENAI_(\w+_)?(HOST|ENDPOINT)", "it names another place to ask"),
+        rival(
+            r"OPENAI_(ORG_ID|ORGANIZATION|PROJECT_ID|CUSTOM_HEADERS)",
+            "the SDK sends what it names of an account of OpenAI's",
+        ),
     ),
 )

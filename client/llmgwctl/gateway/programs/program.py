@@ -49,16 +49,24 @@ class Lead(NamedTuple):
 class Rival(NamedTuple):
     """Variables, by a pattern of whole names, that win over those that lead; and what they do.
 
-    `is_key`: what it holds may be a key of the gateway's that the person chose.
+    `is_key`: what it holds may be a key of the gateway's that the person chose. `is_switch`: it
+    does something only where its value says yes.
     """
 
     pattern: re.Pattern[str]
     effect: str
     is_key: bool = False
+    is_switch: bool = False
+
+    def acts(self, value: str) -> bool:
+        return bool(value) and not (self.is_switch and value.strip().lower() in _NO)
 
 
-def rival(pattern: str, effect: str, *, is_key: bool = False) -> Rival:
-    return Rival(re.compile(pattern), effect, is_key)
+_NO = ("0", "false", "no", "off")
+
+
+def rival(pattern: str, effect: str, *, is_key: bool = False, is_switch: bool = False) -> Rival:
+    return Rival(re.compile(pattern), effect, is_key, is_switch)
 
 
 def no_variables(_endpoint: Endpoint, _environ: Mapping[str, str], _model: str) -> list[Variable]:
@@ -69,12 +77,17 @@ def no_arguments(_endpoint: Endpoint, _model: str) -> list[str]:
     return []
 
 
+def no_obstacle(_environ: Mapping[str, str], _folder: str) -> str:
+    return ""
+
+
 class Program(NamedTuple):
     """One program, or one family of programs that read the same variables.
 
     `proxies` names, first wins, the variables that name a proxy for http:// addresses. `more` gives
     variables that depend on the gateway's models, what the shell has, and the model asked for;
-    `arguments` what only the command line can say, without a secret.
+    `arguments` what only the command line can say, without a secret. `obstacle` says what leads it
+    elsewhere that neither can beat, started in a folder.
     """
 
     name: str
@@ -85,6 +98,7 @@ class Program(NamedTuple):
     rivals: tuple[Rival, ...] = ()
     more: Callable[[Endpoint, Mapping[str, str], str], list[Variable]] = no_variables
     arguments: Callable[[Endpoint, str], list[str]] = no_arguments
+    obstacle: Callable[[Mapping[str, str], str], str] = no_obstacle
 
     def rival_of(self, name: str) -> Rival | None:
         """Give what a variable of the shell does against us, or None."""
@@ -94,9 +108,9 @@ class Program(NamedTuple):
 
 
 def rivals_in(program: Program, environ: Mapping[str, str]) -> Sequence[tuple[str, Rival]]:
-    """List what is set, and not empty, in an environment against a program's variables."""
-    found = ((name, program.rival_of(name)) for name in sorted(environ) if environ[name])
-    return [(name, each) for name, each in found if each is not None]
+    """List what an environment has against a program's variables."""
+    found = ((name, program.rival_of(name)) for name in sorted(environ))
+    return [(name, each) for name, each in found if each is not None and each.acts(environ[name])]
 
 
 # How curl, httpx, reqwest and others choose for http://; the lower case is asked first.
