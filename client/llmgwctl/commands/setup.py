@@ -13,6 +13,7 @@ from llmgwctl.gateway import leading
 from llmgwctl.gateway.destination import key_of, url_of
 from llmgwctl.gateway.programs import avante
 from llmgwctl.gateway.programs.program import Endpoint
+from llmgwctl.gateway.programs.table import PROGRAMS as PROGRAMS_BY_NAME
 from llmgwctl.rules.placeholder import PLACEHOLDER
 from llmgwctl.setup import file, plan
 from llmgwctl.setup.document import UnfitFile
@@ -78,6 +79,7 @@ def _do(recipe: Recipe, path: str, arguments: argparse.Namespace) -> None:
     if not texts.is_changed:
         print(f"{path} leads there already")
         return
+    file.check_writable(path)
     earlier = file.read(path + file.RECORD)
     if text is not None and earlier is None:
         file.write(path + file.BACKUP, text)
@@ -86,6 +88,8 @@ def _do(recipe: Recipe, path: str, arguments: argparse.Namespace) -> None:
     sys.stdout.write(plan.difference(texts, path))
     if recipe.note and not request.placeholder:
         print(recipe.note)
+    files = leading.settings_files([PROGRAMS_BY_NAME[recipe.name]])
+    leading.say(leading.settings_against(files, request.endpoint, os.environ, arguments.model))
 
 
 def _print(recipe: Recipe, path: str, arguments: argparse.Namespace) -> None:
@@ -105,6 +109,7 @@ def _undo(recipe: Recipe, path: str) -> None:
     edits = plan.read_record(record)
     backup = file.read(path + file.BACKUP)
     texts = plan.undone(file.read(path), backup, recipe.format, edits)
+    file.check_writable(path)
     if texts.after is not None:
         file.write(path, texts.after)
     else:

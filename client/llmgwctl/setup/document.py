@@ -65,6 +65,17 @@ def revert(document: Document, edits: list[Edit], before: Document) -> None:
             document.put(edit.path, was)
 
 
+def set_plainly(held: Mapping[str, Any], path: Path, value: Any) -> dict[str, Any]:
+    """Give plain data with one value set, or with `MISSING` taken away, empty parents with it."""
+    key, *rest = path
+    if rest:
+        inner = held.get(key)
+        value = set_plainly(inner if isinstance(inner, Mapping) else {}, tuple(rest), value)
+        value = value or MISSING
+    others = {name: each for name, each in held.items() if name != key}
+    return others if value is MISSING else {**held, key: value}
+
+
 def lookup(held: Any, path: Path) -> Any:
     """Follow a path through plain data."""
     for key in path:

@@ -13,7 +13,9 @@ _LINE = re.compile(r"\s*(?:export\s+)?(\w+)\s*=\s*(.*?)\s*$")
 
 class DotenvDocument:
     def __init__(self, text: str) -> None:
-        self._lines = text.splitlines()
+        self._lines = text.split("\n")
+        if not self._lines[-1]:
+            self._lines.pop()
 
     def get(self, path: Path) -> Any:
         if not path:

@@ -15,17 +15,37 @@ _NEW_MODE = 0o600
 
 
 def read(path: str) -> str | None:
-    """Give the text, or None where there is no file.
+    """Give the text with its line ends as they are, or None where there is no file.
 
     Raises:
         ClientError: it cannot be read.
     """
     try:
-        return regular_file.read_text(path)
+        return regular_file.read(path).decode("utf-8")
     except FileNotFoundError:
         return None
     except OSError as error:
         raise ClientError("file-unreadable", f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ClientError("file-unreadable", f"{path} is not UTF-8 text") from error
+
+
+def check_writable(path: str) -> None:
+    """Refuse a file that its owner has made read-only.
+
+    Raises:
+        ClientError: it is.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return
+    if not mode & 0o200:
+        raise ClientError(
+            "file-unwritable",
+            f"{path} is read-only",
+            "chmod u+w, or take what --print shows",
+        )
 
 
 def write(path: str, text: str) -> None:
@@ -42,7 +62,7 @@ def write(path: str, text: str) -> None:
     except OSError as error:
         raise _unwritable(path, error) from error
     try:
-        with open(descriptor, "w", encoding="utf-8") as file:
+        with open(descriptor, "w", encoding="utf-8", newline="") as file:
             file.write(text)
         os.chmod(draft, mode)
         os.replace(draft, real)

@@ -34,6 +34,8 @@ class JsonDocument:
     def __init__(self, text: str) -> None:
         self._text = text if text.strip() else "{}\n"
         self._root = _scan(self._text)
+        if not isinstance(self._root.value, dict):
+            raise UnfitFile("it holds no object")
 
     def get(self, path: Path) -> Any:
         return lookup(self._root.value, path)

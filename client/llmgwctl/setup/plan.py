@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmgwctl.rules.secrets import BLANK, blank_out
-from llmgwctl.setup.document import MISSING, Document, Edit, apply, revert
+from llmgwctl.setup.document import MISSING, Document, Edit, UnfitFile, apply, revert, set_plainly
 from llmgwctl.setup.recipes import DOTENV, JSON, TOML
 
 
@@ -34,6 +34,7 @@ def document(text: str, kind: str) -> Document:
     Raises:
         UnfitFile: it is none of that format.
     """
+    text = _plain(text)
     if kind == JSON:
         from llmgwctl.setup.json_document import JsonDocument
 
@@ -52,9 +53,40 @@ def document(text: str, kind: str) -> Document:
 
 
 def done(text: str | None, kind: str, edits: list[Edit]) -> Texts:
+    """Make the edits, and prove that they changed nothing else.
+
+    Raises:
+        UnfitFile: the file cannot be edited so.
+    """
     edited = document(text or "", kind)
+    wanted = edited.get(())
+    for edit in edits:
+        wanted = set_plainly(wanted, edit.path, edit.value)
     apply(edited, edits)
-    return Texts(text, edited.text())
+    after = _ended_as(edited.text(), text)
+    if document(after, kind).get(()) != wanted:
+        raise UnfitFile("what it needs does not fit into its layout")
+    return Texts(text, after)
+
+
+_MARK = "\ufeff"
+
+
+def _plain(text: str) -> str:
+    """Give a text without a byte order mark, its lines ended by a newline alone."""
+    bare = text.removeprefix(_MARK)
+    return bare.replace("\r\n", "\n") if _has_crlf(bare) else bare
+
+
+def _ended_as(text: str, before: str | None) -> str:
+    """Give an edited text the mark and the ends of lines that it had."""
+    before = before or ""
+    mark = _MARK if before.startswith(_MARK) else ""
+    return mark + (text.replace("\n", "\r\n") if _has_crlf(before) else text)
+
+
+def _has_crlf(text: str) -> bool:
+    return "\r\n" in text and text.count("\r\n") == text.count("\n")
 
 
 def recorded(edits: list[Edit], earlier: str | None) -> str:
@@ -87,7 +119,7 @@ def undone(text: str | None, backup: str | None, kind: str, edits: list[Edit]) -
         return Texts(text, backup)
     edited = document(text, kind)
     revert(edited, edits, document(backup or "", kind))
-    return Texts(text, edited.text())
+    return Texts(text, _ended_as(edited.text(), text))
 
 
 def difference(texts: Texts, path: str) -> str:

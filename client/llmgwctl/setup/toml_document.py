@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, cast
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from llmgwctl.setup.document import Path, UnfitFile, lookup
+from llmgwctl.setup.document import MISSING, Path, UnfitFile, lookup, set_plainly
+
+_Table = MutableMapping[str, Any]
 
 
 class TomlDocument:
@@ -25,47 +27,75 @@ class TomlDocument:
         return lookup(self._document.unwrap(), path)
 
     def put(self, path: Path, value: Any) -> None:
-        table: MutableMapping[str, Any] = self._document
-        *parents, last = path
-        for depth, key in enumerate(parents):
-            if key not in table:
-                # Only the innermost gets a heading of its own.
-                table[key] = tomlkit.table(is_super_table=depth < len(parents) - 1)
-            table = cast("MutableMapping[str, Any]", table[key])
-            if not isinstance(table, MutableMapping):
-                raise UnfitFile(f"{'.'.join(parents[: depth + 1])} is no table")
-        if table is self._document and last not in table:
-            self._put_first(last, value)
-        else:
-            table[last] = value
-
-    def _put_first(self, key: str, value: Any) -> None:
-        """Add a key of the file's own before its first table, which would take it otherwise."""
-        text = self._document.as_string()
-        lines = text.splitlines(keepends=True)
-        place = next((n for n, line in enumerate(lines) if line.lstrip().startswith("[")), None)
-        item = tomlkit.document()
-        item[key] = value
-        if place is None:
-            self._document[key] = value
-            return
-        while place > 0 and lines[place - 1].lstrip().startswith("#"):
-            place -= 1
-        gap = "\n" if place == 0 else ""
-        lines.insert(place, item.as_string() + gap)
-        self._document = tomlkit.parse("".join(lines))
+        for depth in range(1, len(path)):
+            held = self.get(path[:depth])
+            if held is not MISSING and not isinstance(held, dict):
+                raise UnfitFile(f"{'.'.join(path[:depth])} is no table")
+        self._edit(path, value)
 
     def drop(self, path: Path) -> None:
-        if self.get(path) == lookup({}, path):
-            return
-        *parents, last = path
-        tables: list[MutableMapping[str, Any]] = [self._document]
-        for key in parents:
-            tables.append(cast("MutableMapping[str, Any]", tables[-1][key]))
+        if self.get(path) is not MISSING:
+            self._edit(path, MISSING)
+
+    def text(self) -> str:
+        return self._document.as_string()
+
+    def _edit(self, path: Path, value: Any) -> None:
+        """Try each layout, and keep the first that says what it should and nothing else.
+
+        A heading for a new table does not fit everywhere: within an inline table, or between keys
+        that are written with dots, where tomlkit (0.15) would make the next keys part of it.
+        """
+        wanted = set_plainly(self.get(()), path, value)
+        for new_table in (tomlkit.table, tomlkit.inline_table):
+            draft = tomlkit.parse(self.text())
+            try:
+                draft = _edited(draft, path, value, new_table)
+                is_right = tomlkit.parse(draft.as_string()).unwrap() == wanted
+            except (TOMLKitError, ValueError, LookupError):
+                continue
+            if is_right:
+                self._document = tomlkit.parse(draft.as_string())
+                return
+        raise UnfitFile(f"{'.'.join(path)} cannot be written into its layout")
+
+
+def _edited(
+    document: tomlkit.TOMLDocument, path: Path, value: Any, new_table: Callable[..., Any]
+) -> tomlkit.TOMLDocument:
+    *parents, last = path
+    tables: list[_Table] = [document]
+    for depth, key in enumerate(parents):
+        if key not in tables[-1]:
+            # Only the innermost gets a heading of its own.
+            is_outer = new_table is tomlkit.table and depth < len(parents) - 1
+            tables[-1][key] = tomlkit.table(is_super_table=True) if is_outer else new_table()
+        tables.append(cast("_Table", tables[-1][key]))
+    if value is MISSING:
         del tables[-1][last]
         for depth in range(len(parents), 0, -1):
             if not tables[depth]:
                 del tables[depth - 1][parents[depth - 1]]
+    elif len(tables) == 1 and last not in document:
+        return _put_first(document, last, value)
+    else:
+        tables[-1][last] = value
+    return document
 
-    def text(self) -> str:
-        return self._document.as_string()
+
+def _put_first(document: tomlkit.TOMLDocument, key: str, value: Any) -> tomlkit.TOMLDocument:
+    """Add a key of the file's own before its first table, which would take it otherwise."""
+    lines = document.as_string().splitlines(keepends=True)
+    place = next((n for n, line in enumerate(lines) if line.lstrip().startswith("[")), None)
+    if place is None:
+        document[key] = value
+        return document
+    while place > 0 and lines[place - 1].lstrip().startswith("#"):
+        place -= 1
+    while place > 0 and not lines[place - 1].strip():
+        place -= 1
+    item = tomlkit.document()
+    item[key] = value
+    gap = "\n" if lines[place].strip() else ""
+    lines.insert(place, item.as_string() + gap)
+    return tomlkit.parse("".join(lines))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -12,6 +13,13 @@ from llmgwctl.setup.document import MISSING, Path, UnfitFile, lookup
 
 # ruamel's time grows with the square of the brackets that are open: 3,000 take 10 s.
 _MAX_FLOW_DEPTH = 100
+_INNER_KEY = re.compile(r"^[^\s#-][^\n]*:[ ]*\n( +)[^\s#-]", re.MULTILINE)
+_INNER_ITEM = re.compile(r"^[^\s#-][^\n]*:[ ]*\n( *)- ", re.MULTILINE)
+
+
+def _indent(pattern: re.Pattern[str], text: str, default: int) -> int:
+    found = pattern.search(text)
+    return len(found[1]) if found else default
 
 
 class YamlDocument:
@@ -30,6 +38,9 @@ class YamlDocument:
         except Exception as error:
             # Besides its own YAMLError it raises TypeError, KeyError, AttributeError and others.
             raise UnfitFile("it is no YAML") from error
+        # The file's own way to indent, as its first mapping and its first list have it.
+        step, offset = _indent(_INNER_KEY, text, 2), _indent(_INNER_ITEM, text, 0)
+        self._yaml.indent(mapping=step, sequence=offset + 2, offset=offset)
         if held is None:
             # ruamel keeps no comments of a document without a value.
             self._before = text if not text or text.endswith("\n") else f"{text}\n"
