@@ -6,14 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from llmgwsim.net.http1 import Connections, HttpConnection
+from llmgwsim.net.listener import Listener
 from llmgwsim.net.network import Network, Wire
 from llmgwsim.net.tls import Authority, TlsTransport, server_context
 
 if TYPE_CHECKING:
     from llmgwsim.api.rest import Api
-
-# A thousand connections at once must find room in the queue of the listener.
-BACKLOG = 4096
 
 
 class ApiServer:
@@ -24,31 +22,26 @@ class ApiServer:
         self._network = network
         self._context = server_context(authority)
         self._host = host
-        self._server: asyncio.Server | None = None
+        self._listener: Listener | None = None
         self._connections = Connections()
         self._grace: asyncio.TimerHandle | None = None
         self.port = 0
 
     @property
     def is_up(self) -> bool:
-        return self._server is not None
+        return self._listener is not None
 
     async def start(self, port: int = 0) -> None:
         """Listen: on a given port, or the one it had before, or a free one."""
-        if self._server is not None:
+        if self._listener is not None:
             return
         if self._grace is not None:
             self._grace.cancel()
             self._grace = None
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Wire(self._network, self._tls),
-            self._host,
-            port or self.port,
-            backlog=BACKLOG,
-            reuse_address=True,
+        self._listener = await Listener.open(
+            lambda: Wire(self._network, self._tls), self._host, port or self.port
         )
-        self.port = self._server.sockets[0].getsockname()[1]
+        self.port = self._listener.port
 
     def _tls(self, wire: Wire) -> TlsTransport:
         return TlsTransport(wire, self._context, self._http)
@@ -78,9 +71,9 @@ class ApiServer:
         self._grace = loop.call_later(upgrades_live_s, _drop, wires)
 
     def _stop_listening(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
 
 
 def _drop(wires: list[Wire]) -> None:

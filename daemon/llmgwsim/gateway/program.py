@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from llmgwsim.gateway.litellm import serve_litellm
 from llmgwsim.net.http1 import Connections, HttpConnection
+from llmgwsim.net.listener import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,7 @@ class GatewayProgram:
         self._record = record
         self._log = log
         self._connections = Connections()
-        self._servers: dict[int, asyncio.Server] = {}
+        self._listeners: dict[int, Listener] = {}
         self._is_draining = False
         self._started_at = 0.0
         self._answers = asyncio.Event()
@@ -60,19 +61,16 @@ class GatewayProgram:
         loop = asyncio.get_running_loop()
         self._started_at = loop.time()
         for port in ports:
-            self._servers[port] = await loop.create_server(
-                self._connection, "127.0.0.1", 0, backlog=4096
-            )
+            self._listeners[port] = await Listener.open(self._connection, "127.0.0.1")
         self._log("INFO:     Started server process [1]")
         self._log(f"INFO:     Uvicorn running on http://0.0.0.0:{ports[0]} (Press CTRL+C to quit)")
 
     def address(self, port: int) -> tuple[str, int] | None:
         """Where a pod's port is really served; None: nothing listens there."""
-        server = self._servers.get(port)
-        if self._is_draining or server is None or not server.sockets:
+        listener = self._listeners.get(port)
+        if self._is_draining or listener is None:
             return None
-        host, number = server.sockets[0].getsockname()[:2]
-        return host, number
+        return listener.host, listener.port
 
     @property
     def connection_count(self) -> int:
@@ -117,9 +115,9 @@ class GatewayProgram:
         await self._connections.abort()
 
     def _stop_listening(self) -> None:
-        for server in self._servers.values():
-            server.close()
-        self._servers.clear()
+        for listener in self._listeners.values():
+            listener.close()
+        self._listeners.clear()
 
     def _connection(self) -> HttpConnection:
         return HttpConnection(self._serve, self._connections, KEEP_ALIVE_S, {"server": "uvicorn"})

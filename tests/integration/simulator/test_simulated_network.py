@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import socket
 import ssl
@@ -13,6 +15,7 @@ import pytest
 from cluster_client import Client, Spdy, ask_spdy, connected, get, pod_name, spdy_to
 
 from llmgwd.protocol import spdy
+from llmgwsim.cluster import SimulatedCluster
 from llmgwsim.remote import RemoteCluster, cluster_process
 
 LIVELINESS = get("/health/liveliness")
@@ -136,6 +139,20 @@ def test_a_killed_api_server_refuses_and_comes_back_on_its_port(
     simulated_cluster.faults.api_up()
     with connected(simulated_cluster) as client:
         assert client.ask("GET", "/version").status == 200
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_connection_that_is_being_taken_dies_with_a_killed_api_server(turns: int) -> None:
+    async with SimulatedCluster() as cluster:
+        address = ("127.0.0.1", cluster.server.port)
+        with socket.create_connection(address) as client:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            cluster.faults.api_down()
+            client.settimeout(5)
+            with contextlib.suppress(ConnectionResetError):
+                assert await asyncio.to_thread(client.recv, 1) == b""
 
 
 def test_a_terminated_api_server_ends_watches_and_keeps_upgrades_for_a_while(
