@@ -29,6 +29,36 @@ def test_a_word_without_quotes_is_what_goyaml_takes_it_for(word: str, kind: type
     assert type(document["name"]) is kind
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        # Beyond 64 bits a number is a float, beyond that text.
+        ("18446744073709551615", 18446744073709551615),
+        ("18446744073709551616", 18446744073709551616.0),
+        ("1e400", "1e400"),
+        ("9" * 5000, "9" * 5000),
+        ("0x" + "f" * 9000, "0x" + "f" * 9000),
+        # A tag that goyaml does not know counts for nothing; what it knows must fit.
+        ("!foo 12", "12"),
+        ("!!str 12", "12"),
+        ('!!int "12"', 12),
+        ("!!float 1", 1.0),
+        ("!!binary Zm9v", "foo"),
+        ("!!timestamp 2026-01-02", "2026-01-02"),
+        ("!!set {a}", {"a": None}),
+        ("!!omap [a: 1]", [{"a": 1}]),
+        ("!!python/object/apply:os.system [true]", [True]),
+        ("{1: a, yes: b, 1.5: c}", {"1": "a", "true": "b", "1.5": "c"}),
+        # A merge replaces what stands before it, and of a list the first counts.
+        ("{a: 1, <<: {a: 2, b: 3}, b: 4}", {"a": 2, "b": 4}),
+        ("{<<: [{a: 1}, {a: 2, b: 3}]}", {"a": 1, "b": 3}),
+        ("[&x {a: 1}, {<<: *x}]", [{"a": 1}, {"a": 1}]),
+    ],
+)
+def test_a_value_is_what_goyaml_takes_it_for(text: str, value: object) -> None:
+    assert parse(f"a: {text}") == {"a": value}
+
+
 @pytest.mark.parametrize("text", ["a: b\n---\n", "---\na: b\n---\nc: d\n", "a: b\n...\n"])
 def test_the_first_document_counts(text: str) -> None:
     assert parse(text) == {"a": "b"}

@@ -10,40 +10,17 @@ from __future__ import annotations
 import codecs
 import contextlib
 import json
-import re
 import sys
 from typing import Any
 
 import yaml
 
 from llmgwctl.rules import regular_file
+from llmgwd.cluster.kubeconfig import yaml_values
 from llmgwd.system.plain_values import MAX_DEPTH, Malformed, plain
 
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 IS_FAST = _BASE is not yaml.SafeLoader
-_TAG = "tag:yaml.org,2002:"
-# What a word without quotes is, in the order of sigs.k8s.io/yaml (goyaml.v2, resolve.go), by the
-# letters that it may begin with. Everything else is text: times, and numbers to the base of 60.
-_WORDS = (
-    ("null", "~nN\0", r"~|null|Null|NULL|"),
-    (
-        "bool",
-        "yYnNtTfFoO",
-        r"[yYnN]|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF|"
-        r"true|True|TRUE|false|False|FALSE",
-    ),
-    (
-        "int",
-        "+-0123456789",
-        r"[-+]?(?:0[bB][01_]+|0[xX][0-9a-fA-F_]+|0[oO]?[0-7_]+|0|[1-9][0-9_]*)",
-    ),
-    (
-        "float",
-        "+-.0123456789",
-        r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?|"
-        r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
-    ),
-)
 # UTF-8's is left for the parser's own rule; UTF-16's must be looked for first.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -52,15 +29,14 @@ _MARKS = (
 )
 
 
-# What PyYAML's constructors let through for "!!int x", 0x_, or thousands of digits.
-_ODD_VALUES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+# What is no value of its kind: "!!int x", "!!binary" that is not base64.
+_ODD_VALUES = (RecursionError, TypeError, ValueError)
 
 
 class _Loader(_BASE):  # type: ignore[misc]
     """Takes words for what kubectl takes them, which reads YAML as JSON."""
 
-    yaml_implicit_resolvers: dict[str | None, list[Any]] = {}  # noqa: RUF012 - PyYAML's own name
-    bool_values = _BASE.bool_values | {"y": True, "n": False}
+    yaml_implicit_resolvers = yaml_values.RESOLVERS
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -77,13 +53,6 @@ class _Loader(_BASE):  # type: ignore[misc]
     def ascend_resolver(self) -> None:
         self._depth -= 1
         super().ascend_resolver()
-
-
-for _kind, _first, _pattern in _WORDS:
-    _letters = ["" if letter == "\0" else letter for letter in _first]
-    _Loader.add_implicit_resolver(_TAG + _kind, re.compile(rf"^(?:{_pattern})$"), _letters)
-# A key alone: as a value it is text.
-_Loader.add_constructor(f"{_TAG}merge", _BASE.construct_yaml_str)
 
 
 class NotYaml(Exception):
@@ -115,10 +84,15 @@ def parse(text: str) -> object:
         if text.lstrip()[:1] == "{":
             # JSON is read as such, tabs and all; flow style that is not JSON is YAML's.
             with contextlib.suppress(ValueError):
-                return plain(json.loads(text))
+                document = json.loads(text, parse_int=yaml_values.number)
+                # Half a pair of surrogates is no letter.
+                json.dumps(document, ensure_ascii=False).encode()
+                return plain(document)
         loader = _Loader(text)
         try:
-            return plain(loader.get_data()) if loader.check_data() else None
+            if not loader.check_node():
+                return None
+            return plain(yaml_values.value_of(loader.get_node()))
         finally:
             loader.dispose()
     except yaml.YAMLError as error:
