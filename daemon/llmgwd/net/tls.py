@@ -5,10 +5,7 @@ Private keys are on disk only as long as the standard library needs to read them
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
-import re
 import ssl
 import tempfile
 import time
@@ -18,15 +15,13 @@ from typing import Final, NoReturn
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked
+from llmgwd.net import pem
 
 # Each look at a connection's session costs some 6 KiB for ever, up to Python 3.11, 3.12.7 and
 # 3.13.0 (python/cpython#116810), so sessions are looked at now and then only: often enough that a
 # server which was replaced is greeted briefly again, and that no ticket gets old.
 LOOK_EVERY_S: Final = 300.0
 RENEW_EVERY_S: Final = 3600.0
-_CERTIFICATE: Final = re.compile(
-    rb"^-----BEGIN CERTIFICATE-----[ \t\r]*\n([^-]*)^-----END CERTIFICATE-----", re.MULTILINE
-)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -118,23 +113,10 @@ def namesakes(context: ssl.SSLContext) -> bool:
     return len(set(names)) < len(names)
 
 
-def certificates_in(pem: bytes) -> list[bytes]:
-    """The DER of each certificate; as in Go, what stands between the blocks is a comment in any
-    encoding, and a block with headers or without base64 is passed over.
-    """
-    found = []
-    for block in _CERTIFICATE.findall(pem):
-        try:
-            found.append(base64.b64decode(b"".join(block.split()), validate=True))
-        except binascii.Error:
-            continue
-    return found
-
-
 def _load_authorities(context: ssl.SSLContext, trust: Trust) -> None:
     reason = "it holds no certificate"
     loaded = 0
-    for der in certificates_in(trust.authorities or b""):
+    for der in pem.authorities(trust.authorities or b""):
         try:
             context.load_verify_locations(cadata=der)
         except (ssl.SSLError, ValueError) as error:
@@ -153,8 +135,8 @@ def _load_certificate(context: ssl.SSLContext, certificate: ClientCertificate) -
     # The folder is made 0700, so that no other user can read it even for that moment.
     with tempfile.TemporaryDirectory(prefix="llmgwd-") as folder:
         chain, key = Path(folder, "chain"), Path(folder, "key")
-        _write_private(chain, certificate.chain)
-        _write_private(key, certificate.key)
+        _write_private(chain, pem.chain(certificate.chain))
+        _write_private(key, pem.private_key(certificate.key))
         try:
             context.load_cert_chain(chain, key, password=_refuse_password)
         except (ssl.SSLError, ValueError, OSError) as error:

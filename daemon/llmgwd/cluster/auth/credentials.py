@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
+# What Go's TrimSpace takes away; Python's strip takes four control characters more.
+_BLANKS: Final = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
 _UNSENDABLE: Final = "has a line's end or another control character in it"
 # RFC 9110's token, without the sign that escapes the rest.
 _NAME_LETTERS: Final = frozenset(string.ascii_letters + string.digits + "!#$&'*+-.^_`|~")
@@ -114,12 +119,11 @@ class TokenFileLogin:
         """Look at the file each time; read it when it changed."""
         try:
             await self._look()
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
             raise_if_exhausted(error)
             if self._spare is not None:
                 return self._spare
-            reason = error.strerror if isinstance(error, OSError) else "not text"
-            raise self._unusable(f"cannot read {self._path}: {reason}") from error
+            raise self._unusable(f"cannot read {self._path}: {error.strerror}") from error
         return self._credential
 
     def accept(self, accepted: Credential) -> None:
@@ -142,7 +146,10 @@ class TokenFileLogin:
         stamp = mark(self._path)
         if stamp != self._stamp:
             content = await anyio.to_thread.run_sync(regular_file.read, self._path)
-            token = content.decode().strip()
+            try:
+                token = content.decode().strip(_BLANKS)
+            except UnicodeDecodeError:
+                raise self._unusable(f"the token in {self._path} is not text") from None
             if not is_header_value(token):
                 raise self._unusable(f"the token in {self._path} {_UNSENDABLE}")
             if not token:
@@ -168,8 +175,7 @@ def fixed_headers(user: Entry) -> dict[str, str]:
             raise user.mistake("token", _UNSENDABLE, "Write it on one line.")
         return bearer(token)
     if name := user.text("username"):
-        pair = f"{name}:{user.text('password')}".encode()
-        return {"Authorization": "Basic " + base64.b64encode(pair).decode()}
+        return basic(name, user.text("password"))
     return {}
 
 
@@ -182,13 +188,16 @@ def impersonation(user: Entry) -> tuple[tuple[str, str], ...]:
     """
     name, uid = user.text("as"), user.text("as-uid")
     groups, extras = user.texts("as-groups"), user.mapping("as-user-extra")
+    extras = extras if extras and extras.values else None
     headers = [("Impersonate-User", name)]
     if uid:
         headers.append(("Impersonate-Uid", uid))
     headers += [("Impersonate-Group", group) for group in groups]
     for key in extras.values if extras else ():
         values = extras.texts(key) if extras else ()
-        headers += [(f"Impersonate-Extra-{_escaped(key)}", value) for value in values]
+        # In small letters, which the API server makes of them: two spellings are one key.
+        name_of = f"Impersonate-Extra-{_escaped(key.lower())}"
+        headers += [(name_of, value) for value in values]
     if not name:
         if uid or groups or extras:
             raise user.mistake("as", "is missing; as-groups, as-uid and as-user-extra need it")
@@ -202,6 +211,11 @@ def impersonation(user: Entry) -> tuple[tuple[str, str], ...]:
 def is_header_value(text: str) -> bool:
     """Whether HTTP can carry it: no control character but the tab (RFC 9110, 5.5)."""
     return not _CONTROL.search(text)
+
+
+def basic(name: str, password: str) -> dict[str, str]:
+    pair = f"{name}:{password}".encode()
+    return {"Authorization": "Basic " + base64.b64encode(pair).decode()}
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -7,19 +7,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from llmgwd.cluster.kubeconfig.kubeconfig import Entry
 
 _ONE_OF_BOTH: Final = "Leave one of both out."
 # All keys of client-go's AuthInfo and Cluster (clientcmd/api/v1, 1.37).
-_KEYS: Final = frozenset(
-    (
-        *("client-certificate", "client-certificate-data", "client-key", "client-key-data"),
-        *("token", "tokenFile", "as", "as-uid", "as-groups", "as-user-extra"),
-        *("username", "password", "auth-provider", "exec", "extensions"),
-        *("server", "tls-server-name", "insecure-skip-tls-verify", "certificate-authority"),
-        *("certificate-authority-data", "proxy-url", "disable-compression"),
-    )
-)
+_KINDS: Final[Mapping[str, type]] = {
+    **dict.fromkeys(
+        (
+            *("client-certificate", "client-certificate-data", "client-key", "client-key-data"),
+            *("token", "tokenFile", "as", "as-uid", "username", "password"),
+            *("server", "tls-server-name", "proxy-url"),
+            *("certificate-authority", "certificate-authority-data"),
+        ),
+        str,
+    ),
+    **dict.fromkeys(("as-groups", "extensions"), list),
+    **dict.fromkeys(("as-user-extra", "auth-provider", "exec"), dict),
+    **dict.fromkeys(("insecure-skip-tls-verify", "disable-compression"), bool),
+}
 
 
 def unknown_keys(*entries: Entry) -> tuple[str, ...]:
@@ -27,8 +34,14 @@ def unknown_keys(*entries: Entry) -> tuple[str, ...]:
     who asks.
     """
     return tuple(
-        f"{entry.where}: {key}" for entry in entries for key in entry.values if key not in _KEYS
+        f"{entry.where}: {key}" for entry in entries for key in entry.values if key not in _KINDS
     )
+
+
+def refuse_odd_values(*entries: Entry) -> None:
+    """Raises Blocked: a value of another kind than its key takes, be it used or not."""
+    for entry in entries:
+        entry.check(_KINDS)
 
 
 def has_certificate(user: Entry) -> bool:
@@ -37,9 +50,9 @@ def has_certificate(user: Entry) -> bool:
 
 def refuse_contradictions(user: Entry) -> None:
     """Raises Blocked: two logins that exclude each other, or a certificate without its key."""
-    if user.text("token"):
-        refuse_password(user, beside="token")
-    if user.mapping("exec") and user.mapping("auth-provider"):
+    if user.text("token") and (user.text("username") or user.text("password")):
+        raise user.mistake("token", "stands beside a username or password", _ONE_OF_BOTH)
+    if user.mapping("exec") is not None and user.mapping("auth-provider") is not None:
         raise user.mistake("exec", "stands beside auth-provider", _ONE_OF_BOTH)
     if not has_certificate(user):
         return
@@ -49,10 +62,10 @@ def refuse_contradictions(user: Entry) -> None:
         refuse_doubled(user, key)
 
 
-def refuse_password(user: Entry, beside: str) -> None:
-    """Raises Blocked: a username or password, beside a key that excludes it."""
-    if user.text("username") or user.text("password"):
-        raise user.mistake(beside, "stands beside a username or password", _ONE_OF_BOTH)
+def refuse_username(user: Entry, beside: str) -> None:
+    """Raises Blocked: a username, beside a key that excludes it."""
+    if user.text("username"):
+        raise user.mistake(beside, "stands beside a username", _ONE_OF_BOTH)
 
 
 def refuse_doubled(entry: Entry, key: str) -> None:

@@ -8,6 +8,7 @@ is `system.child_process`'s; the last line on stderr is what a person gets to re
 from __future__ import annotations
 
 import base64
+import codecs
 import json
 import os
 import re
@@ -22,6 +23,7 @@ from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.auth.credentials import Credential, bearer, is_header_value
 from llmgwd.cluster.auth.known_plugins import login_command
 from llmgwd.cluster.auth.renewal import Renewed, Unattended
+from llmgwd.cluster.kubeconfig import parsing
 from llmgwd.cluster.kubeconfig.kubeconfig import read_pem
 from llmgwd.cluster.kubectl import Kubectl
 from llmgwd.errors import Blocked, LlmgwError, Transient
@@ -43,9 +45,16 @@ _TOLD = (
     "proxy-url",
     "disable-compression",
 )
+# A certificate chain and its key are some kilobytes.
+_MAX_YAML_BYTES = 64 * 1024
 _API = "client.authentication.k8s.io"
 _VERSIONS = (f"{_API}/v1", f"{_API}/v1beta1")
 _MODES = ("Never", "IfAvailable", "Always")
+_KINDS: Mapping[str, type] = {
+    **dict.fromkeys(("apiVersion", "command", "interactiveMode", "installHint"), str),
+    **dict.fromkeys(("args", "env"), list),
+    "provideClusterInfo": bool,
+}
 # A service started at login has a shorter PATH than a terminal; plugins live in these places.
 _USUAL_PLACES = (
     "~/.local/bin",
@@ -76,9 +85,12 @@ class _Answer(msgspec.Struct, rename="camel"):
 
     api_version: str
     status: _Status
+    kind: str | None = None
 
 
 _ANSWERS = msgspec.json.Decoder(_Answer)
+# Go's RFC 3339; without a zone it would be no instant.
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,22 +110,29 @@ class Plugin:
         return f"<Plugin {self.command}>"
 
 
-def parse_plugin(chosen: Kubeconfig, entry: Entry) -> Plugin:
-    """Read the `exec` entry of a user.
-
-    Raises:
-        Blocked: a mistake in it, or a plugin that insists on a terminal.
-    """
+def check(entry: Entry) -> None:
+    """Raises Blocked: a mistake in the `exec` entry of a user."""
+    entry.check(_KINDS)
     version = entry.text("apiVersion")
     if version not in _VERSIONS:
         raise entry.mistake("apiVersion", f'is "{version}"; allowed are {" and ".join(_VERSIONS)}')
-    command = entry.text("command")
-    if not command:
+    if not entry.text("command"):
         raise entry.mistake("command", "is missing; a program's name or path is allowed")
     mode = entry.text("interactiveMode")
     if mode not in ("", *_MODES):
         raise entry.mistake("interactiveMode", f'is "{mode}"; allowed are {", ".join(_MODES)}')
-    if mode == "Always":
+    _environment(entry)
+    entry.texts("args")
+
+
+def parse_plugin(chosen: Kubeconfig, entry: Entry) -> Plugin:
+    """Read the `exec` entry of a user, which has been checked.
+
+    Raises:
+        Blocked: a plugin that insists on a terminal, or an authority that cannot be read.
+    """
+    command, version = entry.text("command"), entry.text("apiVersion")
+    if entry.text("interactiveMode") == "Always":
         raise Blocked(
             ConditionKind.LOGIN_PLUGIN_FAILED,
             f"{entry.where}: interactiveMode is Always: {command} asks a person each time",
@@ -168,18 +187,22 @@ def understand(plugin: Plugin, stdout: bytes) -> Renewed:
         Blocked: it is none, or holds neither a token nor a certificate and its key.
     """
     try:
-        answer = foreign.typed_json(stdout, _ANSWERS)
+        answer = _answer(stdout)
         status, version = answer.status, answer.api_version
         expires_at = _end_of(status.expiration_timestamp)
     except foreign.Malformed:
         # Not chained: what it printed may hold a secret.
         raise _nonsense(plugin, "printed what is no ExecCredential") from None
+    if answer.kind not in (None, "", "ExecCredential"):
+        raise _nonsense(plugin, f"printed a {answer.kind[:80]!r}, which is no ExecCredential")
     if version != plugin.api_version:
         raise _nonsense(
             plugin, f"speaks {version[:80]!r}, and the kubeconfig says {plugin.api_version}"
         )
     token, chain, key = status.token, status.client_certificate_data, status.client_key_data
-    if not token and not (chain and key):
+    if bool(chain) != bool(key):
+        raise _nonsense(plugin, "gave a certificate without its key, or a key without it")
+    if not token and not chain:
         raise _nonsense(plugin, "gave neither a token nor a certificate and its key")
     if token and not is_header_value(token):
         raise _nonsense(plugin, "gave a token that no header can hold: it has a control character")
@@ -189,10 +212,21 @@ def understand(plugin: Plugin, stdout: bytes) -> Renewed:
     return Renewed(Credential(bearer(token) if token else {}, certificate), expires_at)
 
 
+def _answer(stdout: bytes) -> _Answer:
+    """Read an ExecCredential: JSON, or YAML as client-go takes it as well."""
+    content = stdout.removeprefix(codecs.BOM_UTF8)
+    if content.lstrip()[:1] == b"{" or len(content) > _MAX_YAML_BYTES:
+        return foreign.typed_json(content, _ANSWERS)
+    try:
+        return msgspec.convert(parsing.parse(content.decode()), _Answer)
+    except (parsing.NotYaml, UnicodeDecodeError, msgspec.ValidationError):
+        raise foreign.Malformed("neither JSON nor YAML") from None
+
+
 def _end_of(expiry: str | None) -> float | None:
-    if not expiry:
+    if expiry is None:
         return None
-    seconds = seconds_of(expiry)
+    seconds = seconds_of(expiry) if _INSTANT.fullmatch(expiry) else None
     if seconds is None:
         raise foreign.Malformed("not a time")
     return seconds
@@ -206,13 +240,17 @@ def _whole_environment(plugin: Plugin) -> dict[str, str]:
 
 
 def _environment(entry: Entry) -> dict[str, str]:
-    pairs = entry.values.get("env") or []
-    try:
-        found = {pair["name"]: pair.get("value") or "" for pair in pairs}
-    except (TypeError, KeyError, AttributeError):
-        raise entry.mistake("env", "is not a list of name and value") from None
-    if not all(isinstance(text, str) for text in (*found, *found.values())):
-        raise entry.mistake("env", "holds a value that is no text: put it in quotes")
+    """The variables as the system has them; of several with one name the last."""
+    found: dict[str, str] = {}
+    for item in entry.values.get("env") or ():
+        if not isinstance(item, dict) or not item.get("name"):
+            raise entry.mistake("env", "is not a list of name and value")
+        name, value = item["name"], item.get("value")
+        if not isinstance(name, str) or not isinstance(value, str | None):
+            raise entry.mistake("env", "holds a value that is no text: put it in quotes")
+        # As Go hands it over, NAME=VALUE: the first sign ends the name.
+        name, _, value = f"{name}={value or ''}".partition("=")
+        found[name] = value
     return found
 
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from llmgwctl.rules import regular_file
 from llmgwctl.rules.nearest import by_likeness
@@ -24,10 +25,17 @@ from llmgwd.system.files.file_stamp import Mark, mark
 from llmgwd.system.process.descriptors import raise_if_exhausted
 
 T = TypeVar("T")
+D = TypeVar("D")
 _LISTED = 8
+_LOGIN_IN_URL = re.compile(r"//[^/]*@")
 # What each section is called, and what an entry of it holds under that name.
 SECTIONS: Mapping[str, str] = {"clusters": "cluster", "contexts": "context", "users": "user"}
-_KIND_NAMES: Mapping[type, str] = {str: "text", bool: "true or false", dict: "a mapping"}
+_KIND_NAMES: Mapping[type, str] = {
+    str: "text",
+    bool: "true or false",
+    dict: "a mapping",
+    list: "a list",
+}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -48,14 +56,21 @@ class Entry:
         return self._typed(key, bool, False)
 
     def mapping(self, key: str) -> Entry | None:
-        values = self._typed(key, dict, {})
-        return Entry(f"{self.where}: {key}", self.file, values) if values else None
+        values = self._typed(key, dict, None)
+        return None if values is None else Entry(f"{self.where}: {key}", self.file, values)
 
     def texts(self, key: str) -> tuple[str, ...]:
-        values = self.values.get(key) or []
-        if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
+        """A list of texts; null in it is the empty one, as in Go."""
+        values = ["" if value is None else value for value in self._typed(key, list, [])]
+        if not all(isinstance(value, str) for value in values):
             raise self.mistake(key, "is not allowed: a list of texts is")
         return tuple(values)
+
+    def check(self, kinds: Mapping[str, type]) -> None:
+        """Raises Blocked: the value of a key is of another kind than is given for it here."""
+        for key in self.values:
+            if key in kinds:
+                self._typed(key, kinds[key], None)
 
     def path(self, key: str) -> str:
         """A file's path; a relative one counts from the kubeconfig's folder."""
@@ -65,7 +80,7 @@ class Entry:
     def mistake(self, key: str, problem: str, remedy: str = "") -> Blocked:
         return Blocked(ConditionKind.KUBECONFIG_INVALID, f"{self.where}: {key} {problem}", remedy)
 
-    def _typed(self, key: str, kind: type[T], default: T) -> T:
+    def _typed(self, key: str, kind: type[T], default: D) -> T | D:
         value = self.values.get(key)
         if value is None:
             return default
@@ -213,14 +228,28 @@ def parse_server(cluster: Entry) -> Server:
     """
     text = cluster.text("server")
     try:
-        parts = urlsplit(text if "://" in text else f"http://{text}")
+        parts = _server_parts(text)
         port = parts.port
     except ValueError:
         parts, port = urlsplit(""), None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise cluster.mistake("server", f'is "{text}"; allowed is https://HOST:PORT')
+    # urlsplit takes blanks away, which the API server's name cannot have.
+    if parts.scheme not in ("http", "https") or not parts.hostname or text.split() != [text]:
+        shown = _LOGIN_IN_URL.sub("//", text)
+        raise cluster.mistake("server", f'is "{shown}"; allowed is https://HOST:PORT')
     is_tls = parts.scheme == "https"
     return Server(parts.hostname, port or (443 if is_tls else 80), parts.path.rstrip("/"), is_tls)
+
+
+def login_in_server(cluster: Entry) -> tuple[str, str] | None:
+    """The name and password in `server`'s URL, which Go's client takes before any other login."""
+    parts = _server_parts(cluster.text("server"))
+    if parts.username is None:
+        return None
+    return unquote(parts.username), unquote(parts.password or "")
+
+
+def _server_parts(text: str) -> SplitResult:
+    return urlsplit(text if "://" in text else f"http://{text}")
 
 
 def read_pem(entry: Entry, key: str) -> Pem | None:
@@ -233,7 +262,8 @@ def read_pem(entry: Entry, key: str) -> Pem | None:
     origin = f"{entry.where}: {key}"
     if data:
         try:
-            return Pem(f"{origin}-data", "", base64.b64decode("".join(data.split()), validate=True))
+            coded = data.replace("\r", "").replace("\n", "")
+            return Pem(f"{origin}-data", "", base64.b64decode(coded, validate=True))
         except ValueError as error:  # so are binascii's own, and what is not ASCII
             raise Blocked(
                 ConditionKind.CERTIFICATE_UNREADABLE,

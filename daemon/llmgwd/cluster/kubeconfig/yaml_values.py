@@ -89,6 +89,7 @@ class _Values:
         if isinstance(node, SequenceNode):
             made: Any = [self.of(item) for item in node.value]
         else:
+            assert isinstance(node, MappingNode)
             made = self._mapping(node)
         self._under_way.remove(known)
         self._made[known] = made

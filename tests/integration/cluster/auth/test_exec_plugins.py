@@ -234,7 +234,7 @@ async def test_a_login_that_waits_for_somebody_opens_no_window_every_half_minute
         ({"apiVersion": "client.authentication.k8s.io/v1alpha1"}, "apiVersion is"),
         ({"command": ""}, "command is missing"),
         ({"env": ["A=1"]}, "env is not a list of name and value"),
-        ({"args": "one"}, "args is not allowed"),
+        ({"args": "one"}, "args is a value of type str"),
     ],
 )
 async def test_a_plugin_that_cannot_work_is_refused_when_opened(
