@@ -16,7 +16,7 @@ import anyio
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
-from llmgwd.net.dial import Dialer, reason
+from llmgwd.net.dial import Dialer, ProxyRefused, reason
 from llmgwd.net.proxy import choose_proxy
 from llmgwd.net.server import Server
 from llmgwd.net.tls import ResumingContext, Trust, client_context
@@ -189,7 +189,7 @@ _REMEDY: Final = "Check the URL, and the network (VPN, Tailscale)."
 def _explained(address: Address, error: LlmgwError) -> LlmgwError:
     """Say in this route's words what the cluster's dial has found."""
     cause = error.__cause__
-    if isinstance(cause, ssl.SSLCertVerificationError):
+    if isinstance(cause, ssl.SSLCertVerificationError) and not isinstance(error, ProxyRefused):
         return Blocked(
             ConditionKind.TLS_UNTRUSTED,
             f"The certificate of {address} is not trusted: {cause.verify_message}.",

@@ -16,7 +16,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import unquote
@@ -24,7 +24,7 @@ from urllib.parse import unquote
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.net.http_head import HeadReader
-from llmgwd.net.tls import namesakes
+from llmgwd.net.tls import by_each_authority, name_to_verify
 from llmgwd.system.process.descriptors import raise_if_exhausted
 
 if TYPE_CHECKING:
@@ -34,8 +34,17 @@ if TYPE_CHECKING:
 
 _NEXT_ADDRESS_AFTER_S = 0.25
 NETWORK_REMEDY: Final = "Check the network, the VPN and the firewall between here and there."
-# OpenSSL's X509_V_ERR_CERT_SIGNATURE_FAILURE.
-_SIGNATURE_FAILURE = 7
+_DISTRUST_REMEDY = (
+    "Check certificate-authority and tls-server-name of the cluster in the kubeconfig."
+)
+# By OpenSSL's X509_V_ERR_…: where it asks for more than kubectl, which may well connect.
+_DISTRUST_REMEDIES = {
+    20: (
+        "Check certificate-authority of the cluster in the kubeconfig. If it was renewed with its "
+        "key, renew the server's certificate too: it names the authority before by its number."
+    ),
+    26: "Have the server's certificate made anew with the extended key usage serverAuth.",
+}
 # A watch on a dead path ends by its read time-out; this lets the kernel notice sooner.
 _KEEPALIVE_IDLE_S, _KEEPALIVE_EVERY_S, _KEEPALIVE_COUNT = 15, 5, 3
 
@@ -45,6 +54,10 @@ _KEEPALIVE_IDLE_S, _KEEPALIVE_EVERY_S, _KEEPALIVE_COUNT = 15, 5, 3
 asyncio.sslproto.SSLProtocol.max_size = 128 * 1024
 
 P = TypeVar("P", bound=asyncio.Protocol)
+
+
+class ProxyRefused(Blocked):
+    """A person must act on the proxy, not on the server behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +87,10 @@ class Dialer:
             Blocked: the server's certificate is not trusted, or the proxy wants a login.
         """
         try:
-            return await self._dial(factory, shutdown_s if self.tls else None)
+            return await by_each_authority(
+                self.tls,
+                lambda tls: replace(self, tls=tls)._dial(factory, shutdown_s if tls else None),
+            )
         except (OSError, EOFError, UnicodeError) as error:
             raise dial_error(self, error) from error
 
@@ -102,7 +118,7 @@ def dial_error(dialer: Dialer, error: Exception) -> LlmgwError:
         return Blocked(
             ConditionKind.TLS_UNTRUSTED,
             f"the certificate of {where} is not trusted: {error.verify_message}",
-            _distrust_remedy(dialer.tls, error),
+            _DISTRUST_REMEDIES.get(error.verify_code, _DISTRUST_REMEDY),
         )
     return Transient(
         ConditionKind.API_SERVER_UNREACHABLE,
@@ -124,15 +140,6 @@ def unanswered(dialer: Dialer, within_s: float | None = None) -> LlmgwError:
 def _named(dialer: Dialer) -> str:
     via = f" through {dialer.proxy}" if dialer.proxy else ""
     return f"{dialer.server.authority}{via}"
-
-
-def _distrust_remedy(tls: ssl.SSLContext | None, error: ssl.SSLCertVerificationError) -> str:
-    if error.verify_code == _SIGNATURE_FAILURE and tls is not None and namesakes(tls):
-        return (
-            "Of several authorities of one name in certificate-authority OpenSSL tries the first: "
-            "remove those that no longer sign, or put the one that signs first."
-        )
-    return "Check certificate-authority and tls-server-name of the cluster in the kubeconfig."
 
 
 def reason(error: Exception) -> str:
@@ -191,13 +198,31 @@ async def _made_of(
             factory,
             sock=sock,
             ssl=tls,
-            server_hostname=tls_name if tls else None,
+            server_hostname=name_to_verify(tls_name) if tls else None,
             ssl_shutdown_timeout=shutdown_s if tls else None,
         )
     except BaseException:
         with contextlib.suppress(OSError):
             sock.shutdown(socket.SHUT_RDWR)
         raise
+
+
+async def _to_http_proxy(
+    dialer: Dialer, proxy: Proxy, shutdown_s: float | None
+) -> tuple[asyncio.Transport, HeadReader]:
+    async def connect(tls: ResumingContext | None) -> tuple[asyncio.Transport, HeadReader]:
+        sock = await _connect(proxy.host, proxy.port)
+        name = dialer.proxy_name or proxy.host
+        return await _made_of(sock, partial(HeadReader, b"CONNECT"), tls, name, shutdown_s)
+
+    try:
+        return await by_each_authority(dialer.proxy_tls if proxy.is_tls else None, connect)
+    except ssl.SSLCertVerificationError as error:
+        raise ProxyRefused(
+            ConditionKind.TLS_UNTRUSTED,
+            f"the certificate of the proxy {proxy} is not trusted: {error.verify_message}",
+            "Have certificate-authority hold the proxy's authority as well.",
+        ) from error
 
 
 async def _through_http_proxy(
@@ -210,21 +235,7 @@ async def _through_http_proxy(
         Blocked: the proxy's own certificate is not trusted, or it wants a login.
     """
     loop = asyncio.get_running_loop()
-    sock = await _connect(proxy.host, proxy.port)
-    try:
-        transport, reader = await _made_of(
-            sock,
-            partial(HeadReader, b"CONNECT"),
-            dialer.proxy_tls if proxy.is_tls else None,
-            dialer.proxy_name or proxy.host,
-            shutdown_s,
-        )
-    except ssl.SSLCertVerificationError as error:
-        raise Blocked(
-            ConditionKind.TLS_UNTRUSTED,
-            f"the certificate of the proxy {proxy} is not trusted: {error.verify_message}",
-            "Have certificate-authority hold the proxy's authority as well.",
-        ) from error
+    transport, reader = await _to_http_proxy(dialer, proxy, shutdown_s)
     try:
         transport.write(_connect_request(dialer.server, proxy))
         status, _ = await reader.read_head()
@@ -240,7 +251,7 @@ async def _through_http_proxy(
             transport,
             protocol,
             dialer.tls,
-            server_hostname=dialer.tls_name,
+            server_hostname=name_to_verify(dialer.tls_name),
             ssl_shutdown_timeout=shutdown_s,
         )
         assert inner is not None
@@ -261,7 +272,7 @@ def _connect_request(server: Server, proxy: Proxy) -> bytes:
 
 def _proxy_refusal(proxy: Proxy, status: int) -> LlmgwError:
     if status == 407:
-        return Blocked(
+        return ProxyRefused(
             ConditionKind.API_SERVER_UNREACHABLE,
             f"the proxy {proxy} wants a login (407)",
             "Put it into the proxy's URL: http://USER:PASSWORD@HOST:PORT.",

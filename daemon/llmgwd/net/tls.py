@@ -5,13 +5,15 @@ Private keys are on disk only as long as the standard library needs to read them
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import ssl
 import tempfile
 import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TypeVar
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked
@@ -22,6 +24,17 @@ from llmgwd.net import pem
 # server which was replaced is greeted briefly again, and that no ticket gets old.
 LOOK_EVERY_S: Final = 300.0
 RENEW_EVERY_S: Final = 3600.0
+# OpenSSL's X509_V_ERR_CERT_SIGNATURE_FAILURE.
+_SIGNATURE_FAILURE: Final = 7
+# Each one costs a handshake, and a bundle may hold every authority of the web.
+_MAX_ALONE: Final = 16
+# Python's own choice, with what Go takes besides: keys of 1024 bits, and SHA-1 in a cipher's MAC
+# (not in a certificate: that takes level 0).
+_CIPHERS: Final = (
+    "ECDH+AESGCM:ECDH+CHACHA20:ECDH+AES:DHE+AES:!aNULL:!eNULL:!aDSS:!AESCCM:@SECLEVEL=1"
+)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -53,6 +66,9 @@ class ResumingContext(ssl.SSLContext):
 
     _session: ssl.SSLSession | None = None
     _look_at: float = 0.0
+    _certificate: ClientCertificate | None = None
+    _alone: list[ResumingContext] | None = None
+    _preferred: ResumingContext | None = None
 
     def wrap_bio(
         self,
@@ -62,6 +78,8 @@ class ResumingContext(ssl.SSLContext):
         server_hostname: str | bytes | None = None,
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLObject:
+        if self._preferred is not None:
+            return self._preferred.wrap_bio(incoming, outgoing, server_side, server_hostname)
         offered = session or self._session
         return super().wrap_bio(incoming, outgoing, server_side, server_hostname, offered)
 
@@ -69,14 +87,64 @@ class ResumingContext(ssl.SSLContext):
         """Keep the session of a connection that has received its first bytes: with TLS 1.3 the
         tickets come after the handshake.
         """
+        if tls is not None and isinstance(tls.context, ResumingContext):
+            # It may be one of `each_alone`, whose sessions are no other context's.
+            tls.context._keep_session(tls)
+
+    def _keep_session(self, tls: ssl.SSLObject) -> None:
         now = time.monotonic()
-        if tls is None or now < self._look_at:
+        if now < self._look_at:
             return
         session = tls.session
         has_ticket = session is not None and session.has_ticket
         if has_ticket:
             self._session = session
         self._look_at = now + (RENEW_EVERY_S if has_ticket and tls.session_reused else LOOK_EVERY_S)
+
+    def each_alone(self) -> Sequence[ResumingContext]:
+        """A context for each authority by itself, those first that share a name."""
+        if self._alone is None:
+            names = [str(each["subject"]) for each in self.get_ca_certs()]
+            ders = self.get_ca_certs(binary_form=True)
+            shared = [der for der, name in zip(ders, names, strict=True) if names.count(name) > 1]
+            # One with a name of its own may be in the way of an authority that the server shows.
+            others = [der for der in ders if der not in shared] if len(ders) <= _MAX_ALONE else []
+            chosen = [*shared, *others][:_MAX_ALONE]
+            self._alone = [self._trusting(der) for der in chosen] if len(ders) > 1 else []
+        return self._alone
+
+    def prefer(self, alone: ResumingContext) -> None:
+        """Begin with this one of `each_alone` from now on."""
+        self._preferred = alone
+
+    def _trusting(self, authority: bytes) -> ResumingContext:
+        context = _bare_context(self._certificate)
+        context.load_verify_locations(cadata=authority)
+        return context
+
+
+async def by_each_authority(
+    tls: ResumingContext | None, attempt: Callable[[ResumingContext | None], Awaitable[T]]
+) -> T:
+    """Make an attempt, and where a signature is wrong another with each authority alone.
+
+    Of several authorities of one name OpenSSL tries one (the first that is valid now), unless key
+    identifiers tell them apart; Go tries all. A chain that leads to any authority leads to it alone
+    as well, so the trust is the same.
+    """
+    try:
+        return await attempt(tls)
+    except ssl.SSLCertVerificationError as error:
+        if tls is None or error.verify_code != _SIGNATURE_FAILURE:
+            raise
+        for alone in tls.each_alone():
+            try:
+                made = await attempt(alone)
+            except ssl.SSLCertVerificationError:
+                continue
+            tls.prefer(alone)
+            return made
+        raise
 
 
 def client_context(trust: Trust, certificate: ClientCertificate | None) -> ResumingContext:
@@ -89,10 +157,7 @@ def client_context(trust: Trust, certificate: ClientCertificate | None) -> Resum
     Raises:
         Blocked: an authority, certificate or key that cannot be read.
     """
-    context = ResumingContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context = _bare_context(certificate)
     if not trust.is_verified:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -100,17 +165,33 @@ def client_context(trust: Trust, certificate: ClientCertificate | None) -> Resum
         context.load_default_certs()
     else:
         _load_authorities(context, trust)
-    if certificate is not None:
-        _load_certificate(context, certificate)
     return context
 
 
-def namesakes(context: ssl.SSLContext) -> bool:
-    """Whether two authorities have one name: OpenSSL tries only the first, unless key identifiers
-    tell them apart.
+def name_to_verify(name: str) -> str:
+    """The name that a certificate must hold, as Go writes it: an address without brackets, a name
+    without its last dot.
     """
-    names = [str(each["subject"]) for each in context.get_ca_certs()]
-    return len(set(names)) < len(names)
+    bare = name.removeprefix("[").removesuffix("]") if name[:1] == "[" else name.removesuffix(".")
+    try:
+        address = ipaddress.ip_address(bare)
+    except ValueError:
+        return bare
+    return str(getattr(address, "ipv4_mapped", None) or bare)
+
+
+def _bare_context(certificate: ClientCertificate | None) -> ResumingContext:
+    context = ResumingContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(_CIPHERS)
+    context.set_alpn_protocols(["http/1.1"])
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    # Go knows no other names than the alternative ones.
+    context.hostname_checks_common_name = False
+    if certificate is not None:
+        _load_certificate(context, certificate)
+        context._certificate = certificate
+    return context
 
 
 def _load_authorities(context: ssl.SSLContext, trust: Trust) -> None:

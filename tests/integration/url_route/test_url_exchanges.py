@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+from pathlib import Path
 
 import pytest
 from url_scenario import get, ok, scenario
 
 from llmgwd.errors import Blocked
 from llmgwsim.net.tls import Authority, server_context
+from peers.conformance.pki import chains
 from support.url_upstream import answer_of, front_of, head_of, upstream
 
 
@@ -65,6 +67,26 @@ async def test_an_untrusted_certificate_needs_a_person() -> None:
         assert error.code == "tls-untrusted"
         assert "SSL_CERT_FILE" in error.remedy
         assert not front.route.is_up
+
+
+@pytest.mark.parametrize("chain", ["intermediate", "rotated"])
+@scenario
+async def test_any_certificate_that_the_system_trusts_ends_a_chain(
+    chain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown, trusted = chains(Authority().pem)[chain]
+    bundle = tmp_path / "authorities.pem"
+    bundle.write_bytes(trusted)
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    context = server_context(shown)
+
+    async with upstream(ok, tls=context) as port, front_of(f"https://localhost:{port}") as front:
+        reader, writer = await front.connect()
+        writer.write(get())
+        _, body = await answer_of(reader)
+
+        assert body == b"ok"
+        writer.close()
 
 
 @pytest.mark.parametrize("is_tls", [False, True])

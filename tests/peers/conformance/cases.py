@@ -92,8 +92,17 @@ cluster_case(
 )
 cluster_case("no authority", lambda w, f: w.door(certificate_authority_data=None))
 cluster_case("a strange authority", lambda w, f: w.door(server=w.urls["root"]))
-for _door in ("root", "intermediate", "leaf", "rotated", "rotated back"):
+for _door in (
+    *("root", "intermediate", "leaf", "rotated", "rotated back", "rotated often", "renewed"),
+    *("old intermediate beside the root", "of a weak key", "for any purpose", "for clients"),
+):
     cluster_case(f"authority is {_door}", lambda w, f, door=_door: w.door(door))  # type: ignore[misc]
+cluster_case(
+    "a certificate without names",
+    lambda w, f: w.door(
+        "without names", server=w.urls["without names"].replace("127.0.0.1", "localhost")
+    ),
+)
 
 for _name, _wrap in {
     "an accent above": lambda pem: "# Autorité\n".encode() + pem,
@@ -228,6 +237,13 @@ user_case(
     lambda w, f: {
         "client-certificate": kept(f, "c", w.client.certificate),
         "client-key": kept(f, "k", w.client.key),
+    },
+)
+CASES["certificate with its chain"] = lambda w, f: document(
+    w.door("clients of another"),
+    {
+        "client-certificate": kept(f, "c", w.client_of_middle.certificate.replace(b"\n", b"\r\n")),
+        "client-key-data": coded(w.client_of_middle.key),
     },
 )
 user_case(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-# By the name of the case. In all but the first kubectl refuses what we take.
+# By the name of the case. In most kubectl refuses what we take.
 DIFFERENCES: Final[dict[str, str]] = {
-    "authority is rotated": "OpenSSL tries the first of several authorities of one name unless key "
-    "identifiers tell them apart; the error says so, and what to remove",
+    "authority is renewed": "OpenSSL takes an authority only if its number and key identifier are "
+    "those that the certificate names, if it names any; the refusal says so",
+    "authority is for any purpose": "OpenSSL wants serverAuth by name; the refusal says so",
     "proxy: without a scheme": "HOST:PORT is an http proxy everywhere else, HTTPS_PROXY included",
     "exec without a mode": "v1 without interactiveMode is IfAvailable, as in v1beta1: without a "
     "terminal each mode but Always does the same",

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from llmgwsim.net.tls import Identity
+
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+NAMES: Final = ("localhost", "127.0.0.1")
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,7 @@ class Signer:
     """An authority without key identifiers, as old tools make them."""
 
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
+    key: Key
 
     @property
     def pem(self) -> bytes:
@@ -37,34 +42,127 @@ class ServerCertificate:
         return self.identity
 
 
-def signer(name: str, by: Signer | None = None) -> Signer:
-    key = ec.generate_private_key(ec.SECP256R1())
-    return Signer(_certificate(name, key, by or key, is_authority=True), key)
+@dataclass(frozen=True)
+class Leaf:
+    """What a server's certificate says of itself."""
+
+    common_name: str = "server"
+    names: Sequence[str] = NAMES
+    extensions: Sequence[x509.ExtensionType] = ()
+    chain: Sequence[Signer] = field(default_factory=tuple)
 
 
-def server_certificate(by: Signer, clients: bytes, *chain: Signer) -> ServerCertificate:
-    """A certificate for 127.0.0.1 and localhost, shown with `chain`; takes `clients`' clients."""
+def signer(name: str, by: Signer | None = None, key: Key | None = None) -> Signer:
+    key = key or ec.generate_private_key(ec.SECP256R1())
+    constraints = x509.BasicConstraints(ca=True, path_length=None)
+    return Signer(_certificate(name, key, by or key, [constraints]), key)
+
+
+def server_certificate(by: Signer, clients: bytes, leaf: Leaf = Leaf()) -> ServerCertificate:
+    """A certificate that is shown with its chain, for a server that takes `clients`' clients."""
     key = ec.generate_private_key(ec.SECP256R1())
-    leaf = _certificate("server", key, by, is_authority=False)
-    shown = leaf.public_bytes(serialization.Encoding.PEM) + b"".join(each.pem for each in chain)
+    extensions = list(leaf.extensions)
+    if leaf.names:
+        extensions.append(x509.SubjectAlternativeName([_name(each) for each in leaf.names]))
+    made = _certificate(leaf.common_name, key, by, extensions)
+    shown = made.public_bytes(serialization.Encoding.PEM)
     private = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    return ServerCertificate(clients, Identity(shown, private))
+    chain = b"".join(each.pem for each in leaf.chain)
+    return ServerCertificate(clients, Identity(shown + chain, private))
+
+
+def chains(clients: bytes) -> Mapping[str, tuple[ServerCertificate, bytes]]:
+    """What a server shows, and the bundle by which a client should judge it, by a name."""
+    return {name: make(clients) for name, make in _CHAINS.items()}
+
+
+def _root(clients: bytes) -> tuple[ServerCertificate, bytes]:
+    root = signer("root")
+    middle = signer("middle", root)
+    return server_certificate(middle, clients, Leaf(chain=[middle])), root.pem
+
+
+def _intermediate(clients: bytes) -> tuple[ServerCertificate, bytes]:
+    middle = signer("middle", signer("root"))
+    return server_certificate(middle, clients, Leaf(chain=[middle])), middle.pem
+
+
+def _leaf(clients: bytes) -> tuple[ServerCertificate, bytes]:
+    made = server_certificate(signer("root"), clients)
+    return made, made.identity.certificate
+
+
+def _rotated(signs: int, of: int = 2) -> Callable[[bytes], tuple[ServerCertificate, bytes]]:
+    def make(clients: bytes) -> tuple[ServerCertificate, bytes]:
+        namesakes = [signer("rotated") for _ in range(of)]
+        bundle = b"".join(each.pem for each in namesakes)
+        return server_certificate(namesakes[signs], clients), bundle
+
+    return make
+
+
+def _old_intermediate(clients: bytes) -> tuple[ServerCertificate, bytes]:
+    root = signer("root")
+    old, new = signer("middle", root), signer("middle", root)
+    return server_certificate(new, clients, Leaf(chain=[new])), old.pem + root.pem
+
+
+def _weak(clients: bytes) -> tuple[ServerCertificate, bytes]:
+    weak = signer("weak", key=rsa.generate_private_key(65537, 1024))
+    return server_certificate(weak, clients), weak.pem
+
+
+def _saying(leaf: Leaf) -> Callable[[bytes], tuple[ServerCertificate, bytes]]:
+    def make(clients: bytes) -> tuple[ServerCertificate, bytes]:
+        root = signer("root")
+        return server_certificate(root, clients, leaf), root.pem
+
+    return make
+
+
+def _of_other_key(clients: bytes) -> tuple[ServerCertificate, bytes]:
+    """The authority was renewed with its key; the certificate names the one before by number."""
+    root = signer("root")
+    of_old = x509.AuthorityKeyIdentifier(None, [x509.DirectoryName(root.certificate.subject)], 1)
+    return server_certificate(root, clients, Leaf(extensions=[of_old])), root.pem
+
+
+_CHAINS: Final[Mapping[str, Callable[[bytes], tuple[ServerCertificate, bytes]]]] = {
+    "root": _root,
+    "intermediate": _intermediate,
+    "leaf": _leaf,
+    "rotated": _rotated(1),
+    "rotated back": _rotated(0),
+    "rotated often": _rotated(4, of=5),
+    "old intermediate beside the root": _old_intermediate,
+    "renewed": _of_other_key,
+    "of a weak key": _weak,
+    "without names": _saying(Leaf("localhost", ())),
+    "for any purpose": _saying(
+        Leaf(extensions=[x509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])])
+    ),
+    "for clients": _saying(
+        Leaf(extensions=[x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])])
+    ),
+}
+
+
+def _name(text: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(text))
+    except ValueError:
+        return x509.DNSName(text)
 
 
 def _certificate(
-    name: str,
-    key: ec.EllipticCurvePrivateKey,
-    by: Signer | ec.EllipticCurvePrivateKey,
-    *,
-    is_authority: bool,
+    name: str, key: Key, by: Signer | Key, extensions: Sequence[x509.ExtensionType]
 ) -> x509.Certificate:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     begin = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -73,8 +171,8 @@ def _certificate(
         .serial_number(x509.random_serial_number())
         .not_valid_before(begin)
         .not_valid_after(begin + datetime.timedelta(days=2))
-        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), True)
     )
-    if not is_authority:
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), False)
+    for extension in extensions:
+        is_critical = isinstance(extension, x509.BasicConstraints)
+        builder = builder.add_extension(extension, is_critical)
     return builder.sign(by.key if isinstance(by, Signer) else by, hashes.SHA256())

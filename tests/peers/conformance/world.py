@@ -36,6 +36,7 @@ class World:
     authorities: dict[str, bytes]
     proxies: dict[str, str]
     client: Identity
+    client_of_middle: Identity  # for the door "clients of another", with its chain
 
     @property
     def token(self) -> str:
@@ -93,7 +94,14 @@ async def _world() -> AsyncIterator[World]:
         for user in ("jane", "Jörg", "机器"):
             cluster.access.rules[user] = cluster.access.rules["demo"]
         urls, authorities = {"main": cluster.url}, {"main": own.pem}
-        for name, (served, trusted) in _certificates(own.pem).items():
+        root = pki.signer("clients")
+        middle = pki.signer("middle", root)
+        of_middle = pki.server_certificate(middle, b"", pki.Leaf("demo", (), chain=[middle]))
+        doors = {
+            **pki.chains(own.pem),
+            "clients of another": (pki.ServerCertificate(root.pem, own.server()), own.pem),
+        }
+        for name, (served, trusted) in doors.items():
             server = ApiServer(cluster.api, cluster.network, served, "127.0.0.1")  # type: ignore[arg-type]
             await server.start()
             stack.push_async_callback(server.close)
@@ -117,7 +125,8 @@ async def _world() -> AsyncIterator[World]:
             "https": f"https://127.0.0.1:{secure.port}",
             "https of a stranger": f"https://127.0.0.1:{strange.port}",
         }
-        yield World(cluster, urls, authorities, proxies, own.client("demo", ("team", "other")))
+        client = own.client("demo", ("team", "other"))
+        yield World(cluster, urls, authorities, proxies, client, of_middle.identity)
 
 
 @asynccontextmanager
@@ -137,22 +146,6 @@ async def _without_tls(cluster: SimulatedCluster) -> AsyncIterator[int]:
     finally:
         server.close()
         await connections.abort()
-
-
-def _certificates(clients: bytes) -> dict[str, tuple[pki.ServerCertificate, bytes]]:
-    """Per door what it shows, and the bundle by which a client should trust it."""
-    root = pki.signer("root")
-    middle = pki.signer("middle", root)
-    old, new = pki.signer("rotated"), pki.signer("rotated")
-    chained = pki.server_certificate(middle, clients, middle)
-    leaf = pki.server_certificate(root, clients)
-    return {
-        "root": (chained, root.pem),
-        "intermediate": (chained, middle.pem),
-        "leaf": (leaf, leaf.identity.certificate),
-        "rotated": (pki.server_certificate(new, clients), old.pem + new.pem),
-        "rotated back": (pki.server_certificate(old, clients), old.pem + new.pem),
-    }
 
 
 def _context(identity: Identity) -> ssl.SSLContext:

@@ -17,6 +17,7 @@ from llmgwd.net.tls import LOOK_EVERY_S, RENEW_EVERY_S, ResumingContext
 class Connection:
     """A connection's TLS object that counts how often its session was looked at."""
 
+    context: ResumingContext
     has_ticket: bool
     session_reused: bool
     looks: int = 0
@@ -41,7 +42,7 @@ def looks(
 ) -> int:
     """Dial once a second for so long."""
     context = ResumingContext(ssl.PROTOCOL_TLS_CLIENT)
-    connection = Connection(has_ticket, session_reused=False)
+    connection = Connection(context, has_ticket, session_reused=False)
     until = clock.now + for_s
     while clock.now < until:
         context.remember(cast("ssl.SSLObject", connection))
@@ -66,7 +67,7 @@ def test_a_server_that_never_resumes_is_looked_at_every_five_minutes(
 
 def test_one_that_gives_its_ticket_later_is_looked_at_again(clock: SimpleNamespace) -> None:
     context = ResumingContext(ssl.PROTOCOL_TLS_CLIENT)
-    connection = Connection(has_ticket=False, session_reused=False)
+    connection = Connection(context, has_ticket=False, session_reused=False)
     context.remember(cast("ssl.SSLObject", connection))
     connection.has_ticket = True
     clock.now += LOOK_EVERY_S

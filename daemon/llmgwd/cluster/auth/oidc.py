@@ -10,6 +10,7 @@ import base64
 import contextlib
 import os
 import re
+import ssl
 import tempfile
 import time
 from collections.abc import Mapping
@@ -27,7 +28,7 @@ from llmgwd.cluster.kubeconfig.files import MAX_BYTES
 from llmgwd.cluster.kubeconfig.kubeconfig import Entry, read_pem
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.net.dial import NETWORK_REMEDY
-from llmgwd.net.tls import ResumingContext, Trust, client_context
+from llmgwd.net.tls import ResumingContext, Trust, by_each_authority, client_context
 from llmgwd.system import foreign
 
 if TYPE_CHECKING:
@@ -91,8 +92,36 @@ class _Provider:
     async def _refresh(self) -> Mapping[str, Any]:
         import aiohttp
 
+        pem = read_pem(self._config, "idp-certificate-authority")
+        origin = pem.origin if pem else "the system's authorities"
+        tls = client_context(Trust(pem.read() if pem else None, origin), None)
+        try:
+            return await by_each_authority(tls, self._ask)
+        except ssl.SSLCertVerificationError as error:
+            raise Blocked(
+                ConditionKind.TLS_UNTRUSTED,
+                f"the certificate of the login provider {self._issuer} is not trusted: "
+                f"{error.verify_message} (judged by {origin})",
+                f"Check idp-certificate-authority of {self._entry.where}.",
+            ) from error
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, foreign.Malformed) as error:
+            # Only the kind of error: some quote what was sent.
+            raise Transient(
+                ConditionKind.LOGIN_PLUGIN_FAILED,
+                f"cannot reach the login provider {self._issuer} ({type(error).__name__})",
+                NETWORK_REMEDY,
+            ) from None
+
+    async def _ask(self, tls: ResumingContext | None) -> Mapping[str, Any]:
+        """Have the tokens renewed; the context is the provider's.
+
+        Raises:
+            ssl.SSLCertVerificationError: nothing was sent yet.
+        """
+        import aiohttp
+
         timeout = aiohttp.ClientTimeout(total=_PROVIDER_S)
-        connector = aiohttp.TCPConnector(ssl=self._tls())
+        connector = aiohttp.TCPConnector(ssl=tls or True)
         form = {
             "grant_type": "refresh_token",
             "refresh_token": self._refresh_token,
@@ -114,13 +143,8 @@ class _Provider:
                     endpoint = _endpoint(await _content(answer))
                 async with session.post(endpoint, data=form, auth=auth) as answer:
                     return self._tokens(answer.status, await _content(answer))
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, foreign.Malformed) as error:
-            # Only the kind of error: some quote what was sent.
-            raise Transient(
-                ConditionKind.LOGIN_PLUGIN_FAILED,
-                f"cannot reach the login provider {self._issuer} ({type(error).__name__})",
-                NETWORK_REMEDY,
-            ) from None
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise error.certificate_error from error
 
     def _tokens(self, status: int, body: bytes) -> Mapping[str, Any]:
         try:
@@ -142,11 +166,6 @@ class _Provider:
             f"the login provider {self._issuer} does not renew the login ({said})",
             self.remedy,
         )
-
-    def _tls(self) -> ResumingContext:
-        pem = read_pem(self._config, "idp-certificate-authority")
-        origin = pem.origin if pem else "the system's authorities"
-        return client_context(Trust(pem.read() if pem else None, origin), None)
 
 
 async def _content(answer: aiohttp.ClientResponse) -> bytes:

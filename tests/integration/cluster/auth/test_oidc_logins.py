@@ -17,7 +17,8 @@ from login_plugin import problem_of
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.access import open_access
-from llmgwd.errors import Blocked, Transient
+from llmgwd.errors import Blocked
+from peers.conformance.pki import chains
 from support.scripted_api import VERSION, kubeconfig, serving
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +35,11 @@ def saved_tokens(path: str) -> tuple[str, str]:
     return saved["id-token"], saved["refresh-token"]
 
 
-async def test_an_openid_login_is_refreshed_and_the_new_tokens_are_saved(tmp_path: Path) -> None:
+@pytest.mark.parametrize("chain", ["root", "intermediate", "rotated"])
+async def test_an_openid_login_is_refreshed_and_the_new_tokens_are_saved(
+    tmp_path: Path, chain: str
+) -> None:
+    shown, trusted = chains(b"")[chain]
     now = datetime.now(UTC)
     old, new = jwt(now - timedelta(hours=1), "old"), jwt(now + timedelta(hours=1), "new")
     forms: list[dict[str, Any]] = []
@@ -43,7 +48,7 @@ async def test_an_openid_login_is_refreshed_and_the_new_tokens_are_saved(tmp_pat
         forms.append({**await request.post(), "login": request.headers.get("Authorization")})
         return web.json_response({"id_token": new, "refresh_token": "R2"})
 
-    async with serving() as provider, serving() as api:
+    async with serving(shown) as provider, serving() as api:
         provider.answers["/.well-known/openid-configuration"] = {
             "token_endpoint": f"{provider.url}/token"
         }
@@ -52,7 +57,7 @@ async def test_an_openid_login_is_refreshed_and_the_new_tokens_are_saved(tmp_pat
         api.tokens = {new}
         config = {
             "idp-issuer-url": provider.url,
-            "idp-certificate-authority-data": base64.b64encode(provider.authority.pem).decode(),
+            "idp-certificate-authority-data": base64.b64encode(trusted).decode(),
             "client-id": "kubectl",
             "id-token": old,
             "refresh-token": "R1",
@@ -77,8 +82,9 @@ async def test_an_openid_provider_that_is_not_trusted_gets_no_refresh_token(tmp_
 
         error = await problem_of(access)
 
-        assert isinstance(error, Transient)
-        assert "cannot reach the login provider" in error.message
+        assert isinstance(error, Blocked)
+        assert error.code == ConditionKind.TLS_UNTRUSTED
+        assert f"certificate of the login provider {provider.url} is not" in error.message
         assert provider.requests == []
         await access.close()
 
