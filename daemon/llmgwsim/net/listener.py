@@ -32,6 +32,8 @@ class Listener:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         sock = socket.create_server((host, port), family=family, backlog=BACKLOG)
         sock.setblocking(False)
+        # Inherited by what it accepts; asyncio sets it only on sockets that name TCP.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener = cls(sock, factory)
         loop = asyncio.get_running_loop()
         await loop.create_server(lambda: _Arrival(listener), sock=sock, backlog=BACKLOG)
