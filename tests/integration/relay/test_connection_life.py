@@ -43,6 +43,15 @@ def close(writer: asyncio.StreamWriter) -> None:
 LEAVE = pytest.mark.parametrize("leave", [pytest.param(close, marks=only_linux), reset])
 
 
+async def test_a_small_answer_never_waits_for_the_acknowledgement_of_the_one_before() -> None:
+    async with relay_front(ScriptedRoute(answers_ok).up) as front:
+        _, writer = await front.connect()
+        await until(lambda: front.connections)
+        (ours,) = front.client_sockets()
+        assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        writer.close()
+
+
 async def test_above_the_limit_the_longest_idle_is_closed() -> None:
     route = ScriptedRoute(answers_ok)
     async with relay_front(route.up, idle_limit=2) as front:

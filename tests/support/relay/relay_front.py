@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -74,6 +75,11 @@ class RelayFront:
     def connections(self) -> int:
         """Client connections that are open."""
         return len(self.context.connections._all)
+
+    def client_sockets(self) -> list[socket.socket]:
+        """Our ends of the client connections that are open."""
+        transports = [connection._transport for connection in self.context.connections._all]
+        return [transport.get_extra_info("socket") for transport in transports]
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 20)
