@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ROLE_NAME = "llmgw"
 # What is granted for one object alone.
 _NAMED = frozenset({"secrets", "services"})
+_KEY_UNSEEN = "a new key is read when the gateway first rejects the old one"
 _UNSEEN = "an edit of the service is seen after up to 15 s"
 
 
@@ -59,7 +60,10 @@ def needs(route: ClusterRoute, secret: str | None) -> list[Need]:
         Need(Action("get", "pods/log", "", namespace), "no llmgwctl logs"),
     ]
     if secret is not None:
-        found.append(Need(Action("get", "secrets", "", namespace, secret), "no key from it"))
+        found += [
+            Need(Action("get", "secrets", "", namespace, secret), "no key from it"),
+            Need(Action("watch", "secrets", "", namespace, secret), _KEY_UNSEEN),
+        ]
     return found
 
 

@@ -172,8 +172,7 @@ class Forward:
 
     def _reconfigure_relay(self, forward: ForwardConfig) -> None:
         self.relay.reconfigure(forward)
-        is_proved = forward.injects_key and can_tell()  # that a connection is this user's
-        self.relay.injector = self._injector if is_proved else None
+        self.relay.injector = self._injector if forward.injects_key and can_tell() else None
 
     def restart(self) -> None:
         """Begin anew with every route; connections that are carried go on in the old ones."""

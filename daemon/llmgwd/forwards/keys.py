@@ -2,34 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import anyio
 
 from llmgwctl.wire import ConditionKind
+from llmgwd.cluster.api_errors import Forbidden
+from llmgwd.cluster.target.object_watch import ObjectWatch
+from llmgwd.config.key_source import Secret
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.gateway.answer import NotHttp
-from llmgwd.gateway.key import Key, KeyRing, secrets_by
+from llmgwd.gateway.key import KEEP_S, Key, KeyRing, secrets_by
 from llmgwd.gateway.key_question import ask_about
 from llmgwd.relay.byte_stream import connect_through
 from llmgwd.routes.kubernetes import KubernetesRoute
 from llmgwd.telemetry import redaction
 
 if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
     from llmgwctl.rules.litellm_answers import Judgement, KeyVerdict
+    from llmgwd.cluster.access import ClusterAccess
     from llmgwd.config.key_source import KeySource
     from llmgwd.forwards.forward import Forward
 
+# A watch that died unseen ends within this; till then a rejection shows that the key is another.
+WATCH_S: Final = 300
 # A healthy gateway answers within milliseconds, and a shell waits for this.
 ASK_S: Final = 3.0
 
 
 class Keys:
-    """One ring a forward, made when first asked for and again when its route or source changes."""
+    """One ring a forward, made when first asked for and again when its route or source changes.
+
+    While `run` runs, a Secret that a key was read from is watched, where the role allows that.
+    """
 
     def __init__(self) -> None:
         self._rings: dict[str, tuple[object, KeyRing]] = {}
+        self._watches: dict[str, _SecretWatch] = {}
+        self._tasks: TaskGroup | None = None
+
+    async def run(self) -> NoReturn:
+        async with anyio.create_task_group() as self._tasks:
+            await anyio.sleep_forever()
+        raise AssertionError("unreachable")
+
+    def forget(self, name: str) -> None:
+        """This forward is no more."""
+        self._rings.pop(name, None)
+        watch = self._watches.pop(name, None)
+        if watch is not None:
+            watch.scope.cancel()
 
     async def key(self, forward: Forward, *, afresh: bool = False) -> Key:
         """Give the key of the gateway behind a forward; `afresh`: ask its source, not the memory.
@@ -41,7 +66,7 @@ class Keys:
         ring = self._ring(forward)
         if afresh:
             ring.forget()
-        return await ring.key()
+        return await self._read(forward, ring)
 
     async def usable_key(self, forward: Forward) -> Key:
         """Give the key for a program: never one that the gateway is known to reject.
@@ -54,7 +79,7 @@ class Keys:
             Transient: as `key`.
         """
         ring = self._ring(forward)
-        key = await ring.key()
+        key = await self._read(forward, ring)
         if not ring.is_rejected(key):
             return key
         judgement = await _asked(forward, key)
@@ -68,6 +93,35 @@ class Keys:
             f"The gateway rejects the key from {key.source}{said}.",
             judgement.remedy if judgement is not None else "llmgwctl key --check",
         )
+
+    async def _read(self, forward: Forward, ring: KeyRing) -> Key:
+        key = await ring.key()
+        secret, route = forward.config.key, _cluster_route(forward)
+        if self._tasks is None or not isinstance(secret, Secret) or route is None:
+            return key
+        watch = self._watches.get(forward.name)
+        if route.access is None or (watch is not None and watch.is_of(route.access, secret)):
+            return key
+        if watch is not None:
+            watch.scope.cancel()
+        watch = _SecretWatch(route.access, route.config.namespace, secret)
+        self._watches[forward.name] = watch
+        self._tasks.start_soon(self._watch, forward, ring, watch)
+        return key
+
+    async def _watch(self, forward: Forward, ring: KeyRing, watch: _SecretWatch) -> None:
+        """Watch until that breaks: whoever asks for the key next has it read and watched anew."""
+
+        def changed() -> None:
+            ring.expire()
+            if forward.relay.injector is not None:
+                forward.relay.injector.source_changed()
+
+        with watch.scope:
+            await watch.run(changed)
+        if self._watches.get(forward.name) is watch:
+            del self._watches[forward.name]
+        ring.expire()
 
     def rejected(self, forward: Forward, values: set[str]) -> None:
         """The gateway rejected a request that held these as keys."""
@@ -88,6 +142,30 @@ class Keys:
             known = made_of, _ring(forward, source)
             self._rings[forward.name] = known
         return known[1]
+
+
+class _SecretWatch:
+    """The watch of one Secret, by one access to its cluster."""
+
+    def __init__(self, access: ClusterAccess, namespace: str, secret: Secret) -> None:
+        self.scope = anyio.CancelScope()
+        self._access = access
+        self._namespace = namespace
+        self._secret = secret
+
+    def is_of(self, access: ClusterAccess, secret: Secret) -> bool:
+        return access is self._access and secret == self._secret
+
+    async def run(self, changed: Callable[[], None]) -> None:
+        listed, name = self._access.core.list_namespaced_secret, self._secret.name
+        watch = ObjectWatch(self._access, listed, self._namespace, name, changed, WATCH_S)
+        try:
+            await watch.follow()
+        except Forbidden:
+            # Nothing reports that it was granted, and it is not asked for at each read of the key.
+            await anyio.sleep(KEEP_S)
+        except LlmgwError:
+            return
 
 
 def _none_configured(name: str) -> Blocked:

@@ -89,6 +89,7 @@ class ForwardManager:
             tasks.start_soon(keep, "noticing sleep", partial(suspend.notice, self._woke))
             tasks.start_soon(keep, "collecting memory", memory.collect)
             tasks.start_soon(keep, "reloading", self._reload_on_change)
+            tasks.start_soon(keep, "watching the keys' Secrets", self._keys.run)
             tasks.start_soon(keep, "listing models", partial(self._models.run, self.journal))
             self._settle()
             self.files.follow(self, [self.config.path], self._config.file_changed.set)
@@ -241,6 +242,7 @@ class ForwardManager:
 
     def _end(self, name: str) -> None:
         self.forwards.pop(name).stop()
+        self._keys.forget(name)
         self._scopes.pop(name).cancel()
 
     # What the machine reports.

@@ -110,6 +110,10 @@ class KeyRing:
         """Ask the source again next time: the gateway did not take this one."""
         self._kept = None
 
+    def expire(self) -> None:
+        """Ask the source again next time; where it cannot be asked, this key is still given."""
+        self._kept_until = 0.0
+
     def is_rejected(self, key: Key) -> bool:
         """The gateway rejected this key, and has not accepted it since."""
         return key.value == self._rejected
@@ -118,7 +122,7 @@ class KeyRing:
         """The gateway rejected a request with these keys: if ours is one, its source is asked."""
         if self._kept is not None and self._kept.value in values:
             self._rejected = self._kept.value
-            self._kept_until = 0.0
+            self.expire()
 
     def judged(self, key: Key, verdict: KeyVerdict) -> None:
         """The gateway was asked about this key."""
@@ -291,7 +295,9 @@ def _quoted(complaint: str) -> str:
 
 
 def _forbidden(name: str, namespace: str) -> Blocked:
-    rule = f'{{apiGroups: [""], resources: [secrets], resourceNames: [{name}], verbs: [get]}}'
+    rule = (
+        f'{{apiGroups: [""], resources: [secrets], resourceNames: [{name}], verbs: [get, watch]}}'
+    )
     return Blocked(
         ConditionKind.PERMISSION_DENIED,
         f"This login may not get the Secret {name} in namespace {namespace}.",

@@ -12,6 +12,8 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Self
 
+import pytest
+
 from llmgwctl.rules.placeholder import PLACEHOLDER
 from support.called import call
 from support.running_daemon import DEFAULT, RunningDaemon, running
@@ -137,6 +139,7 @@ def first_rejection(daemon: RunningDaemon, key: str) -> float:
 def test_without_injection_the_new_key_is_given_soon_after_the_first_rejection(
     tmp_path: Path, simulated_cluster: RemoteCluster
 ) -> None:
+    simulated_cluster.faults.deny(verb="watch", resource="secrets")
     with running(tmp_path, simulated_cluster.kubeconfig) as daemon:
         daemon.wait_for("ready")
         assert call(daemon, "key").stdout == f"{OLD_KEY}\n"
@@ -181,6 +184,45 @@ def test_a_key_that_the_gateway_is_known_to_reject_is_given_to_no_program(
 
         # Asked about again, the gateway accepts it.
         assert call(daemon, "key").stdout == f"{OLD_KEY}\n"
+
+
+def asked_to_watch(cluster: RemoteCluster) -> int:
+    return int(cluster.faults.counts()["requests"].get("watch secrets", 0))
+
+
+def given(daemon: RunningDaemon) -> str:
+    return call(daemon, "key", "--reveal").stdout.strip()
+
+
+@pytest.mark.parametrize("config", [DEFAULT, INJECTING], ids=["plain", "injecting"])
+def test_a_secret_that_may_be_watched_gives_its_new_key_before_any_rejection(
+    tmp_path: Path, simulated_cluster: RemoteCluster, config: str
+) -> None:
+    with running(tmp_path, simulated_cluster.kubeconfig, config) as daemon:
+        daemon.wait_for("ready")
+        assert given(daemon) == OLD_KEY
+        daemon.wait_until(lambda: asked_to_watch(simulated_cluster), "is watched")
+        for key in (NEW_KEY, NEWEST_KEY):
+            simulated_cluster.faults.rotate_master_key(key=key)
+            daemon.wait_until(lambda key=key: given(daemon) == key, "is given", SOON_S)
+            # Through an API server that went away, too.
+            simulated_cluster.faults.close_watches()
+
+        assert ask(daemon.port, OLD_KEY)[0] == 200
+
+
+def test_where_a_secret_may_not_be_watched_it_is_asked_once_whether_it_may(
+    tmp_path: Path, simulated_cluster: RemoteCluster
+) -> None:
+    simulated_cluster.faults.deny(verb="watch", resource="secrets")
+    with running(tmp_path, simulated_cluster.kubeconfig) as daemon:
+        daemon.wait_for("ready")
+        for _ in range(5):
+            assert given(daemon) == OLD_KEY
+
+        daemon.wait_until(lambda: asked_to_watch(simulated_cluster), "is asked")
+        assert asked_to_watch(simulated_cluster) == 1
+        assert daemon.conditions() == []
 
 
 def test_with_injection_a_rejected_key_is_not_revealed_either(

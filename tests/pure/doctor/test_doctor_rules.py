@@ -110,7 +110,7 @@ def test_the_newest_warning_about_a_pod_is_told() -> None:
             ClusterRoute(),
             "s",
             "get/list/watch services, list/watch pods, create/get pods/portforward, get pods/log, "
-            "get secrets",
+            "get/watch secrets",
         ),
         (
             ClusterRoute(target=Target.parse("deployment/litellm")),

@@ -273,7 +273,7 @@ def test_a_forbidden_secret_names_the_rule_and_the_other_ways() -> None:
         take(ring(Secret("s", "K"), secrets))
 
     assert refused.value.code == "permission-denied"
-    assert "resourceNames: [s], verbs: [get]" in refused.value.remedy
+    assert "resourceNames: [s], verbs: [get, watch]" in refused.value.remedy
     assert "command" in refused.value.remedy
 
 

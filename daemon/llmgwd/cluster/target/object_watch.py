@@ -1,7 +1,7 @@
 """Watches one object by its name, where the role allows it, and says that what it asks for changed.
 
-What it holds is read elsewhere: here only its `spec` is compared with the one before, since the
-status of a workload changes with each of its pods.
+What it holds is read elsewhere: here only its `spec` (or a Secret's `data`) is compared with the
+one before, since the status of a workload changes with each of its pods.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ _FORBIDDEN_AGAIN_S: Final = 60.0
 
 class _Object(msgspec.Struct):
     spec: msgspec.Raw = msgspec.Raw(b"")
+    data: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Change(msgspec.Struct):
@@ -56,6 +57,7 @@ class ObjectWatch:
         namespace: str,
         name: str,
         changed: Callable[[], None],
+        watch_s: int = WATCH_S,
     ) -> None:
         self._access = access
         self._list_objects = list_objects
@@ -63,21 +65,26 @@ class ObjectWatch:
         self._name = name
         self.is_open = False
         self._changed = changed
-        self._spec: bytes | None = None
+        self._watch_s = watch_s
+        self._held: tuple[bytes, bytes] | None = None
 
     async def run(self) -> NoReturn:
         """Watch until cancelled. What keeps it from that is not reported: the pods' watch does."""
         while True:
             try:
-                await self._watch()
+                await self.follow()
             except LlmgwError as error:
                 if self.is_open:
                     self.is_open = False
                     self._changed()
                 is_forbidden = isinstance(error, Forbidden)
                 await anyio.sleep(_FORBIDDEN_AGAIN_S if is_forbidden else _FAILED_AGAIN_S)
-            else:
-                await anyio.sleep(_AGAIN_S)
+
+    async def follow(self) -> NoReturn:
+        """Watch until that breaks, or is not allowed: raises as `ClusterAccess.stream`."""
+        while True:
+            await self._watch()
+            await anyio.sleep(_AGAIN_S)
 
     async def _watch(self) -> None:
         """Follow one watch to its end. Without a version it begins with what there is now."""
@@ -86,8 +93,8 @@ class ObjectWatch:
             self._namespace,
             field_selector=f"metadata.name={self._name}",
             watch=True,
-            timeout_seconds=WATCH_S,
-            read_timeout_s=WATCH_S + _WATCH_GRACE_S,
+            timeout_seconds=self._watch_s,
+            read_timeout_s=self._watch_s + _WATCH_GRACE_S,
         )
         async with watch as lines:
             self.is_open = True
@@ -101,7 +108,8 @@ class ObjectWatch:
             return
         if change.type == "ERROR":
             return
-        spec = None if change.type == "DELETED" else bytes(change.object.spec)
-        if spec != self._spec:
-            self._spec = spec
+        found = change.object
+        held = None if change.type == "DELETED" else (bytes(found.spec), bytes(found.data))
+        if held != self._held:
+            self._held = held
             self._changed()

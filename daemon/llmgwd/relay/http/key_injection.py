@@ -157,6 +157,11 @@ class KeyInjector:
         else:
             self._ask(done)
 
+    def source_changed(self) -> None:
+        """Read the key again now, so that no pod has to refuse the old one first."""
+        if self._keys:
+            self._wakeup.set()
+
     def forget(self) -> None:
         """The key comes from elsewhere now, or is another gateway's."""
         self._keys.clear()
