@@ -25,6 +25,7 @@ from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.net.http_head import HeadReader
 from llmgwd.net.tls import by_each_authority, name_to_verify
+from llmgwd.system.process import memory
 from llmgwd.system.process.descriptors import raise_if_exhausted
 
 if TYPE_CHECKING:
@@ -192,6 +193,8 @@ async def _made_of(
     transport still read by it: a dial that was cancelled just after its TLS handshake (asyncio then
     waits for the peer's goodbye) later took that other connection out of the loop.
     """
+    if tls is not None:
+        memory.dialled_with_tls()
     try:
         _tune(sock)
         return await asyncio.get_running_loop().create_connection(
