@@ -1,38 +1,27 @@
 """Nothing that a gateway, an API server or a file says harms more than itself.
 
 For each attack three figures: the daemon lives, the worst wait of a request on another forward,
-and how much memory it cost. On a quiet machine the wait is below 250 ms; here five times that is
-allowed, because the attackers and whoever waits share two processors with the daemon.
+and how much memory it cost (`siege.py`).
 """
 
 from __future__ import annotations
 
-import http.client
 import os
-import re
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from hostile_peers import ALIVE, APIS, GATEWAYS, ApiServer, Gateway, says
+from siege import Siege
 
 from llmgwctl.errors import ClientError
 from support.ports import free_port
-from support.running_daemon import RunningDaemon
 from support.scripted_api import kubeconfig
 
-LONGEST_WAIT_S = 0.25 * 5
-MOST_GROWTH_BYTES = 32 << 20
 ATTACK_S = 1.2
 CONFIG = """
-[[forward]]
-name = "good"
-listen = "localhost:PORT"
-url = "http://127.0.0.1:{good}"
-
 [[forward]]
 name = "url"
 listen = "localhost:{first}"
@@ -45,79 +34,23 @@ listen = "localhost:{second}"
 """
 
 
-class Besieged:
-    """A daemon with a good forward, whose requests are timed, and two bad ones."""
+class Besieged(Siege):
+    """Two bad forwards beside the good one: their peers are `bad` and `api`."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.good = Gateway(says(ALIVE))
         self.bad = Gateway(says(ALIVE))
         self.api = ApiServer()
-        self.kubeconfig = Path(kubeconfig(folder, self.api.api))
         first, second = free_port(), free_port()
-        config = CONFIG.format(good=self.good.port, bad=self.bad.port, first=first, second=second)
-        self.daemon = RunningDaemon(folder, self.kubeconfig, config)
-        self.daemon.launch()
-        self.daemon.wait_for("ready", "good")
-
-    def resident_bytes(self) -> int:
-        assert self.daemon.process is not None
-        status = Path(f"/proc/{self.daemon.process.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", status)
-        assert found is not None
-        return int(found[1]) * 1024
-
-    def ask(self) -> float:
-        """Give how long a request on the good forward took."""
-        began = time.monotonic()
-        connection = http.client.HTTPConnection("127.0.0.1", self.daemon.port, timeout=20)
-        try:
-            connection.request("GET", "/health/liveliness")
-            answer = connection.getresponse()
-            assert answer.status == 200
-            answer.read()
-        finally:
-            connection.close()
-        return time.monotonic() - began
-
-    @contextmanager
-    def under(self, attack: str) -> Iterator[None]:
-        """Time requests and look at the memory while the block runs; judge both."""
-        before, is_over = self.resident_bytes(), threading.Event()
-        waits, sizes = [0.0], [before]
-
-        def watch() -> None:
-            while not is_over.is_set():
-                waits.append(self.ask())
-                sizes.append(self.resident_bytes())
-                time.sleep(0.01)
-
-        watching = threading.Thread(target=watch)
-        watching.start()
-        try:
-            yield
-        finally:
-            is_over.set()
-            watching.join(30)
-        assert self.daemon.process is not None
-        lives = self.daemon.process.poll() is None
-        wait_s, growth = max(waits), max(sizes) - before
-        print(f"\n{attack}: lives {lives}, {wait_s * 1e3:.0f} ms, {growth / 2**20:+.1f} MiB")
-        assert lives, self.daemon.log()
-        assert len(waits) > 3
-        assert wait_s < LONGEST_WAIT_S
-        assert growth < MOST_GROWTH_BYTES
+        config = CONFIG.format(bad=self.bad.port, first=first, second=second)
+        super().__init__(folder, Path(kubeconfig(folder, self.api.api)), config)
 
     def provoke(self, forward: str) -> None:
         with suppress(ClientError):
             self.daemon.client.restart(forward)
 
-    def bugs(self) -> list[str]:
-        return [line for line in self.daemon.log().splitlines() if "Traceback" in line]
-
     def close(self) -> None:
-        self.daemon.kill()
-        for each in (self.good, self.bad, self.api):
+        super().close()
+        for each in (self.bad, self.api):
             each.close()
 
 
