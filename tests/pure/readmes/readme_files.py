@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
-_FOLDERS = (".", "daemon", "client", "systemd", "launchd", "tests")
+_FOLDERS = (".", ".github", "daemon", "client", "systemd", "launchd", "tests")
 READMES = sorted(path for each in _FOLDERS for path in (ROOT / each).glob("*.md"))
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
