@@ -1,9 +1,9 @@
 """The url route against the same upstream asked directly: latency, throughput, memory.
 
-    python tests/bench/bench_url.py [--seconds 3]
+    python tests/bench/bench_url.py [--seconds 3] [--rtt-ms 40]
 
 Everything runs on this machine over TLS; the upstream is a process of its own. Prints each figure
-and its ratio to direct access.
+and its ratio to direct access. With a round-trip time to the upstream, the latencies alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import anyio
 
-from llmgwsim.net.tls import Authority, server_context
+from llmgwsim.net.listener import Listener
+from llmgwsim.net.network import Network, Wire
+from llmgwsim.net.tls import Authority, TlsTransport, server_context
 from support.url_upstream import answer_of, front_of
 
 BLOCK = bytes(1 << 18)
@@ -55,18 +57,34 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         writer.close()
 
 
-def serve(authority_pipe: Connection) -> None:
+def serve(authority_pipe: Connection, rtt_s: float) -> None:
     """Run the upstream in its own process; tell its authority and port."""
 
     async def run() -> None:
         authority = Authority()
-        server = await asyncio.start_server(
-            answer, "127.0.0.1", 0, ssl=server_context(authority), limit=1 << 18
-        )
-        authority_pipe.send((authority.pem, server.sockets[0].getsockname()[1]))
-        await server.serve_forever()
+        context = server_context(authority)
+        if rtt_s:
+            port = await serve_far_away(context, rtt_s)
+        else:
+            server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context, limit=1 << 18)
+            port = server.sockets[0].getsockname()[1]
+        authority_pipe.send((authority.pem, port))
+        await asyncio.Event().wait()
 
     asyncio.run(run())
+
+
+async def serve_far_away(context: ssl.SSLContext, rtt_s: float) -> int:
+    """Serve behind a simulated network; give the port."""
+    network = Network(rtt_s=rtt_s)
+
+    def http() -> asyncio.StreamReaderProtocol:
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(limit=1 << 18), answer)
+
+    def wire() -> Wire:
+        return Wire(network, lambda wire: TlsTransport(wire, context, http))
+
+    return (await Listener.open(wire, "127.0.0.1")).port
 
 
 async def fresh(connect: Connect, seconds: float) -> float:
@@ -138,7 +156,14 @@ def relay(pipe: Connection, url: str) -> None:
     anyio.run(run)
 
 
-async def measure(seconds: float, port: int, relayed: int, pem: Path) -> None:
+LATENCIES = (
+    ("fresh connection to answer", "ms", fresh),
+    ("request on a kept connection", "ms", kept),
+)
+THROUGHPUTS = (("download", "MB/s", down), ("upload", "MB/s", up))
+
+
+async def measure(seconds: float, port: int, relayed: int, pem: Path, rtt_ms: float) -> None:
     trusting = ssl.create_default_context(cafile=str(pem))
 
     async def directly() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -147,26 +172,23 @@ async def measure(seconds: float, port: int, relayed: int, pem: Path) -> None:
     async def through() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", relayed, limit=1 << 18)
 
-    for name, unit, how in (
-        ("fresh connection to answer", "ms", fresh),
-        ("request on a kept connection", "ms", kept),
-        ("download", "MB/s", down),
-        ("upload", "MB/s", up),
-    ):
+    for name, unit, how in LATENCIES if rtt_ms else (*LATENCIES, *THROUGHPUTS):
         straight, routed = await how(directly, seconds), await how(through, seconds)
         print(
             f"{name:30} direct {straight:8.2f} {unit:4}  route {routed:8.2f} {unit:4}"
             f"  ratio {routed / straight:.2f}"
+            + (f"  round trips {routed / rtt_ms:.2f}" if rtt_ms else "")
         )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=3.0, help="per latency figure")
+    parser.add_argument("--rtt-ms", type=float, default=0.0, help="to the upstream and back")
     arguments = parser.parse_args()
     processes = multiprocessing.get_context("spawn")
     ours, theirs = processes.Pipe()
-    upstream = processes.Process(target=serve, args=(theirs,), daemon=True)
+    upstream = processes.Process(target=serve, args=(theirs, arguments.rtt_ms / 1000), daemon=True)
     upstream.start()
     authorities, port = ours.recv()
     with tempfile.TemporaryDirectory() as folder:
@@ -178,7 +200,7 @@ def main() -> None:
             target=relay, args=(theirs, f"https://localhost:{port}"), daemon=True
         )
         route.start()
-        asyncio.run(measure(arguments.seconds, port, ours.recv(), pem))
+        asyncio.run(measure(arguments.seconds, port, ours.recv(), pem, arguments.rtt_ms))
         ours.send(None)
         print(f"{'peak memory of the route':30} {ours.recv():.0f} MB")
     upstream.terminate()
