@@ -7,10 +7,11 @@ the first access is opened, in a thread.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from weakref import WeakValueDictionary
 
 import anyio.to_thread
 
@@ -20,6 +21,7 @@ from llmgwd.cluster.auth.logins import login_for, plugin_command
 from llmgwd.cluster.kubeconfig.files import kubeconfig_paths, read_kubeconfig
 from llmgwd.cluster.kubectl import Kubectl
 from llmgwd.cluster.target import objects
+from llmgwd.cluster.target.shared_watch import SharedWatch
 from llmgwd.cluster.tls import ClusterTls
 from llmgwd.net.dial import Dialer, unanswered
 from llmgwd.net.proxy import choose_proxy
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from llmgwd.cluster.kubeconfig.kubeconfig import Kubeconfig
     from llmgwd.cluster.rest import Operation
     from llmgwd.errors import LlmgwError
+
+W = TypeVar("W", bound="SharedWatch")
 
 
 async def open_access(kubeconfig: str | None, context: str | None) -> ClusterAccess:
@@ -65,6 +69,7 @@ class ClusterAccess:
         self._tls.context(Credential())  # so that an unreadable certificate is reported at once
         self.credential_files = (*chosen.files, *self._tls.files, *self._login.files)
         self._dialer = _dialer(chosen)
+        self._watches = WeakValueDictionary[Hashable, SharedWatch]()
         self._rest = Rest(self._dialer, self._login, self._tls, self._impersonation)
 
     def __repr__(self) -> str:
@@ -100,6 +105,13 @@ class ClusterAccess:
             as `call`; Transient also from the iterator, when the connection breaks.
         """
         return self._rest.stream(operation, *arguments, read_timeout_s=read_timeout_s, **options)
+
+    def shared_watch(self, of: Hashable, make: Callable[[], W]) -> W:
+        """Give the watch of this that someone holds now, or a new one."""
+        watch = self._watches.get(of)
+        if watch is None:
+            watch = self._watches[of] = make()
+        return cast("W", watch)
 
     def pod_log(
         self, name: str, namespace: str, query: Mapping[str, str], read_timeout_s: float

@@ -11,7 +11,7 @@ from following import answering, failure_of, following, is_watch, sending, watch
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.api_errors import Forbidden, Unauthorized
-from llmgwd.cluster.target import target_watch
+from llmgwd.cluster.target import pod_watch, target_watch
 from llmgwd.errors import Transient
 from support.scripted_api import (
     PODS,
@@ -56,7 +56,7 @@ async def test_pods_are_told_as_they_come_and_go(tmp_path: Path) -> None:
 async def test_a_watch_goes_on_from_the_last_bookmark(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(target_watch, "_MIN_WATCH_S", 0.0)
+    monkeypatch.setattr(pod_watch, "_MIN_WATCH_S", 0.0)
     bookmark = {"kind": "Pod", "metadata": {"resourceVersion": "70"}}
     async with serving() as api:
         api.answers |= {SERVICE: service(), PODS: listed(pod("a"), version="7")}
@@ -92,8 +92,8 @@ async def test_a_version_that_is_too_old_is_listed_anew(tmp_path: Path, in_strea
 async def test_a_watch_that_dies_in_silence_is_opened_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(target_watch, "WATCH_S", 0)
-    monkeypatch.setattr(target_watch, "_WATCH_GRACE_S", 0.1)
+    monkeypatch.setattr(pod_watch, "WATCH_S", 0)
+    monkeypatch.setattr(pod_watch, "_WATCH_GRACE_S", 0.1)
     async with serving() as api:
         api.answers |= {SERVICE: service(), PODS: listed(pod("a"))}
         api.watches.put_nowait(sending())
@@ -105,7 +105,7 @@ async def test_a_watch_that_dies_in_silence_is_opened_again(
 async def test_without_the_verb_watch_pods_are_listed_again_and_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(target_watch, "_POLL_S", 0.01)
+    monkeypatch.setattr(pod_watch, "_POLL_S", 0.01)
     async with serving() as api:
         api.answers |= {SERVICE: service(), PODS: listed(pod("a"))}
         for _ in range(1000):
@@ -119,7 +119,7 @@ async def test_without_the_verb_watch_pods_are_listed_again_and_again(
 async def test_without_the_verb_list_one_pod_is_asked_for_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(target_watch, "_POLL_S", 0.01)
+    monkeypatch.setattr(pod_watch, "_POLL_S", 0.01)
     async with serving() as api:
         api.answers |= {PODS: answering(403), f"{PODS}/litellm-0": pod("litellm-0")}
         async with following(tmp_path, api, "pod/litellm-0") as (views, _):
@@ -160,7 +160,7 @@ async def test_a_selector_that_changes_leads_to_other_pods(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(target_watch, "_REREAD_S", 0.02)
-    monkeypatch.setattr(target_watch, "_MIN_WATCH_S", 0.0)
+    monkeypatch.setattr(target_watch, "_REREAD_PAUSE_S", 0.0)
 
     async def by_selector(request: web.Request) -> web.Response:
         name = request.query["labelSelector"].removeprefix("app=")

@@ -13,6 +13,7 @@ import anyio
 import msgspec
 
 from llmgwd.cluster.api_errors import Forbidden
+from llmgwd.cluster.target.shared_watch import SharedWatch
 from llmgwd.errors import LlmgwError
 from llmgwd.system import foreign
 
@@ -113,3 +114,25 @@ class ObjectWatch:
         if held != self._held:
             self._held = held
             self._changed()
+
+
+class SharedObjectWatch(SharedWatch):
+    """Of one object, for all that want it; its beginning is reported, and its break."""
+
+    def __init__(
+        self, access: ClusterAccess, list_objects: Operation, namespace: str, name: str
+    ) -> None:
+        super().__init__()
+        self._of = access, list_objects, namespace, name
+        self._watch: ObjectWatch | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._watch is not None and self._watch.is_open
+
+    async def _hold(self) -> NoReturn:
+        self._watch = ObjectWatch(*self._of, self._report)
+        await self._watch.run()
+
+    def _forget(self) -> None:
+        self._watch = None

@@ -1,14 +1,13 @@
 """Follows a target: reports which pods it leads to, at first and at each change.
 
-The decisions are in resolve.py; this is the loop that reads the target, lists its pods, watches
-them, and polls where a role does not grant `watch` or `list`.
+The decisions are in resolve.py; this is the loop that reads the target and follows its pods. Both
+are watched once for all that want the same ones.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
@@ -17,13 +16,13 @@ import anyio
 
 from llmgwctl.rules.nearest import by_likeness
 from llmgwctl.wire import ConditionKind
-from llmgwd.cluster.api_errors import Action, Forbidden, Gone, NotFound, refusal
-from llmgwd.cluster.target import objects, resolve, watch_events
-from llmgwd.cluster.target.object_watch import ObjectWatch
-from llmgwd.cluster.target.pods import Pod, TargetView, parse_pod
+from llmgwd.cluster.api_errors import Forbidden, NotFound
+from llmgwd.cluster.target import objects, resolve
+from llmgwd.cluster.target.object_watch import SharedObjectWatch
+from llmgwd.cluster.target.pod_watch import PodWatch
+from llmgwd.cluster.target.pods import Pod, TargetView
 from llmgwd.config.target import Target, TargetKind
-from llmgwd.errors import Blocked, LlmgwError, Transient
-from llmgwd.system.coalesced import Coalesced
+from llmgwd.errors import Blocked, LlmgwError
 from llmgwd.system.wakeup import Wakeup
 
 if TYPE_CHECKING:
@@ -31,25 +30,14 @@ if TYPE_CHECKING:
     from llmgwd.cluster.rest import Operation
     from llmgwd.config.model import ClusterRoute
 
-# Short for a watch, so that a dead one (a laptop that slept) is noticed within a minute or so; an
-# idle forward pays one request a minute for it.
-WATCH_S = 50
-_WATCH_GRACE_S = 10
-# A server that ends each watch at once must not be asked in a busy loop.
-_MIN_WATCH_S = 1.0
 # Where the target cannot be watched, mostly for want of a permission. Pods that vanish or refuse
 # have it read again at once, with or without a watch.
 _REREAD_S = 15.0
+# Suspicions may come by the dozen.
+_REREAD_PAUSE_S = 1.0
 # An edit by hand comes in one piece, one by a program often in several.
 _SETTLE_S = 0.1
-_POLL_S = 2.0
-_RELIST_S = 0.05
 _MISSING_RETRY_S = 3.0
-# A rollout of hundreds of pods is thousands of events in a few seconds.
-_RESOLVED_AT_ONCE, _RESOLVED_WITHIN_S = 5, 0.5
-# The pods of one target: gateways have tens. Each that comes or goes is an event and is compared
-# at each view, so a flood of names that never end is kept to this.
-_MAX_PODS = 500
 # As many near names as fit a sentence.
 _OFFERED = 5
 # Targets that name pods themselves: there is no object to read first.
@@ -77,7 +65,8 @@ class TargetWatch:
         self._changed: Callable[[TargetView], None] = lambda _: None
         self._round: anyio.CancelScope | None = None
         self._suspicion = Wakeup()
-        self._object: ObjectWatch | None = None
+        self._object: SharedObjectWatch | None = None  # none for pods, which no object stands before
+        self._pods: PodWatch | None = None
 
     async def run(self, changed: Callable[[TargetView], None]) -> NoReturn:
         """Call `changed` with the first view and with each that differs from the one before.
@@ -90,12 +79,14 @@ class TargetWatch:
         self._changed, self._reported = changed, None
         if self._target.kind in _POD_KINDS:
             await self._keep_observing()
-        listed, name = self._operation("list", self._target.kind), self._target.name
-        self._object = ObjectWatch(self._access, listed, self._namespace, name, self.suspect)
+        self._object = object_watch = self._access.shared_watch(
+            (self._target.kind, self._namespace, self._target.name), self._new_object_watch
+        )
         try:
             async with anyio.create_task_group() as group:
-                group.start_soon(self._object.run)
-                await self._keep_observing()
+                with object_watch.followed(self.suspect):
+                    group.start_soon(object_watch.run)
+                    await self._keep_observing()
         except BaseExceptionGroup as caught:
             raise _first_of_ours(caught) from caught
         raise AssertionError("unreachable")
@@ -120,6 +111,8 @@ class TargetWatch:
     def refresh(self) -> None:
         """Read and list everything again now: the machine woke up, or a tunnel was lost."""
         self._access.distrust_connections()
+        if self._pods is not None:
+            self._pods.refresh()
         if self._round is not None:
             self._round.cancel()
 
@@ -130,13 +123,21 @@ class TargetWatch:
             self._report(TargetView((), (), problem=selection))
             await self._wait_for_repair()
             return
+        self._pods = pods = self._access.shared_watch(
+            (self._namespace, selection.selector, selection.pod_name),
+            partial(
+                PodWatch, self._access, self._namespace, selection.selector, selection.pod_name
+            ),
+        )
         try:
             async with anyio.create_task_group() as group:
-                group.start_soon(self._follow_pods, selection)
+                group.start_soon(self._follow_pods, pods, selection)
                 await self._await_change(selection)
                 group.cancel_scope.cancel()
         except BaseExceptionGroup as caught:
             raise _first_of_ours(caught) from caught
+        finally:
+            self._pods = None
 
     async def _read_target(self) -> resolve.Selection | Blocked:
         """The pods to follow, or what about the target keeps us from it."""
@@ -158,114 +159,34 @@ class TargetWatch:
     async def _await_change(self, selection: resolve.Selection) -> None:
         """Return when the target leads elsewhere; read on suspicion, and at intervals unwatched."""
         while True:
-            is_watched = self._object is not None and self._object.is_open
+            is_watched = self._object.is_open if self._object else True
             await self._suspicion.wait(math.inf if is_watched else _REREAD_S)
             await anyio.sleep(_SETTLE_S)
             # The watch of the pods reports a lost login or network.
             with contextlib.suppress(LlmgwError):
                 if await self._read_target() != selection:
                     return
-            await anyio.sleep(_MIN_WATCH_S)
+            await anyio.sleep(_REREAD_PAUSE_S)
 
-    async def _follow_pods(self, selection: resolve.Selection) -> NoReturn:
-        query = _pods_query(selection)
-        while True:
-            try:
-                pods, version = await self._list(selection, query)
-            except Forbidden:
-                if not selection.pod_name:
-                    raise
-                await self._poll_one(selection)
-            self._resolve(selection, pods)
-            try:
-                await self._watch(selection, query, pods, version)
-            except Gone:
-                await anyio.sleep(_RELIST_S)
-            except Forbidden:
-                await anyio.sleep(_POLL_S)
+    async def _follow_pods(self, watch: PodWatch, selection: resolve.Selection) -> None:
+        unexplained = Wakeup()
 
-    async def _list(
-        self, selection: resolve.Selection, query: Mapping[str, str]
-    ) -> tuple[dict[str, Pod], str]:
-        list_pods = self._access.core.list_namespaced_pod
-        listed = await self._access.call(list_pods, self._namespace, **query)
-        items, version = objects.read_list(objects.PodObject, listed)
-        pods = {pod.name: pod for pod in map(parse_pod, items[:_MAX_PODS])}
-        if not pods and self._target.kind in _POD_KINDS:
-            await self._check_namespace()
-        return pods, version
+        def take() -> None:
+            if not watch.pods and watch.is_listed and self._target.kind in _POD_KINDS:
+                unexplained.set()
+            elif watch.pods is not None:
+                self._resolve(selection, watch.pods)
 
-    async def _watch(
-        self,
-        selection: resolve.Selection,
-        query: Mapping[str, str],
-        pods: dict[str, Pod],
-        version: str,
-    ) -> NoReturn:
-        """Apply changes as they come, over as many watches as it takes.
-
-        Raises:
-            Gone: list again. Forbidden: no `watch` for this login. Transient: not reachable.
-        """
-        while True:
-            began = time.monotonic()
-            is_open = False
-            watch = self._access.stream(
-                self._access.core.list_namespaced_pod,
-                self._namespace,
-                **query,
-                watch=True,
-                resource_version=version,
-                allow_watch_bookmarks=True,
-                timeout_seconds=WATCH_S,
-                read_timeout_s=WATCH_S + _WATCH_GRACE_S,
-            )
-            resolve_pods = partial(self._resolve, selection, pods)
-            try:
-                async with watch as lines:
-                    is_open = True
-                    with Coalesced(
-                        resolve_pods, _RESOLVED_AT_ONCE, _RESOLVED_WITHIN_S
-                    ) as resolve_soon:
-                        async for line in lines:
-                            version = self._apply(line, pods) or version
-                            resolve_soon()
-            except Gone:
-                raise
-            except Transient:
-                # A watch that was open breaks with its connection: go on where it was. If the
-                # server is away, opening the next one says so.
-                if not is_open:
-                    raise
-            if (rest := began + _MIN_WATCH_S - time.monotonic()) > 0:
-                await anyio.sleep(rest)
-
-    def _apply(self, line: bytes, pods: dict[str, Pod]) -> str:
-        """Take one watch event into `pods`; return its resourceVersion, "" of one that is bad."""
-        change = watch_events.read(line)
-        if isinstance(change, watch_events.Failed):
-            action = Action("watch", "pods", "", self._namespace)
-            raise refusal(action, change.status, change.body, {}, self._access.login_remedy)
-        if change is None:
-            return ""
-        if change.pod is not None:
-            if change.pod.name in pods or len(pods) < _MAX_PODS:
-                pods[change.pod.name] = change.pod
-        else:
-            pods.pop(change.gone, None)
-        return change.version
-
-    async def _poll_one(self, selection: resolve.Selection) -> NoReturn:
-        """Poll one pod: a role with only `get` allows no more."""
-        read_pod = self._access.core.read_namespaced_pod
-        while True:
-            try:
-                found = await self._access.call(read_pod, selection.pod_name, self._namespace)
-                pod = parse_pod(found)
-                self._resolve(selection, {pod.name: pod})
-            except NotFound:
-                self._resolve(selection, {})
-            await anyio.sleep(_POLL_S)
+        with watch.followed(take):
+            async with anyio.create_task_group() as group:
+                group.start_soon(watch.run)
+                take()
+                while True:
+                    await unexplained.wait()
+                    # A role in a namespace seldom grants to look at the namespace itself.
+                    with contextlib.suppress(Forbidden):
+                        await self._check_namespace()
+                    self._resolve(selection, watch.pods or {})
 
     def _resolve(self, selection: resolve.Selection, pods: Mapping[str, Pod]) -> None:
         found, kubectl = pods.values(), self._access.kubectl
@@ -320,6 +241,10 @@ class TargetWatch:
         names = [item.metadata.name for item in items]
         return ", ".join(by_likeness(wanted, names)[:_OFFERED])
 
+    def _new_object_watch(self) -> SharedObjectWatch:
+        listed = self._operation("list", self._target.kind)
+        return SharedObjectWatch(self._access, listed, self._namespace, self._target.name)
+
     def _operation(self, verb: str, kind: TargetKind) -> Operation:
         """The library's operation on a kind of object, such as read_namespaced_service."""
         api = self._access.core if kind in _CORE_KINDS else self._access.apps
@@ -338,12 +263,6 @@ async def first_view(access: ClusterAccess, route: ClusterRoute) -> TargetView:
 
         await TargetWatch(access, route.namespace, route.target, route.port).run(take)
     return found[0]
-
-
-def _pods_query(selection: resolve.Selection) -> dict[str, str]:
-    if selection.pod_name:
-        return {"field_selector": f"metadata.name={selection.pod_name}"}
-    return {"label_selector": selection.selector}
 
 
 def _first_of_ours(caught: BaseExceptionGroup[BaseException]) -> BaseException:

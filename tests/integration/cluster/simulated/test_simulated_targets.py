@@ -8,7 +8,7 @@ import pytest
 from followed_target import following
 
 from llmgwctl.wire import ConditionKind
-from llmgwd.cluster.target import target_watch
+from llmgwd.cluster.target import pod_watch, target_watch
 from llmgwd.cluster.upgrade import UpgradeChooser
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ async def test_other_targets_lead_to_the_same_pods(
 async def test_a_role_without_watch_still_follows(
     cluster: SimulatedCluster, access: ClusterAccess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(target_watch, "_POLL_S", 0.02)
+    monkeypatch.setattr(pod_watch, "_POLL_S", 0.02)
     cluster.faults.set_role("no-watch")
     async with following(access) as views:
         await views.names(*pod_names(cluster))
@@ -113,7 +113,7 @@ async def test_a_role_without_watch_still_follows(
 async def test_a_role_that_may_get_one_pod_follows_that_pod(
     cluster: SimulatedCluster, access: ClusterAccess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(target_watch, "_POLL_S", 0.02)
+    monkeypatch.setattr(pod_watch, "_POLL_S", 0.02)
     cluster.faults.set_role("get-one-pod")
     name = pod_names(cluster)[0]
     async with following(access, f"pod/{name}") as views:
@@ -129,7 +129,7 @@ async def test_a_service_that_is_removed_is_told_from_a_namespace_that_is(
 ) -> None:
     monkeypatch.setattr(target_watch, "_REREAD_S", 0.05)
     monkeypatch.setattr(target_watch, "_MISSING_RETRY_S", 0.05)
-    monkeypatch.setattr(target_watch, "_MIN_WATCH_S", 0.0)
+    monkeypatch.setattr(target_watch, "_REREAD_PAUSE_S", 0.0)
     async with following(access) as views:
         await views.names(*pod_names(cluster))
         cluster.faults.remove_service()
@@ -142,7 +142,7 @@ async def test_a_renamed_port_of_the_pods_is_told_or_followed(
     cluster: SimulatedCluster, access: ClusterAccess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(target_watch, "_REREAD_S", 0.05)
-    monkeypatch.setattr(target_watch, "_MIN_WATCH_S", 0.0)
+    monkeypatch.setattr(target_watch, "_REREAD_PAUSE_S", 0.0)
     async with following(access) as views:
         await views.names(*pod_names(cluster))
         await cluster.faults.rename_port("web")
