@@ -46,6 +46,8 @@ class _Route:
     def problems(self) -> list[LlmgwError]:
         return []
 
+    def forget_login(self) -> None: ...
+
     def retire(self) -> None:
         self.retired_at = anyio.current_time()
 

@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     from llmgwd.gateway.error_answer import Trouble
     from llmgwd.relay.http.kept_request import ResendBudget
     from llmgwd.relay.route_events import RouteEvent
+    from llmgwd.routes.followed_access import Accesses
     from llmgwd.routes.route import Route
-    from llmgwd.system.files.file_watch import WatchedFiles
     from llmgwd.telemetry.event_journal import Journal
     from llmgwd.telemetry.timings import Timings
 
@@ -61,7 +61,7 @@ CALM_TICK_S: Final = 30.0
 
 
 class Forward:
-    """Runs one forward. `files` and `journal` are shared by all; `sockets` gives the ports.
+    """Runs one forward. `accesses` and `journal` are shared by all; `sockets` gives the ports.
 
     Its attributes are its parts, and what `_settle` found out last: `state`, `since`,
     `conditions` and the route that carries. Each part is made and reconfigured here; none knows
@@ -73,7 +73,7 @@ class Forward:
         forward: ForwardConfig,
         sockets: Sockets,
         journal: Journal,
-        files: WatchedFiles,
+        accesses: Accesses,
         timings: Timings,
         budget: ResendBudget,
         request_ended: Callable[[RequestRecord], None],
@@ -120,7 +120,7 @@ class Forward:
             self._carried,
         )
         self._supervisor = Supervisor(self.changed, forward=forward.name)
-        self.routes = RouteSet(self._route_maker(files), self._supervisor)
+        self.routes = RouteSet(self._route_maker(accesses), self._supervisor)
         self._serving_route: Route | None = None
         self._news = Wakeup()
         self._is_stopped = False
@@ -145,12 +145,12 @@ class Forward:
             self.changed()
 
     def _route_maker(
-        self, files: WatchedFiles
+        self, accesses: Accesses
     ) -> Callable[[ClusterRoute | model.UrlRoute, ForwardConfig], Route]:
         def make(wanted: ClusterRoute | model.UrlRoute, forward: ForwardConfig) -> Route:
             if isinstance(wanted, model.UrlRoute):
                 return UrlRoute(wanted, self)
-            return KubernetesRoute(wanted, self, self._has_demand, files, forward.tunnel_limit)
+            return KubernetesRoute(wanted, self, self._has_demand, accesses, forward.tunnel_limit)
 
         return make
 

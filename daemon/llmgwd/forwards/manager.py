@@ -25,6 +25,7 @@ from llmgwd.forwards.status import condition_statuses, forward_status
 from llmgwd.forwards.verdict.conditions import Conditions
 from llmgwd.gateway.key import Key
 from llmgwd.relay.http.kept_request import ResendBudget
+from llmgwd.routes.followed_access import Accesses
 from llmgwd.system.files.file_watch import WatchedFiles
 from llmgwd.system.process import memory, suspend
 from llmgwd.system.process.descriptors import Descriptors, exhausted
@@ -56,6 +57,7 @@ class ForwardManager:
         self.journal = journal
         self.forwards: dict[str, Forward] = {}
         self.files = WatchedFiles()
+        self._accesses = Accesses(self.files)
         self.timings = Timings()
         self.started = anyio.Event()
         self.supervisor = Supervisor(self._settle)
@@ -104,7 +106,7 @@ class ForwardManager:
             forward,
             self._sockets,
             self.journal,
-            self.files,
+            self._accesses,
             self.timings,
             self._budget,
             self._spend.add,

@@ -88,6 +88,8 @@ class RouteSet:
 
     def replace_all(self, forward: ForwardConfig) -> None:
         """Begin anew with every route; what is carried goes on in the old ones."""
+        for route in self._routes:
+            route.forget_login()
         self._become([self._start(each, forward) for each in forward.routes], forward)
 
     def end_all(self) -> None:

@@ -18,8 +18,7 @@ from llmgwd.cluster.upgrade import UpgradeChooser
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.net.http1_heads import forwarded_request
 from llmgwd.relay.http.kept_request import origin_form
-from llmgwd.relay.route_events import EventsUntilRetired, RouteLost, TunnelDialled
-from llmgwd.routes.followed_access import FollowedAccess
+from llmgwd.relay.route_events import ClusterChanged, EventsUntilRetired, RouteLost, TunnelDialled
 from llmgwd.routes.target_follower import TargetFollower
 from llmgwd.system.backoff import CLUSTER_WAIT
 from llmgwd.tunnel.pool import TunnelPool
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from llmgwd.net.http1_heads import Head, RequestLine
     from llmgwd.relay.route import Stream, StreamOwner
     from llmgwd.relay.route_events import RouteEvents
-    from llmgwd.system.files.file_watch import WatchedFiles
+    from llmgwd.routes.followed_access import Accesses
 
 # So many failures in a row are reported even while other tunnels serve.
 WORTH_REPORTING: Final = 3
@@ -55,7 +54,7 @@ class KubernetesRoute:
         config: ClusterRoute,
         events: RouteEvents,
         has_demand: Callable[[], bool],
-        files: WatchedFiles,
+        accesses: Accesses,
         tunnel_limit: int,
     ) -> None:
         self.config = config
@@ -67,9 +66,7 @@ class KubernetesRoute:
         self._following: anyio.CancelScope | None = None
         self._has_demand = has_demand
         self._upgrades = UpgradeChooser()
-        self._access = FollowedAccess(
-            config, files, events, self._file_changed, self._upgrades.forget
-        )
+        self._access = accesses.of(config)
         self._target = TargetFollower(config, self._access, events, self._see, self._is_wanted)
         self._since_text = timestamps.now()
         self._endpoints: tuple[Endpoint, ...] = ()
@@ -176,6 +173,9 @@ class KubernetesRoute:
         self.retry_now()
         await self.pool.check_all()
 
+    def forget_login(self) -> None:
+        self._access.expire()
+
     def retire(self) -> None:
         """Take nothing new, follow no pods; what is carried goes on until `run` is cancelled."""
         self.pool.set_endpoints(())
@@ -184,23 +184,29 @@ class KubernetesRoute:
             self._following.cancel()
 
     async def run(self) -> None:
-        try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self.pool.run)
-                if not self._events.is_closed:
-                    with anyio.CancelScope() as self._following:
-                        await self._target.run()
-        finally:
-            await self._access.close()
+        async with self._access.used_by(self), anyio.create_task_group() as tasks:
+            tasks.start_soon(self.pool.run)
+            if not self._events.is_closed:
+                with anyio.CancelScope() as self._following:
+                    await self._target.run()
+
+    # As a user of its access.
+
+    def access_expired(self) -> None:
+        self.pool.retry_now()
+        self._target.begin_again()
+
+    def login_changed(self) -> None:
+        self.retry_now()
+
+    def access_moved(self, before: ClusterAccess, after: ClusterAccess) -> None:
+        self._upgrades.forget()
+        self._events.record(ClusterChanged(_place(before), _place(after)))
+
+    def access_questioned(self) -> None:
+        self._events.changed()
 
     # What its parts report.
-
-    def _file_changed(self, is_kubeconfig: bool) -> None:
-        if is_kubeconfig:
-            self.pool.retry_now()
-            self._target.begin_again()
-        else:
-            self.retry_now()
 
     def _see(self, view: TargetView) -> None:
         """Dial what the target leads to now; what brought the route down was about other pods."""
@@ -284,6 +290,10 @@ class KubernetesRoute:
             _pod_status(name, is_ready, is_terminating, *used.get(name, (0, 0)))
             for name, (is_ready, is_terminating) in states.items()
         ]
+
+
+def _place(access: ClusterAccess) -> str:
+    return f"context {access.context} ({access.server})"
 
 
 def _pod_status(

@@ -48,6 +48,9 @@ class Route(route.Route, Protocol):
     async def check_all(self) -> None:
         """The machine slept, or the network is another: trust nothing that stood before."""
 
+    def forget_login(self) -> None:
+        """A person begins anew: what the login was made of is read again, for all who share it."""
+
     def retire(self) -> None:
         """Take nothing new; what is carried goes on until `run` is cancelled."""
 

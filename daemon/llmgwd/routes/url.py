@@ -99,6 +99,9 @@ class UrlRoute:
     async def check_all(self) -> None:
         self.retry_now()
 
+    def forget_login(self) -> None:
+        """There is none: each request brings its own key."""
+
     def retire(self) -> None:
         """Take nothing new; what is carried goes on until `run` is cancelled."""
         self._is_retired = True
