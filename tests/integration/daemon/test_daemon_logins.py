@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from llmgwsim.kubeconfig import Credentials, Exec
 from support.load.traffic import LOSSES, Traffic
+from support.ports import free_port
 from support.running_daemon import running
 
 if TYPE_CHECKING:
@@ -100,6 +101,37 @@ class _Plugin:
             "status": status,
         }
         self._token.write_text(json.dumps(credential))
+
+
+def test_forwards_to_one_cluster_log_in_once_and_a_restart_of_one_logs_in_anew(
+    tmp_path: Path, simulated_cluster: RemoteCluster
+) -> None:
+    plugin = _Plugin(tmp_path)
+    plugin.log_in(simulated_cluster.token)
+    kubeconfig = simulated_cluster.write_kubeconfig(
+        tmp_path / "kubeconfig", Credentials(exec=plugin.stanza)
+    )
+    names = ["one", "two", "three"]
+    config = "".join(
+        f'[[forward]]\nname = "{name}"\nlisten = "127.0.0.1:{free_port()}"\n' for name in names
+    )
+    with running(tmp_path, kubeconfig, config) as daemon:
+        for name in names:
+            daemon.wait_for("ready", name)
+        assert plugin.runs() == 1
+        daemon.client.stop("one")
+        daemon.client.restart("two")
+        daemon.wait_until(lambda: plugin.runs() == 2, "logged in anew")
+        daemon.wait_for("ready", "two")
+        simulated_cluster.faults.delete_pod(graceful=False)
+        daemon.wait_until(
+            lambda: (
+                {e["forward"] for e in daemon.events() if e["kind"] == "pod-lost"} == set(names[1:])
+            ),
+            "the loss of the pod is known to both that are left",
+        )
+        for name in names[1:]:
+            daemon.wait_for("ready", name)
 
 
 def test_a_token_that_expires_is_renewed_by_one_run_and_nobody_notices(
