@@ -65,7 +65,7 @@ class TargetWatch:
         self._changed: Callable[[TargetView], None] = lambda _: None
         self._round: anyio.CancelScope | None = None
         self._suspicion = Wakeup()
-        self._object: SharedObjectWatch | None = None  # none for pods, which no object stands before
+        self._object: SharedObjectWatch | None = None  # of what names the pods
         self._pods: PodWatch | None = None
 
     async def run(self, changed: Callable[[TargetView], None]) -> NoReturn:
