@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import http.client
 import subprocess
 import sys
 import urllib.request
@@ -19,12 +21,14 @@ from llmgwctl import wire
 from llmgwctl.api import transport
 from llmgwctl.gateway.client import Gateway
 from llmgwctl.rules.litellm_answers import Judgement, KeyVerdict, judge_key
+from llmgwctl.rules.placeholder import PLACEHOLDER
 from llmgwd.config.model import Probe
 from llmgwd.gateway.probe import probe
 from llmgwsim.gateway.settings import GatewaySettings
 from llmgwsim.options import Options
 from llmgwsim.remote import RemoteCluster, cluster_in_thread
 from support.fake_provider import WORDS, Provider, provider
+from support.keyless_program import keyless_program, memory_of
 from support.litellm_process import MASTER_KEY, LiteLlm, litellm_process, run_in_pods
 from support.running_daemon import DEFAULT, RunningDaemon, running
 
@@ -202,6 +206,64 @@ def test_it_is_reached_as_well_by_its_url(tmp_path: Path, world: World) -> None:
         # LiteLLM redirects to http://<its own Host>/ui/, which leads past the forward.
         with urllib.request.urlopen(f"{here}/ui") as dashboard:
             assert dashboard.url == f"{here}/ui/"
+
+
+def injecting(way: str, key: Path, gateway: LiteLlm) -> str:
+    """A configuration whose key comes from a file, for a route of this kind."""
+    url = f'url = "http://127.0.0.1:{gateway.port}"\n' if way == "url" else ""
+    return f'{DEFAULT}{url}\n[gateway]\nkey = {{ file = "{key}" }}\ninject = true\n'
+
+
+@pytest.mark.parametrize("way", ["cluster", "url"])
+def test_with_injection_the_sdks_need_the_placeholder_alone(
+    tmp_path: Path, world: World, way: str
+) -> None:
+    key = tmp_path / "key"
+    key.write_text("sk-of-yesterday\n")
+    config = injecting(way, key, world.gateway)
+    with running(tmp_path, world.cluster.kubeconfig, config) as daemon:
+        until_healthy(daemon)
+        assert status_with(daemon.port, *WRITTEN[0]) == 400
+        key.write_text(f"{MASTER_KEY}\n")
+
+        # The first is rejected, and goes again with the key that is read then.
+        taken = [status_with(daemon.port, *field) for field in WRITTEN]
+        odd = [status_with(daemon.port, *field) for field in TAKEN_AS_IT_IS]
+        with keyless_program(daemon, "up-gpt", "up-claude") as program:
+            variables = Path(f"/proc/{program.pid}/environ").read_bytes()
+            memory = memory_of(program.pid)
+
+        assert set(taken) == {200}
+        assert 200 not in odd
+        assert b"OPENAI_API_KEY=llmgw\0" in variables
+        assert MASTER_KEY.encode() not in variables
+        assert b"OPENAI_API_KEY" in memory
+        assert MASTER_KEY.encode() not in memory
+
+
+# A name and a value for each header in which LiteLLM reads a key, and each form that it takes.
+WRITTEN = [
+    ("Authorization", f"Bearer {PLACEHOLDER}"),
+    ("authorization", f"bearer {PLACEHOLDER}"),
+    ("AUTHORIZATION", f"Basic {PLACEHOLDER}"),
+    ("x-litellm-api-key", PLACEHOLDER),
+    ("X-LiteLLM-API-Key", f"Bearer {PLACEHOLDER}"),
+    ("api-key", PLACEHOLDER),
+    ("X-API-Key", PLACEHOLDER),
+    ("x-goog-api-key", PLACEHOLDER),
+    ("Ocp-Apim-Subscription-Key", PLACEHOLDER),
+]
+TAKEN_AS_IT_IS = [("Authorization", PLACEHOLDER), ("x-api-key", f"Bearer {PLACEHOLDER}")]
+
+
+def status_with(port: int, name: str, value: str) -> int:
+    """Ask the gateway what models there are, with this header alone."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    with contextlib.closing(connection):
+        connection.request("GET", "/v1/models", headers={name: value})
+        answer = connection.getresponse()
+        assert MASTER_KEY.encode() not in answer.read()
+        return answer.status
 
 
 def test_a_pod_that_ends_in_mid_stream_says_all_its_words(world: World) -> None:

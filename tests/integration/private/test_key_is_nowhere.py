@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,29 +13,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from llmgwctl.wire import ApiPath
-from support.called import call, command, environment
+from support.called import call
+from support.keyless_program import keyless_program, memory_of
 from support.running_daemon import DEFAULT, RunningDaemon, running
 
 if TYPE_CHECKING:
     from llmgwsim.remote import RemoteCluster
 
 KEY = "sk-injected-and-to-be-found-nowhere-5e1d"
-PROGRAM = """
-import http.client, json, os, sys, time
-key = os.environ["OPENAI_API_KEY"]
-where = os.environ["OPENAI_BASE_URL"].split("/")[2].split(":")
-for is_streamed in (False, True):
-    connection = http.client.HTTPConnection(where[0], int(where[1]), timeout=30)
-    body = {"model": "gpt-mini", "stream": is_streamed,
-            "messages": [{"role": "user", "content": "Hello"}]}
-    headers = {"Authorization": "Bearer " + key, "Content-Type": "application/json"}
-    connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
-    answer = connection.getresponse()
-    answer.read()
-    assert answer.status == 200, answer.status
-print("answered", flush=True)
-time.sleep(600)
-"""
 
 
 @pytest.fixture
@@ -54,42 +37,9 @@ def daemon(tmp_path: Path, simulated_cluster: RemoteCluster) -> Iterator[Running
 
 @pytest.fixture
 def program(daemon: RunningDaemon) -> Iterator[subprocess.Popen[str]]:
-    """A program that was led to the gateway and has used it, and that lives on."""
-    words = ("run", "--for", "openai", "--", sys.executable, "-c", PROGRAM)
-    verb, *rest = words
-    process = subprocess.Popen(
-        command(daemon, verb, *rest),
-        env=environment(daemon.config_path.parent),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        cwd=daemon.config_path.parent,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (-1, -1)),
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "answered\n"
+    """A program of the SDKs that was led to the gateway, has used it, and lives on."""
+    with keyless_program(daemon, "gpt-mini", "claude-haiku") as process:
         yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def memory_of(pid: int) -> bytes:
-    """Give all that a process can write to, where keys would lie."""
-    pieces = []
-    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
-        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
-            span, rights = line.split()[:2]
-            if not rights.startswith("rw"):
-                continue
-            begin, end = (int(part, 16) for part in span.split("-"))
-            try:
-                memory.seek(begin)
-                pieces.append(memory.read(end - begin))
-            except OSError:
-                continue
-    return b"".join(pieces)
 
 
 def shown_by(daemon: RunningDaemon) -> str:
