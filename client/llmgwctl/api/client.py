@@ -178,4 +178,4 @@ def _text(value: object) -> str:
 def _quote(text: str) -> str:
     """Escape all but what a URL may hold anywhere; urllib.parse takes 4 ms to import."""
     safe = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
-    return "".join(chr(b) if b in safe else f"%{b:02X}" for b in text.encode())
+    return "".join(chr(b) if b in safe else f"%{b:02X}" for b in text.encode(errors="replace"))

@@ -10,6 +10,7 @@ from llmgwctl.api.client import Client
 from llmgwctl.errors import ClientError, Refused, Unreachable
 from llmgwctl.paths import config_path
 from llmgwctl.rules import regular_file
+from llmgwctl.rules.printable import clean
 from llmgwctl.wire import Exit
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _init(config_path(), is_printed=arguments.print)
     path = _path(arguments.socket)
     if arguments.act == "path":
-        print(path)
+        print(clean(path))
     else:
         _show(path)
     return Exit.OK
@@ -63,7 +64,7 @@ def _show(path: str) -> None:
     try:
         text = regular_file.read_text(path)
     except FileNotFoundError:
-        print(f"llmgwctl: there is no {path}; these are the defaults:", file=sys.stderr)
+        print(f"llmgwctl: there is no {clean(path)}; these are the defaults:", file=sys.stderr)
         text = template()
     except OSError as error:
         raise _unreadable(path, error) from error

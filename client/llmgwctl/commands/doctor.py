@@ -19,6 +19,7 @@ from llmgwctl.errors import ClientError, NotRunning, Unreachable
 from llmgwctl.gateway import leading
 from llmgwctl.gateway.destination import key_of, url_of
 from llmgwctl.gateway.programs.program import Endpoint
+from llmgwctl.rules.printable import clean
 from llmgwctl.service import state as service_state
 from llmgwctl.show.terminal import detect
 from llmgwctl.wire import ApiPath, CheckState, CheckStatus
@@ -77,7 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             if check["forward"] not in (None, forward):
                 forward = check["forward"]
-                print(f"{forward}:" if not checks else f"\n{forward}:")
+                head = f"{clean(forward or '')}:"
+                print(head if not checks else f"\n{head}")
             print(line(check, terminal), flush=True)
         checks.append(check)
     if not arguments.json:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from llmgwctl.api.client import Client
 from llmgwctl.api.forward_choice import choose
 from llmgwctl.errors import ClientError
+from llmgwctl.rules.printable import clean
 from llmgwctl.wire import Exit, State
 
 if TYPE_CHECKING:
@@ -33,5 +34,5 @@ def run(arguments: argparse.Namespace) -> int:
     name, state = after["name"], after["state"]
     if arguments.verb == "restart" and state == State.STOPPED:
         raise ClientError("stopped", f"{name} is stopped", f"llmgwctl start {name}")
-    print(f"{name} is {state}")
+    print(clean(f"{name} is {state}"))
     return Exit.OK

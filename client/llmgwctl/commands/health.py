@@ -56,4 +56,6 @@ def _is_failing(forward: ForwardHealth) -> bool:
 
 def _words(forward: ForwardHealth) -> str:
     problem = clean(forward.get("problem", "")).rstrip(".")
-    return f"{forward['name']} is {forward['state']}" + (f" ({problem})" if problem else "")
+    return f"{clean(forward['name'])} is {clean(forward['state'])}" + (
+        f" ({problem})" if problem else ""
+    )

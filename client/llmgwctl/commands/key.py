@@ -11,6 +11,7 @@ from llmgwctl.cli.arguments import add_wait
 from llmgwctl.gateway.client import Gateway
 from llmgwctl.gateway.destination import key_of, url_of
 from llmgwctl.rules.litellm_answers import KeyVerdict, judge_key
+from llmgwctl.rules.printable import clean
 from llmgwctl.wire import Exit
 
 if TYPE_CHECKING:
@@ -62,5 +63,5 @@ def run(arguments: argparse.Namespace) -> int:
     answer = Gateway(url, found["key"]).get("/v1/models")
     judgement = judge_key(answer.status, answer.body, found["key"])
     remedy = f"; {judgement.remedy}" if judgement.remedy else ""
-    print(f"{judgement.verdict}: {judgement.sentence} (from {found['source']}){remedy}")
+    print(clean(f"{judgement.verdict}: {judgement.sentence} (from {found['source']}){remedy}"))
     return _STATUSES[judgement.verdict]

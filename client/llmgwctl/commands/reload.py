@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmgwctl.api.client import Client
+from llmgwctl.rules.printable import clean
 from llmgwctl.wire import Exit
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     config = Client(arguments.socket).reload()
-    words = config["path"] if config["is_present"] else f"defaults: there is no {config['path']}"
+    path = clean(config["path"])
+    words = path if config["is_present"] else f"defaults: there is no {path}"
     print(f"configuration loaded: {words}")
     return Exit.OK

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from llmgwctl import __version__
 from llmgwctl.api.client import Client
 from llmgwctl.errors import Unreachable
+from llmgwctl.rules.printable import clean
 from llmgwctl.wire import Exit
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"llmgwctl": __version__, "llmgwd": daemon}, indent=2))
     else:
-        print(f"llmgwctl {__version__}\nllmgwd   {found}")
+        print(f"llmgwctl {__version__}\nllmgwd   {clean(found)}")
     if daemon not in (None, __version__):
         print(
             "llmgwctl: the running llmgwd is of another version; "

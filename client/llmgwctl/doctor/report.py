@@ -37,7 +37,7 @@ def line(check: CheckStatus, terminal: Terminal) -> str:
 
 def _found(check: CheckStatus) -> str:
     if check["state"] == CheckState.SKIPPED and check["skipped_by"]:
-        return f"skipped: {check['skipped_by'].replace('-', ' ')} failed"
+        return clean(f"skipped: {check['skipped_by'].replace('-', ' ')} failed")
     took = check["took_s"]
     found = clean(check["found"])
     return found if took is None else f"{found} ({latency(took)})"

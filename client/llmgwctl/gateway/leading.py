@@ -92,7 +92,7 @@ def models_at_hand(path: str, forward: ForwardStatus) -> tuple[str, ...] | None:
         known = cast("ModelsStatus", quick.get(ApiPath.MODELS, {"forward": forward["name"]}))
     except ClientError:
         return None
-    return None if known["age_s"] is None else tuple(known["models"])
+    return None if known["age_s"] is None else _usable(known["models"])
 
 
 def models_asked(endpoint: Endpoint) -> tuple[str, ...] | None:
@@ -106,7 +106,12 @@ def models_asked(endpoint: Endpoint) -> tuple[str, ...] | None:
     data = answer.body.get("data") if isinstance(answer.body, dict) else None
     if answer.status != 200 or not isinstance(data, list):
         return None
-    return tuple(str(each.get("id")) for each in data if isinstance(each, dict))
+    return _usable(each.get("id") for each in data if isinstance(each, dict))
+
+
+def _usable(names: Iterable[object]) -> tuple[str, ...]:
+    """Leave out what no program could ask for; these names go into files and variables."""
+    return tuple(name for name in names if isinstance(name, str) and name.isprintable())
 
 
 def say(lines: Iterable[str]) -> None:

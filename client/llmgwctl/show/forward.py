@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmgwctl.rules.condition_kinds import RULES, Layer
-from llmgwctl.rules.printable import clean
+from llmgwctl.rules.printable import clean, clean_lines
 from llmgwctl.rules.visible_conditions import visible
 from llmgwctl.show.status import active, destination, local, problem, retry
 from llmgwctl.show.terminal import (
@@ -51,7 +51,7 @@ def layers(forward: ForwardStatus, terminal: Terminal, now: float) -> list[str]:
     for condition in drawing.left:
         lines += problem(condition, terminal)
     if forward["state"] == State.STOPPED:
-        lines.append(f"  start it with: llmgwctl start {forward['name']}")
+        lines.append(f"  start it with: llmgwctl start {clean(forward['name'])}")
     return [*lines, *_totals(forward, terminal)]
 
 
@@ -70,7 +70,7 @@ class _Drawing:
         mark = self._mark(own, is_good)
         indent = " " * (4 + _NAME_WIDTH)
         head = f"  {mark} {layer.value:{_NAME_WIDTH}}"
-        lines = self._terminal.wrap(text or self._terminal.sign("–"), head, indent)
+        lines = self._terminal.wrap(clean(text) or self._terminal.sign("–"), head, indent)
         for condition in own:
             lines += problem(condition, self._terminal, indent)
         return lines
@@ -117,7 +117,7 @@ def _is_about(condition: ConditionStatus, layer: Layer) -> bool:
 
 
 def _head(forward: ForwardStatus, terminal: Terminal, now: float) -> str:
-    state = forward["state"]
+    state = clean(forward["state"])
     glyph = terminal.paint_state(terminal.state_glyph(state), state)
     name = terminal.paint(clean(forward["name"]), BOLD)
     since = age(forward["since"], now)
@@ -225,13 +225,13 @@ def _totals(forward: ForwardStatus, terminal: Terminal) -> list[str]:
 def brief(forward: ForwardStatus) -> list[str]:
     """Say the state and where it is served; where it is in trouble, the cause and the remedy."""
     served = ", ".join(forward["listen"]) or "not bound"
-    lines = [f"{forward['name']}: {forward['state']} ({served})"]
+    lines = [clean(f"{forward['name']}: {forward['state']} ({served})")]
     if forward["state"] in (State.READY, State.STOPPED):
         return lines
     for condition in visible(forward["conditions"]):
         if condition["severity"] != Severity.INFO:
-            lines.append(f"  {condition['summary']}")
-            lines += [f"  {condition['remedy']}"] if condition["remedy"] else []
+            lines.append(f"  {clean(condition['summary'])}")
+            lines += [f"  {line}" for line in clean_lines(condition["remedy"]) if line]
     return lines
 
 
@@ -241,4 +241,5 @@ def daemon_line(status: Status, terminal: Terminal, now: float) -> str:
     since = f", up {up}" if up else ""
     path = clean(status["config"]["path"])
     config = path if status["config"]["is_present"] else "no configuration file, defaults"
-    return terminal.paint(f"llmgwd {status['version']}, pid {status['pid']}{since}; {config}", DIM)
+    version = clean(status["version"])
+    return terminal.paint(f"llmgwd {version}, pid {status['pid']}{since}; {config}", DIM)

@@ -70,7 +70,7 @@ def frame(
 def _title(status: Status | None, terminal: Terminal, now: float) -> str:
     clock = clock_of(now, now)
     state = status["state"] if status else str(State.STOPPED)
-    word = state if status else "off"
+    word = clean(state) if status else "off"
     glyph = terminal.paint_state(f"{terminal.state_glyph(state)} {word}", state)
     gap = " " * max(terminal.width - len(f"llmgw  x {word}{clock}, q quits"), 2)
     return (

@@ -116,14 +116,14 @@ def short(forwards: Sequence[ForwardStatus], terminal: Terminal) -> str:
         if not members or (state == State.STOPPED and parts):
             continue
         is_named = len(members) == 1 and state not in (State.READY, State.STOPPED)
-        words = f"{members[0]['name']} {state}" if is_named else f"{len(members)} {state}"
+        words = f"{clean(members[0]['name'])} {state}" if is_named else f"{len(members)} {state}"
         parts.append(terminal.paint_state(f"{terminal.state_glyph(state)} {words}", state))
     held = sum(each["held"] for each in forwards)
     return " ".join(parts) + (f" ({held} held)" if held else "")
 
 
 def _short_one(forward: ForwardStatus, terminal: Terminal) -> str:
-    state = forward["state"]
+    state = clean(forward["state"])
     reasons = [each for each in visible(forward["conditions"]) if each["severity"] != Severity.INFO]
     text = f"{terminal.state_glyph(state)} {clean(forward['name'])} {state}"
     if state not in (State.READY, State.STOPPED) and reasons:
@@ -155,7 +155,7 @@ def _row(
     route = active(forward)
     cells = {
         _FORWARD: f"{terminal.state_glyph(forward['state'])} {clean(forward['name'])}",
-        _STATE: forward["state"],
+        _STATE: clean(forward["state"]),
         _LOCAL: terminal.sign(_local_cell(forward, brevity)),
         _TARGET: terminal.sign(_target_cell(route, brevity)),
         _POD: terminal.sign(_pod_cell(route, brevity)),
@@ -196,7 +196,7 @@ def _pod_cell(route: RouteStatus | None, brevity: int) -> str:
 
 def _paint_row(row: str, forward: ForwardStatus, terminal: Terminal) -> str:
     glyph, rest = row[:1], row[1:]
-    state = forward["state"]
+    state = clean(forward["state"])
     before, found, after = rest.partition(f" {state}")
     painted = before + terminal.paint_state(found, state) + after if found else rest
     return terminal.paint_state(glyph, state) + painted

@@ -8,8 +8,10 @@ from llmgwctl import __main__ as program
 from llmgwctl.doctor import report
 from llmgwctl.errors import ClientError
 from llmgwctl.show.events import event_lines
+from llmgwctl.show.live_frame import Flow, frame
 from llmgwctl.show.logs import Painter, request_of
 from llmgwctl.show.terminal import Terminal
+from support.client import sample
 
 if TYPE_CHECKING:
     import pytest
@@ -59,6 +61,16 @@ def test_an_event_controls_no_terminal() -> None:
     }
 
     assert all(is_harmless(line) for line in event_lines(event, PLAIN, 0.0))
+
+
+def test_the_live_view_controls_no_terminal() -> None:
+    forward = sample.forward(LACED, LACED, conditions=[sample.condition("a", LACED, LACED, LACED)])
+    status = sample.status(forward, state=LACED)
+    event: Any = {"seq": 1, "time": sample.NOW_STAMP, "kind": LACED, "message": LACED}
+
+    lines = frame(status, {LACED: Flow()}, (event,), PLAIN, 50, sample.NOW)
+
+    assert all(is_harmless(line) for line in lines)
 
 
 def test_an_error_controls_no_terminal(

@@ -18,7 +18,8 @@ from llmgwctl.wire import ApiPath, Status
 
 
 class ScriptedDaemon:
-    """`answers` are payloads by path; `lines` are the JSON lines of `/v1/requests`.
+    """`answers` are payloads by path; `lines` are the JSON lines of `/v1/requests`, and `streams`
+    those of other paths, each answered once and whole.
 
     What is missing is answered as a daemon answers that does not have the path. Each query that
     came is kept in `asked`.
@@ -28,6 +29,7 @@ class ScriptedDaemon:
         self.path = path
         self.answers: dict[str, Any] = {ApiPath.STATUS: status}
         self.lines: list[Any] | None = None
+        self.streams: dict[str, list[Any]] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
         self._changed = threading.Condition()
         self._cuts = 0
@@ -53,6 +55,10 @@ class ScriptedDaemon:
         if found.path == ApiPath.REQUESTS and self.lines is not None:
             yield b"HTTP/1.0 200 OK\r\n\r\n"
             yield from self._watch(is_followed=query["follow"] == "true")
+        elif found.path in self.streams:
+            lines = self.streams[found.path]
+            yield b"HTTP/1.0 200 OK\r\n\r\n"
+            yield b"".join(json.dumps(line).encode() + b"\n" for line in lines)
         elif payload is not None:
             yield b"HTTP/1.0 200 OK\r\n\r\n" + json.dumps(payload).encode()
         else:
