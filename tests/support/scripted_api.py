@@ -72,6 +72,7 @@ class ScriptedApi:
     tokens: set[str] | None = None
     requests: list[web.Request] = field(default_factory=list)
     client_ports: list[int] = field(default_factory=list)
+    refuses_with: Callable[[], web.Response] = lambda: status(401, "Unauthorized")
     refused: int = 0
     port: int = 0
 
@@ -87,7 +88,7 @@ class ScriptedApi:
             token = request.headers.get("Authorization", "").removeprefix("Bearer ")
             if token not in self.tokens:
                 self.refused += 1
-                return status(401, "Unauthorized")
+                return self.refuses_with()
         if request.query.get("watch") and not request.path.endswith("/pods"):
             return status(403, "no watch of the target")
         if request.query.get("watch"):

@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 
 import anyio.to_thread
 
+from llmgwd.cluster.api_errors import note_refusal
 from llmgwd.cluster.auth.credentials import Credential, impersonation
 from llmgwd.cluster.auth.entry_rules import unknown_keys
 from llmgwd.cluster.auth.logins import login_for, plugin_command
@@ -133,9 +134,9 @@ class ClusterAccess:
         """
         return await self._login.current()
 
-    def rejected(self, credential: Credential) -> bool:
-        """Take note of a 401; return whether asking for a credential again may give another."""
-        return self._login.reject(credential)
+    def refused(self, credential: Credential, status: int, body: bytes) -> bool:
+        """Take note of an answer that is no success; return whether another credential may help."""
+        return note_refusal(self._login, credential, status, body)
 
     def accepted(self, credential: Credential) -> None:
         """Take note that the API server knows a credential."""

@@ -8,11 +8,12 @@ and roles of the cluster: its 401 and 403 must not send a person to either.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
@@ -22,6 +23,9 @@ PROXY_REMEDY = (
     "Check the network (is there a login page?), the proxy, and the server's address in the"
     " kubeconfig."
 )
+if TYPE_CHECKING:
+    from llmgwd.cluster.auth.credentials import Credential, Login
+
 _NAMESPACED = re.compile(
     r"^/(?:api/v1|apis/(?P<group>[^/]+)/[^/]+)"
     r"(?:/namespaces/(?P<namespace>[^/]+)(?=/))?"
@@ -106,7 +110,22 @@ def read_status(body: bytes) -> Mapping[str, Any] | None:
 
 def is_page(body: bytes) -> bool:
     """Is it HTML? No API server and no kubelet answers so."""
-    return body.lstrip()[:1] == b"<"
+    return body.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"<"
+
+
+def note_refusal(login: Login, sent: Credential, status: int, body: bytes) -> bool:
+    """Have a login take note of an answer that is no success; return whether another credential
+    may help.
+
+    A page proves nothing about a login. But some proxies refuse an expired one by a page, so its
+    401 renews once what had been good, as in client-go.
+    """
+    if is_page(body):
+        return status == 401 and login.doubt(sent)
+    if status == 401:
+        return login.reject(sent)
+    login.accept(sent)
+    return False
 
 
 def excerpt(body: bytes) -> str:

@@ -21,7 +21,7 @@ import anyio
 
 from llmgwctl import __version__
 from llmgwctl.wire import ConditionKind
-from llmgwd.cluster.api_errors import PROXY_REMEDY, Action, parse_action, refusal
+from llmgwd.cluster.api_errors import PROXY_REMEDY, Action, note_refusal, parse_action, refusal
 from llmgwd.cluster.kubernetes_library import (
     ApiClient,
     AppsV1Api,
@@ -140,18 +140,15 @@ class Rest:
         for may_renew in (True, False):
             answer = await self._request(operation, arguments, options)
             async with answer:
-                credential = _sent.get()
-                if answer.content_type == "text/html":
-                    # Of something in between: it says nothing about the login.
-                    raise await self._refusal(answer)
-                if answer.status != 401:
-                    self._login.accept(credential)
-                elif self._login.reject(credential) and may_renew:
+                if answer.status < 300 and answer.content_type != "text/html":
+                    self._login.accept(_sent.get())
+                    yield answer
+                    return
+                status, body = answer.status, await self._read(answer, MAX_REFUSAL_BYTES)
+                if note_refusal(self._login, _sent.get(), status, body) and may_renew:
                     continue
-                if answer.status >= 300:
-                    raise await self._refusal(answer)
-                yield answer
-                return
+                action, remedy = self._action(answer), self._login.remedy
+                raise refusal(action, status, body, answer.headers, remedy)
 
     async def _request(
         self, operation: Operation, arguments: tuple[object, ...], options: Mapping[str, object]
@@ -229,12 +226,6 @@ class Rest:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unreachable(error) from error
 
-    async def _refusal(self, answer: aiohttp.ClientResponse) -> LlmgwError:
-        body = await self._read(answer, MAX_REFUSAL_BYTES)
-        return refusal(
-            self._action(answer), answer.status, body, answer.headers, self._login.remedy
-        )
-
     def _parsed(self, answer: aiohttp.ClientResponse, body: bytes) -> dict[str, Any]:
         try:
             parsed = foreign.json(body)
@@ -261,9 +252,12 @@ class Rest:
         if isinstance(error, aiohttp.ClientResponseError):
             words = f"{self._where} answers with what is not HTTP"  # aiohttp would quote it
             return Transient(ConditionKind.API_SERVER_FAILING, words, PROXY_REMEDY)
+        # Of an answer that broke off aiohttp quotes the head.
+        is_cut = isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError)
+        words = "it closed the connection before its answer's end" if is_cut else reason(error)
         return Transient(
             ConditionKind.API_SERVER_UNREACHABLE,
-            f"the API server {self._where} went away: {reason(error)}",
+            f"the API server {self._where} went away: {words}",
             NETWORK_REMEDY,
         )
 

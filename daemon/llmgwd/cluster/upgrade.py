@@ -112,11 +112,7 @@ async def upgrade(access: ClusterAccess, endpoint: Endpoint, way: UpgradeKind) -
             transport.abort()
             raise
         transport.abort()
-        if is_page(body):
-            break
-        if status != 401:
-            access.accepted(credential)
-        if status != 401 or not access.rejected(credential) or not may_renew:
+        if not (access.refused(credential, status, body) and may_renew):
             break
         credential = await access.credential()
     raise refused(endpoint, way, status, body, access.login_remedy, access.kubectl)

@@ -191,7 +191,7 @@ async def test_pods_that_vanish_have_the_service_read_again_at_once(tmp_path: Pa
         async with following(tmp_path, api) as (views, _):
             await views.names("a")
             del api.answers[SERVICE]
-            api.answers[SERVICES] = {"items": []}
+            api.answers[SERVICES] = {"metadata": {}, "items": []}
             vanish.set()
             await views.problem(ConditionKind.TARGET_MISSING)
 
@@ -213,7 +213,7 @@ async def test_a_missing_service_is_told_with_the_nearest_and_heals(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(target_watch, "_MISSING_RETRY_S", 0.02)
-    near: dict[str, Any] = {"items": [{"metadata": {"name": n}} for n in ("db", "litellm-svc")]}
+    near: dict[str, Any] = listed(*({"metadata": {"name": n}} for n in ("db", "litellm-svc")))
     async with serving() as api:
         api.answers |= {
             NAMESPACE: {"metadata": {"name": "litellm"}},
@@ -231,7 +231,7 @@ async def test_a_missing_service_is_told_with_the_nearest_and_heals(
 
 @pytest.mark.parametrize("target", ["service/litellm", "app=litellm", "pod/litellm-0"])
 async def test_a_missing_namespace_is_told_with_the_nearest(tmp_path: Path, target: str) -> None:
-    near: dict[str, Any] = {"items": [{"metadata": {"name": n}} for n in ("kube-system", "llm")]}
+    near: dict[str, Any] = listed(*({"metadata": {"name": n}} for n in ("kube-system", "llm")))
     async with serving() as api:
         api.answers |= {"/api/v1/namespaces": near, PODS: listed()}
         async with following(tmp_path, api, target) as (views, _):

@@ -19,6 +19,7 @@ from llmgwsim.api.server import ApiServer
 from llmgwsim.cluster import SimulatedCluster
 from llmgwsim.net.http1 import Connections, HttpConnection
 from peers.conformance import pki
+from peers.conformance.services import add_services
 from support.scripted_api import http_proxy, socks_proxy
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def world_in_thread() -> Iterator[World]:
 async def _world() -> AsyncIterator[World]:
     async with SimulatedCluster() as cluster, contextlib.AsyncExitStack() as stack:
         own = cluster.authority
+        await add_services(cluster.world)
         for user in ("jane", "Jörg", "机器"):
             cluster.access.rules[user] = cluster.access.rules["demo"]
         urls, authorities = {"main": cluster.url}, {"main": own.pem}

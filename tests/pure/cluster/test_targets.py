@@ -272,7 +272,7 @@ def test_a_pod_is_read_from_what_the_api_server_writes() -> None:
         phase="Running",
         is_ready=True,
         is_terminating=True,
-        ports={"http": 4000, "proxy": 15001},
+        ports={"http": 4000, "proxy": 15001, "setup": 1, "dns": 53},
         node="n",
         created="2026-01-01T00:00:00Z",
         restarts=3,

@@ -68,6 +68,11 @@ class Login(Protocol):
     def reject(self, refused: Credential) -> bool:
         """The cluster refused this one; return whether asking again may give another."""
 
+    def doubt(self, doubted: Credential) -> bool:
+        """It was refused, perhaps not by the cluster; return whether asking again may give another.
+        Unlike `reject` it says nothing about the login itself.
+        """
+
     def forget(self) -> None:
         """A file changed: earlier failures no longer count."""
 
@@ -91,6 +96,8 @@ class FixedLogin:
 
     def reject(self, refused: Credential) -> bool:
         return False
+
+    doubt = reject
 
     def forget(self) -> None:
         pass
@@ -135,6 +142,8 @@ class TokenFileLogin:
             return True
         self._stamp = None
         return False
+
+    doubt = reject
 
     def forget(self) -> None:
         self._stamp = None

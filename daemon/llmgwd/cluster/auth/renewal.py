@@ -116,12 +116,9 @@ class RenewingLogin:
         """Forget a credential that was refused; the first refusal of one that had been good
         renews it at once.
         """
-        if self._held is None or self._held.credential is not refused:
-            return True  # it was reported before; there is, or will be, another
-        self._held = None
-        if self._accepted is refused and self._forced.allows():
-            self._accepted = None
+        if self.doubt(refused):
             return True
+        self._held = None
         self._fail(
             Blocked(
                 ConditionKind.LOGIN_EXPIRED,
@@ -130,6 +127,15 @@ class RenewingLogin:
             )
         )
         return False
+
+    def doubt(self, doubted: Credential) -> bool:
+        """As `reject`, but one that had never been good stays."""
+        if self._held is None or self._held.credential is not doubted:
+            return True  # it was reported before; there is, or will be, another
+        if self._accepted is not doubted or not self._forced.allows():
+            return False
+        self._held = self._accepted = None
+        return True
 
     def forget(self) -> None:
         """A watched file changed. What a failing login itself wrote does not count."""

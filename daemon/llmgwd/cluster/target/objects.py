@@ -113,7 +113,7 @@ class AnnotatedPod(_Object):
 
 class ServicePortObject(_Object):
     port: PortNumber
-    target_port: PortNumber | str | None = None
+    target_port: int | str | None = None
     name: str | None = None
     protocol: str | None = None
 
@@ -196,8 +196,9 @@ class _ListMetadata(_Object):
 
 
 class _List(_Object):
+    # A page's {"login": "needed"} is no list without items: those have their metadata.
+    metadata: _ListMetadata
     items: list[Any] | None = None
-    metadata: _ListMetadata | None = None
 
 
 class WatchEvent(_Object):
@@ -230,8 +231,7 @@ def read_list(kind: type[T], listed: Mapping[str, Any]) -> tuple[list[T], str]:
         Transient: it is no list.
     """
     frame = read(_List, listed)
-    version = frame.metadata.resource_version if frame.metadata is not None else None
-    return list(_good(kind, frame.items or [])), version or ""
+    return list(_good(kind, frame.items or [])), frame.metadata.resource_version or ""
 
 
 def _good(kind: type[T], items: list[Any]) -> Iterator[T]:

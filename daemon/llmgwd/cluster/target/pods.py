@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A pod, as far as a forward cares. `ports` are its named TCP container ports."""
+    """A pod, as far as a forward cares. `ports` are its named container ports."""
 
     name: str
     namespace: str
@@ -106,16 +106,19 @@ def parse_pod(item: Mapping[str, Any] | PodObject) -> Pod:
 
 
 def _named_ports(spec: PodSpec) -> dict[str, int]:
-    """Named TCP ports, of several with one name the first; sidecars are init containers that
-    restart, so those count too, after the containers (Kubernetes' FindPort).
+    """The ports by name, of several with one name the first: those of containers before those of
+    sidecars (init containers that restart) before those of other init containers, as in kubectl.
+
+    TCP before all others, unlike kubectl: a service's TCP port leads to no other one.
     """
+    before = spec.init_containers or ()
     containers = [
         *(spec.containers or ()),
-        *(each for each in spec.init_containers or () if each.restart_policy == "Always"),
+        *(each for each in before if each.restart_policy == "Always"),
+        *(each for each in before if each.restart_policy != "Always"),
     ]
+    ports = [port for container in containers for port in container.ports or () if port.name]
     found: dict[str, int] = {}
-    for container in containers:
-        for port in container.ports or ():
-            if port.name and (port.protocol or "TCP") == "TCP":
-                found.setdefault(port.name, port.container_port)
+    for port in sorted(ports, key=lambda port: (port.protocol or "TCP") != "TCP"):
+        found.setdefault(port.name or "", port.container_port)
     return found

@@ -7,27 +7,41 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from aiohttp import web
 from login_plugin import Clock, Script, problem_of
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.access import open_access
 from llmgwd.cluster.auth.credentials import Credential
 from llmgwd.cluster.auth.renewal import RETRY_FAILED_S, Renewed, RenewingLogin
-from llmgwd.errors import Blocked
+from llmgwd.errors import Blocked, Transient
 from support.scripted_api import VERSION, kubeconfig, serving
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_token_that_is_refused_is_renewed_by_one_run(tmp_path: Path) -> None:
+def page() -> web.Response:
+    return web.Response(text="<html>Log in.</html>", content_type="text/html", status=401)
+
+
+def page_by_no_name() -> web.Response:
+    return web.Response(body=b"\xef\xbb\xbf <!DOCTYPE html>", status=401)
+
+
+@pytest.mark.parametrize("refusal", [None, page, page_by_no_name])
+async def test_a_token_that_is_refused_is_renewed_by_one_run(
+    tmp_path: Path, refusal: Callable[[], web.Response] | None
+) -> None:
     script = Script(tmp_path, "give(token=(folder / 'token').read_text())")
     (tmp_path / "token").write_text("first")
     async with serving() as api:
         api.answers["/version"] = VERSION
         api.tokens = {"first"}
+        api.refuses_with = refusal or api.refuses_with
         access = await open_access(kubeconfig(tmp_path, api, script.user()), None)
         await access.version()
 
@@ -36,6 +50,29 @@ async def test_a_token_that_is_refused_is_renewed_by_one_run(tmp_path: Path) -> 
         versions = await asyncio.gather(*(access.version() for _ in range(10)))
 
         assert versions == ["v1.36.2"] * 10
+        assert script.runs == 2
+        await access.close()
+
+
+@pytest.mark.parametrize("refusal", [page, page_by_no_name])
+async def test_a_page_in_the_way_renews_once_and_blocks_no_login(
+    tmp_path: Path, refusal: Callable[[], web.Response]
+) -> None:
+    script = Script(tmp_path, "give(token='right')")
+    async with serving() as api:
+        api.answers["/version"] = VERSION
+        api.refuses_with = refusal
+        access = await open_access(kubeconfig(tmp_path, api, script.user()), None)
+        await access.version()
+
+        api.tokens = set()
+        errors = [await problem_of(access) for _ in range(5)]
+        api.tokens = None
+
+        assert {(type(error), error.code) for error in errors} == {
+            (Transient, ConditionKind.API_SERVER_FAILING)
+        }
+        assert await access.version() == "v1.36.2"
         assert script.runs == 2
         await access.close()
 
