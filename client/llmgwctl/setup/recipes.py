@@ -98,6 +98,16 @@ def _codex_place(environ: Mapping[str, str]) -> str:
     return str(FilePath(folder, "config.toml"))
 
 
+# By each of these a provider can hold another key, or another place to take it from.
+_CODEX_KEYS = (
+    "env_key",
+    "experimental_bearer_token",
+    "http_headers",
+    "env_http_headers",
+    "requires_openai_auth",
+)
+
+
 def _codex_edits(request: Request) -> list[Edit]:
     provider = ("model_providers", codex.PROVIDER)
     program, *words = request.key_command
@@ -106,7 +116,7 @@ def _codex_edits(request: Request) -> list[Edit]:
         Edit((*provider, "name"), codex.PROVIDER),
         Edit((*provider, "base_url"), f"{request.endpoint.url}/v1"),
         Edit((*provider, "wire_api"), "responses"),
-        Edit((*provider, "env_key"), MISSING),
+        *(Edit((*provider, name), MISSING) for name in _CODEX_KEYS),
         Edit((*provider, "auth", "command"), program),
         Edit((*provider, "auth", "args"), words),
     ]

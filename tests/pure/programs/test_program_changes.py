@@ -262,9 +262,9 @@ def test_codex_is_led_by_its_command_line_which_holds_no_key() -> None:
 
     assert words == [
         "-c",
-        'model_provider="llmgw"',
+        'model_provider="llmgw-run"',
         "-c",
-        'model_providers.llmgw={name="llmgw",base_url="http://localhost:4000/v1",'
+        'model_providers.llmgw-run={name="llmgw",base_url="http://localhost:4000/v1",'
         'env_key="OPENAI_API_KEY",wire_api="responses"}',
         "-c",
         'model="gpt-5"',

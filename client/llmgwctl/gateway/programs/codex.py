@@ -5,6 +5,9 @@ from __future__ import annotations
 from llmgwctl.gateway.programs.program import USUAL_PROXIES, Endpoint, Lead, Program, rival
 
 PROVIDER = "llmgw"
+# Not the one of `setup`: what the command line names is merged with what the file has of that name,
+# headers with an old key too.
+_FOR_ONE_RUN = "llmgw-run"
 
 
 def _arguments(endpoint: Endpoint, model: str) -> list[str]:
@@ -12,7 +15,8 @@ def _arguments(endpoint: Endpoint, model: str) -> list[str]:
         f'{{name="{PROVIDER}",base_url="{endpoint.url}/v1",'
         'env_key="OPENAI_API_KEY",wire_api="responses"}'
     )
-    words = ["-c", f'model_provider="{PROVIDER}"', "-c", f"model_providers.{PROVIDER}={provider}"]
+    words = ["-c", f'model_provider="{_FOR_ONE_RUN}"']
+    words += ["-c", f"model_providers.{_FOR_ONE_RUN}={provider}"]
     return [*words, "-c", f'model="{model}"'] if model else words
 
 
