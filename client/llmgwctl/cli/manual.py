@@ -6,6 +6,7 @@ No text about a verb stands here, so neither can contradict `--help`.
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING
 
 from llmgwctl import __version__
@@ -14,7 +15,7 @@ from llmgwctl.cli.verbs import VERBS
 from llmgwctl.wire import Exit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from llmgwctl.cli.verbs import Verb
 
@@ -47,7 +48,21 @@ def overview() -> str:
         members = [verb for verb in VERBS if verb.group == group]
         lines += [f"  {verb.name:{width}}  {verb.summary}" for verb in members]
     lines += ["", "With no verb: status. For more about one: llmgwctl VERB --help"]
+    command = "man llmgwctl" if is_installed(os.environ) else "llmgwctl help --man | man -l -"
+    lines.append(f"The manual page: {command}")
     return "\n".join(lines) + "\n"
+
+
+def is_installed(environ: Mapping[str, str]) -> bool:
+    """Say whether `man` finds the page: in $MANPATH, and beside the folders of $PATH where an
+    empty entry of $MANPATH, or none at all, lets it search there.
+    """
+    folders = environ.get("MANPATH", "").split(":")
+    if "" in folders:
+        parents = [os.path.dirname(each.rstrip("/")) for each in environ.get("PATH", "").split(":")]
+        folders += [os.path.join(each, "share", "man") for each in (*parents, "/usr", "/usr/local")]
+    pages = (os.path.join(each, "man1", "llmgwctl.1") for each in folders if each)
+    return any(os.path.exists(page) for page in pages)
 
 
 def man_page() -> str:
