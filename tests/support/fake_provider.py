@@ -35,6 +35,11 @@ class Provider(ThreadingHTTPServer):
     def port(self) -> int:
         return self.server_port
 
+    def hold(self) -> None:
+        """Stop the next questions that ask for it again, after a `release`."""
+        self.said_two.clear()
+        self._gate.clear()
+
     def release(self) -> None:
         self._gate.set()
 

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -133,10 +133,59 @@ class LiteLlmProgram:
         """The process is ended by who started it."""
 
 
+class SharedLiteLlmProgram(LiteLlmProgram):
+    """One of several pods before one LiteLLM: its end cuts what came through it, and no more."""
+
+    def __init__(self, gateway: LiteLlm) -> None:
+        super().__init__(gateway)
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def start(self, ports: tuple[int, ...]) -> None:
+        await super().start(ports)
+        self._server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
+
+    def address(self, _port: int) -> tuple[str, int]:
+        host, port = self._server.sockets[0].getsockname()
+        return host, port
+
+    async def terminate(self) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        self.exited.set()
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        above, below = await asyncio.open_connection(*super().address(0))
+        self._writers |= {writer, below}
+        await asyncio.gather(_copied(reader, below), _copied(above, writer))
+        self._writers -= {writer, below}
+
+
+async def _copied(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Copy until either end ends."""
+    with contextlib.suppress(OSError):
+        while chunk := await reader.read(1 << 16):
+            writer.write(chunk)
+            await writer.drain()
+    writer.close()
+
+
+def run_in_all_pods(cluster: RemoteCluster, gateway: LiteLlm) -> None:
+    """Have every pod of a cluster lead to this one, each by a way of its own."""
+    _run(cluster, lambda: SharedLiteLlmProgram(gateway))
+
+
 def run_in_pods(cluster: RemoteCluster, gateways: list[LiteLlm]) -> None:
     """Have the next pods of a cluster run these, one each, in this order."""
     waiting = iter(gateways)
+    _run(cluster, lambda: LiteLlmProgram(next(waiting)))
+
+
+def _run(cluster: RemoteCluster, program: Callable[[], LiteLlmProgram]) -> None:
     assert cluster.cluster is not None
     cluster.cluster.world._program = (  # type: ignore[method-assign]
-        lambda _name, _log: LiteLlmProgram(next(waiting))  # type: ignore[assignment, return-value]
+        lambda _name, _log: program()  # type: ignore[assignment, return-value]
     )

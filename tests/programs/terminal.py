@@ -1,0 +1,62 @@
+"""A terminal with a person before it, for programs that are more than a line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import termios
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from fcntl import ioctl
+from pathlib import Path
+
+ESC = "\x1b"
+_CODES = re.compile(r"\x1b\[[0-9;?<>=]*[a-zA-Z]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)|\x1b[()=>78].?")
+_WAIT_S = 60.0
+
+
+class Screen:
+    """What the program has written; `keys` are its input."""
+
+    def __init__(self, pid: int, terminal: int) -> None:
+        self.pid = pid
+        self._terminal = terminal
+        self._written = ""
+
+    def type(self, keys: str) -> None:
+        os.write(self._terminal, keys.encode())
+
+    def until(self, words: str) -> None:
+        """Wait until words are shown that were not before; how they are spaced is not looked at."""
+        wanted = words.replace(" ", "")
+        deadline = time.monotonic() + _WAIT_S
+        while wanted not in self._shown():
+            assert time.monotonic() < deadline, f"no {words!r} in {self._shown()[-2000:]}"
+            if select.select([self._terminal], [], [], 0.1)[0]:
+                self._written += os.read(self._terminal, 1 << 16).decode(errors="replace")
+        self._written = ""
+
+    def _shown(self) -> str:
+        return "".join(_CODES.sub("", self._written).split())
+
+
+@contextlib.contextmanager
+def before_a_terminal(
+    command: Sequence[str], environ: Mapping[str, str], folder: Path
+) -> Iterator[Screen]:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(folder)
+        os.execvpe(command[0], command, {**environ, "TERM": "xterm-256color"})
+    ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    try:
+        yield Screen(pid, terminal)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(terminal)
