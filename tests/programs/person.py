@@ -27,6 +27,7 @@ QUIET = {
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     "DISABLE_AUTOUPDATER": "1",
     "DISABLE_TELEMETRY": "1",
+    "CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL": "1",
     "OPENCODE_DISABLE_AUTOUPDATE": "1",
     "OPENCODE_DISABLE_MODELS_FETCH": "1",
     "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
@@ -57,8 +58,11 @@ class Person:
         self, package: Package, *words: str, flags: tuple[str, ...] = (), **more: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a program by `llmgwctl run`, with a time-out above what it may take."""
+        return self._ended(self.run_command(package, *words, flags=flags), more)
+
+    def run_command(self, package: Package, *words: str, flags: tuple[str, ...] = ()) -> list[str]:
         command = [PROGRAM, "run", "--socket", self.world.daemon.socket, *flags, "--"]
-        return self._ended([*command, str(installed(package)), *words], more)
+        return [*command, str(installed(package)), *words]
 
     def plainly(
         self, package: Package, *words: str, **more: str
@@ -70,13 +74,11 @@ class Person:
         return self._ended([PROGRAM, verb, *words, "--socket", self.world.daemon.socket], {})
 
     @contextlib.contextmanager
-    def asking(self, package: Package, *words: str) -> Iterator[subprocess.Popen[str]]:
-        """Run a program by `llmgwctl run`, and let it be watched meanwhile."""
-        command = [PROGRAM, "run", "--socket", self.world.daemon.socket, "--"]
-        command += [str(installed(package)), *words]
+    def started(self, command: list[str], **more: str) -> Iterator[subprocess.Popen[str]]:
+        """Start a program, and let it be watched meanwhile."""
         with subprocess.Popen(
             command,
-            env=self.environ,
+            env=self.environ | more,
             cwd=self.home,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -29,6 +29,7 @@ class Provider(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Conversation)
         self.asked: list[str] = []  # paths, one for each call that would have cost money
         self.said_two = threading.Event()
+        self.stopped_after_two = 0  # how many questions since the last `hold`
         self._gate = threading.Event()
 
     @property
@@ -38,6 +39,7 @@ class Provider(ThreadingHTTPServer):
     def hold(self) -> None:
         """Stop the next questions that ask for it again, after a `release`."""
         self.said_two.clear()
+        self.stopped_after_two = 0
         self._gate.clear()
 
     def release(self) -> None:
@@ -47,6 +49,7 @@ class Provider(ThreadingHTTPServer):
         is_held = "Please hold" in json.dumps(body.get("messages", body.get("input")))
         for number, word in enumerate(WORDS):
             if is_held and number == 2:
+                self.stopped_after_two += 1
                 self.said_two.set()
                 self._gate.wait(GATE_S)
             yield word

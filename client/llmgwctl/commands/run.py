@@ -133,12 +133,25 @@ def _arguments(
         f"{file.path} sets {name}: {_SETTLED if not file.is_managed else _MANAGED}"
         for name, file in rivals
     ]
+    if arguments.keep_key:
+        against += _against_kept_key(files, environ)
     if not beaten or _has_settings(words) or arguments.keep_key or arguments.custom_headers:
-        return added, against if beaten else lines
+        return added, against if beaten or arguments.keep_key else lines
     held = claude_settings.effective(environ, files).environ
     helper = shlex.join(leading.key_command(arguments))
     settings = claude_settings.overriding(beaten, held, endpoint, helper, model)
     return ["--settings", json.dumps(settings)], lines
+
+
+def _against_kept_key(files: Sequence[SettingsFile], environ: Mapping[str, str]) -> list[str]:
+    """Say where a file takes the key of the shell away, as `setup` has it do."""
+    origins = claude_settings.effective(environ, files).origins
+    return [
+        f"{origins[lead.name].path} sets {lead.name}, whatever the shell says: the key that is kept"
+        " is not sent"
+        for lead in claude.PROGRAM.leads
+        if lead.is_key and environ.get(lead.name) and lead.name in origins
+    ]
 
 
 def _has_settings(words: Sequence[str]) -> bool:

@@ -68,7 +68,8 @@ def _claude_edits(request: Request) -> list[Edit]:
     merged = {**request.environ, **held}
     if request.held.get("model"):
         merged.setdefault(claude_models.MAIN, str(request.held["model"]))
-    wanted: dict[str, str] = {}
+    # Another shell than this one may hold a key; empty, it is passed over for the helper's.
+    wanted = {"ANTHROPIC_API_KEY": ""}
     for name, _ in rivals_in(claude.PROGRAM, merged):
         wanted[name] = ""
     headers = merged.get(claude.HEADERS, "")
@@ -77,11 +78,8 @@ def _claude_edits(request: Request) -> list[Edit]:
     for lead in claude.PROGRAM.leads:
         if not lead.is_key:
             wanted[lead.name] = lead.value(request.endpoint)
-        elif request.placeholder:
+        else:
             wanted[lead.name] = request.placeholder
-        elif merged.get(lead.name):
-            # The helper's key is the newest; this one would be sent in its place.
-            wanted[lead.name] = ""
     wanted |= proxies.exemptions(request.endpoint.url, merged)
     wanted |= claude_models.defaults(request.endpoint.models or (), merged, request.model)
     edits = [Edit(("env", name), value) for name, value in wanted.items()]

@@ -49,6 +49,7 @@ def test_claude_is_led_and_what_the_shell_has_left_over_is_emptied() -> None:
             "ANTHROPIC_API_KEY": "",
             "ANTHROPIC_CUSTOM_HEADERS": "x-team: blue",
             "ANTHROPIC_BASE_URL": URL,
+            "ANTHROPIC_AUTH_TOKEN": "",
             "no_proxy": "localhost,127.0.0.1,::1",
             "NO_PROXY": "localhost,127.0.0.1,::1",
             "ANTHROPIC_DEFAULT_SONNET_MODEL": "claude-sonnet",
