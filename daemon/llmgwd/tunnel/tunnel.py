@@ -60,7 +60,7 @@ class Streams(Protocol):
 
     @property
     def can_share(self) -> bool:
-        """May another stream be opened next to those there are?"""
+        """May another stream be opened next to those there are, while the tunnel takes any?"""
 
     def open(self, owner: StreamOwner) -> Stream: ...
 
@@ -155,9 +155,9 @@ class Tunnel(asyncio.BufferedProtocol):
     @property
     def is_spent(self) -> bool:
         """Cannot take another stream; does not count against the cap on tunnels."""
-        streams = self.streams
-        is_able = self.phase is Phase.OPEN and (streams.is_idle or streams.can_share)
-        return not is_able or self.liveness.is_silent
+        if self.phase is not Phase.OPEN or self.liveness.is_silent:
+            return True
+        return not (self.streams.is_idle or self.streams.can_share)
 
     @property
     def is_doubted(self) -> bool:

@@ -65,13 +65,8 @@ class SpdyStreams:
 
     @property
     def can_share(self) -> bool:
-        tunnel = self._tunnel
-        return self._is_clean and not (
-            tunnel.is_closed
-            or tunnel.is_draining
-            or tunnel.is_write_paused
-            or self._next_number >= _MOST_STREAMS
-        )
+        is_clogged = self._tunnel.is_write_paused
+        return self._is_clean and not is_clogged and self._next_number < _MOST_STREAMS
 
     # Our side of a stream.
 
