@@ -8,11 +8,13 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from support.ports import free_port
+from support.strangers import ask_as_nobody, is_reset, needs_root, other_namespace
 
 from . import package
 from .conftest import MASTER_KEY, Machine
@@ -111,6 +113,30 @@ def test_an_upgrade_refuses_and_fails_nobody(
     assert "restarted, its ports kept open all the while" in said.stdout
     assert machine.status()["version"] == "0.1.1"
     assert machine.pid() not in (0, before)
+
+
+@needs_root
+def test_the_ports_of_the_socket_unit_are_its_users_alone(machine: Machine) -> None:
+    with other_namespace() as other:
+        text = machine.config.read_text()
+        here, there = f"localhost:{machine.port}", f"{other.our_address}:{machine.port}"
+        machine.config.write_text(text.replace(f'"{here}"', f'["{here}", "{there}"]'))
+        machine.llmgwctl("service", "install")
+        machine.wait_until_serving()
+        urls = [f"http://{host}:{machine.port}/" for host in ("127.0.0.1", "[::1]")]
+
+        assert all(is_reset(ask_as_nobody(url)) for url in urls)
+        assert is_reset(other.ask(f"http://{there}/"))
+        assert machine.answer() == 200
+        # Who waits in the socket while there is no daemon is looked at all the same.
+        os.kill(machine.pid(), signal.SIGSTOP)
+        with ThreadPoolExecutor() as pool:
+            waiting = [pool.submit(ask_as_nobody, url) for url in urls]
+            connected = f":{machine.port:04X} 01"
+            wait_until(lambda: connected in Path("/proc/net/tcp").read_text(), "one waits")
+            os.kill(machine.pid(), signal.SIGKILL)
+            machine.wait_until_serving()
+            assert all(is_reset(each.result(30)) for each in waiting)
 
 
 def test_installing_again_with_nothing_new_leaves_the_daemon_alone(installed: Machine) -> None:
