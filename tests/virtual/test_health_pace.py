@@ -65,10 +65,10 @@ def test_use_brings_the_usual_pace_back() -> None:
     async def use(_health: Health, carried: list[int]) -> None:
         carried[0] += 1
 
-    asked = _asked(UNUSED_AFTER_S + 200, use, UNUSED_AFTER_S + 100)
+    asked = _asked(UNUSED_AFTER_S + 195, use, UNUSED_AFTER_S + 100)
 
     assert [at for at in asked if at > UNUSED_AFTER_S] == [
-        UNUSED_AFTER_S + at for at in (120, 125, 135, 145, 155, 165, 175, 185, 195)
+        UNUSED_AFTER_S + at for at in (120, 125, 130, 140, 150, 160, 170, 180, 190)
     ]
 
 

@@ -35,6 +35,7 @@ from llmgwd.relay.http.request_records import RequestRecords
 from llmgwd.relay.route_events import RouteLost, TunnelDialled
 from llmgwd.routes.kubernetes import KubernetesRoute
 from llmgwd.routes.url import UrlRoute
+from llmgwd.system.aligned import until_next
 from llmgwd.system.peer_socket import can_tell
 from llmgwd.system.supervised import Supervisor
 from llmgwd.system.wakeup import Wakeup
@@ -54,9 +55,8 @@ if TYPE_CHECKING:
     from llmgwd.telemetry.event_journal import Journal
     from llmgwd.telemetry.timings import Timings
 
-# Nothing that a part reports is lost in between; this is for what only time brings about.
+# For what only time brings about, which is little on the preferred route, with a gateway's answer.
 TICK_S: Final = 0.5
-# On the preferred route, with an answer from the gateway, time brings nothing about.
 CALM_TICK_S: Final = 30.0
 
 
@@ -224,7 +224,7 @@ class Forward:
     async def _keep_settling(self) -> NoReturn:
         while True:
             is_calm = self.state in (State.READY, State.STOPPED) and not self.health.is_open
-            await self._news.wait(CALM_TICK_S if is_calm else TICK_S)
+            await self._news.wait(until_next(CALM_TICK_S if is_calm else TICK_S))
             self._settle()
 
     def _settle(self) -> None:

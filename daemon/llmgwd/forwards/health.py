@@ -13,6 +13,7 @@ from llmgwd.config.model import ProbeKind
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.gateway.probe import GATEWAY_LOG, UNKNOWN, ProbeResult, probe
 from llmgwd.relay.byte_stream import connect_through
+from llmgwd.system.aligned import until_next
 from llmgwd.system.wakeup import Wakeup
 from llmgwd.telemetry.timings import Timing
 from llmgwd.tunnel.demand import UNUSED_AFTER_S
@@ -139,12 +140,14 @@ class Health:
 
     async def _wait(self) -> None:
         """Wait until it is to be asked; on the way see whether clients began to use it."""
-        rest_s = self._wait_s()
-        while IN_USE_EVERY_S < rest_s < UNUSED_EVERY_S:
-            if await self._wakeup.wait(IN_USE_EVERY_S) or self._carried() != self._carried_before:
+        now = anyio.current_time()
+        ask_at = now + self._wait_s()
+        while IN_USE_EVERY_S < ask_at - now < UNUSED_EVERY_S:
+            is_woken = await self._wakeup.wait(until_next(IN_USE_EVERY_S))
+            if is_woken or self._carried() != self._carried_before:
                 return
-            rest_s -= IN_USE_EVERY_S
-        await self._wakeup.wait(rest_s)
+            now = anyio.current_time()
+        await self._wakeup.wait(max(ask_at - now, 0.0))
 
     def _wait_s(self) -> float:
         is_open = self._first_asked_at is not None and self.result.healthy is None
@@ -155,9 +158,9 @@ class Health:
         carried, now = self._carried(), anyio.current_time()
         if carried != self._carried_before:
             self._carried_before, self._used_at = carried, now
-            return min(self.how.every_s, IN_USE_EVERY_S)
+            return until_next(min(self.how.every_s, IN_USE_EVERY_S))
         is_unused = now - self._used_at >= UNUSED_AFTER_S
-        return max(self.how.every_s, UNUSED_EVERY_S) if is_unused else self.how.every_s
+        return until_next(max(self.how.every_s, UNUSED_EVERY_S) if is_unused else self.how.every_s)
 
     async def _ask(self, route: Route) -> None:
         result = await probe(self.how, lambda: connect_through(route), previous=self._previous)

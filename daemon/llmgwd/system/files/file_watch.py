@@ -15,6 +15,7 @@ from typing import Final, NoReturn
 import anyio
 import structlog
 
+from llmgwd.system.aligned import until_next
 from llmgwd.system.files.file_stamp import Mark, mark
 from llmgwd.system.files.inotify import Inotify
 from llmgwd.system.wakeup import Wakeup
@@ -79,7 +80,7 @@ class WatchedFiles:
                 # a look: something may have changed before the watch stood.
                 inotify.watch(_folders(self._files()))
                 await self._look()
-                await self._wakeup.wait(LOOK_S)
+                await self._wakeup.wait(until_next(LOOK_S))
         raise AssertionError("unreachable")
 
     async def _listen(self, inotify: Inotify) -> NoReturn:

@@ -12,6 +12,7 @@ import anyio
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Transient
+from llmgwd.system.aligned import until_next
 from llmgwd.system.wakeup import Wakeup
 
 # While they are used up, and while all is well: most who run out of them call `note`.
@@ -40,7 +41,7 @@ class Descriptors:
         while True:
             if self.are_exhausted:
                 await anyio.sleep(LOOK_AGAIN_S)
-            elif await self._wakeup.wait(LOOK_S):
+            elif await self._wakeup.wait(until_next(LOOK_S)):
                 # Noted a moment ago: whether there is room again is seen in a second.
                 continue
             # One is enough while all is well; after an exhaustion there has to be some room.

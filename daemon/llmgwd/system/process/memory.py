@@ -18,6 +18,7 @@ from typing import Final, NoReturn
 
 import anyio
 
+from llmgwd.system.aligned import until_next
 from llmgwd.system.wakeup import Wakeup
 
 # The libraries that are imported late are there by then.
@@ -72,7 +73,8 @@ async def collect() -> NoReturn:
     gc.freeze()
     while True:
         _glibc("malloc_trim", 0)
-        await anyio.sleep(SOONEST_S)
-        await _garbage.is_due.wait(EVERY_S - SOONEST_S)
+        began_at = anyio.current_time()
+        if await _garbage.is_due.wait(until_next(EVERY_S)):
+            await anyio.sleep_until(began_at + SOONEST_S)
         _garbage.collected()
         gc.collect()

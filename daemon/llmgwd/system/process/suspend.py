@@ -12,8 +12,9 @@ import anyio
 
 from llmgwd.system.process.boot_timer import BootTimer
 
-# So rarely that it is not felt, so often that a stop of six seconds is surely seen.
-TICK_S: Final = 2.0
+# So rarely that it is not felt, so often that a stop of six seconds is surely seen. A machine that
+# slept for longer than this has it looked at as soon as it wakes.
+TICK_S: Final = 3.0
 # A loop on a machine under load may be this late; a lid that was closed is later.
 LATE_S: Final = 3.0
 
