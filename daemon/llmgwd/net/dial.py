@@ -165,8 +165,7 @@ async def _connect(host: str, port: int) -> socket.socket:
         found = await _addresses(host, port)
         return await start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS_AFTER_S)
     except RuntimeError as error:
-        # No thread can be started to ask for the name, or the loop's bookkeeping still holds a
-        # descriptor that was closed: what is lost is this dial, as by any fault of the system.
+        # No thread can be started to ask for the name; uvloop has it for a failed connection, too.
         raise OSError(str(error)) from error
 
 
