@@ -116,7 +116,7 @@ class ForwardHealth(TypedDict):
     name: str
     state: str
     serves: bool
-    problem: str  # what makes one that serves unhealthy all the same, in a sentence; else empty
+    problem: str  # why it does not serve, or is unhealthy although it does; or empty
 
 
 class Health(TypedDict):

@@ -19,13 +19,14 @@ from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.system import foreign
 
+if TYPE_CHECKING:
+    from llmgwd.cluster.auth.credentials import Credential, Login
+
+CLUSTER_REMEDY = "It is tried again by itself. If it lasts, ask whoever runs the cluster."
 PROXY_REMEDY = (
     "Check the network (is there a login page?), the proxy, and the server's address in the"
     " kubeconfig."
 )
-if TYPE_CHECKING:
-    from llmgwd.cluster.auth.credentials import Credential, Login
-
 _NAMESPACED = re.compile(
     r"^/(?:api/v1|apis/(?P<group>[^/]+)/[^/]+)"
     r"(?:/namespaces/(?P<namespace>[^/]+)(?=/))?"
@@ -161,6 +162,7 @@ def refusal(
     return Transient(
         ConditionKind.API_SERVER_FAILING,
         ours + (f": {words}" if words else ""),
+        CLUSTER_REMEDY,
         public=ours,
         retry_after_s=_retry_after_s(headers),
     )

@@ -26,6 +26,7 @@ import anyio
 from llmgwctl import __version__
 from llmgwctl.wire import ConditionKind, UpgradeKind
 from llmgwd.cluster.api_errors import (
+    CLUSTER_REMEDY,
     Action,
     Forbidden,
     excerpt,
@@ -241,7 +242,8 @@ def refused(
         return _node_failing(endpoint, words, kubectl)
     if said is not None and (status == 429 or status >= 500) and "upgrade" not in words:
         ours = f"the API server answered {status}"
-        return Transient(ConditionKind.API_SERVER_FAILING, f"{ours}: {words}", public=ours)
+        failing = ConditionKind.API_SERVER_FAILING
+        return Transient(failing, f"{ours}: {words}", CLUSTER_REMEDY, public=ours)
     return _refusal(way, str(status), words)
 
 

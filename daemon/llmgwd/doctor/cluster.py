@@ -21,6 +21,7 @@ from llmgwd.cluster.api_errors import (
     refusal,
 )
 from llmgwd.cluster.auth.credentials import Credential
+from llmgwd.cluster.auth.renewal import PATIENCE_S, UnderWay
 from llmgwd.cluster.kubeconfig.files import kubeconfig_paths
 from llmgwd.cluster.target import objects
 from llmgwd.cluster.target.pod_troubles import latest_warning
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
 
 # Milliseconds are usual, a distant cluster takes one second.
 SERVER_S: Final = 5.0
+# A login program may ask a server of its own, or a security key. It is waited for a little longer
+# than that, until its login says itself what is the matter.
+_PLUGIN_S: Final = 8.0
+PLUGIN_S: Final = _PLUGIN_S + PATIENCE_S + 0.5
 _MISSPELT: Final = "Correct the key's name in the kubeconfig, or take the key out."
 # Which check a problem of the target belongs to.
 _BLAMED: Final = {
@@ -82,9 +87,15 @@ async def check_plugin(context: CheckContext) -> Finding:
     command = context.cluster.plugin
     if command is None:
         return info("none: the context needs no program to log in")
+    until = anyio.current_time() + _PLUGIN_S
     with Clock() as clock:
-        await context.cluster.credential()
-    return ok(f"{command} ran and gave a login", clock.took_s)
+        while True:
+            try:
+                await context.cluster.credential()
+                return ok(f"{command} ran and gave a login", clock.so_far_s)
+            except UnderWay:
+                if anyio.current_time() >= until:
+                    raise
 
 
 async def check_server(context: CheckContext) -> Finding:
@@ -229,7 +240,8 @@ async def check_pods(context: CheckContext) -> list[Finding]:
     ready = sum(pod.is_ready and not pod.is_terminating for pod in view.pods)
     if view.problem is not None:
         found = from_error(view.problem)
-        return [replace(found, state=CheckState.FAILED, cause="; ".join(said.values()))]
+        cause = "; ".join(dict.fromkeys(said.values()))
+        return [replace(found, state=CheckState.FAILED, cause=cause)]
     head = f"{ready} of {len(view.pods)} Ready"
     if view.last_resort is not None:
         cause = said.get(view.endpoints[0].pod, "")

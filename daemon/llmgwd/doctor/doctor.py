@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from llmgwctl.wire import CheckStatus, ForwardStatus
     from llmgwd.config.model import Config
 
-# A login program may ask a server of its own, or a security key.
-_PLUGIN_S: Final = 11.0
 # /health calls every model behind the gateway.
 _PAID_S: Final = 40.0
 # Above the probe's own time, so that its words are heard.
@@ -28,7 +26,7 @@ _LOST: Final = "what is sent goes nowhere, or the server hangs"
 _CLUSTER: Final = (
     Check("kubeconfig", cluster.check_kubeconfig),
     Check("context", cluster.check_context, ("kubeconfig",)),
-    Check("exec-plugin", cluster.check_plugin, ("context",), within_s=_PLUGIN_S),
+    Check("exec-plugin", cluster.check_plugin, ("context",), within_s=cluster.PLUGIN_S),
     Check("api-server", cluster.check_server, ("context",), within_s=cluster.SERVER_S + 1.0),
     Check("login", cluster.check_login, ("api-server", "exec-plugin"), if_silent=_HANGS),
     Check("permissions", cluster.check_permissions, ("login",), if_silent=_HANGS),

@@ -96,7 +96,7 @@ class Forward:
         self.relay = RelayContext(
             self.admission,
             self._trouble,
-            RequestRecords(forward.name, self._events.request_ended),
+            RequestRecords(forward.name, self._events.request_ended, lambda r: self.health.note(r)),
             counters,
             budget=budget,
         )
@@ -150,7 +150,9 @@ class Forward:
         def make(wanted: ClusterRoute | model.UrlRoute, forward: ForwardConfig) -> Route:
             if isinstance(wanted, model.UrlRoute):
                 return UrlRoute(wanted, self)
-            return KubernetesRoute(wanted, self, self._has_demand, accesses, forward.tunnel_limit)
+            return KubernetesRoute(
+                wanted, self, lambda: len(self.admission.hold) > 0, accesses, forward.tunnel_limit
+            )
 
         return make
 
@@ -345,6 +347,3 @@ class Forward:
                     self._events.lost(event, self.admission.streams, is_active=is_active)
             case _:
                 self._events.route_event(event)
-
-    def _has_demand(self) -> bool:
-        return len(self.admission.hold) > 0

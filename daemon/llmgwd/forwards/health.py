@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import anyio
 
 from llmgwctl.rules import timestamps
-from llmgwctl.wire import ConditionKind, GatewayStatus
+from llmgwctl.wire import ConditionKind, GatewayStatus, RequestOutcome
 from llmgwd.config.model import ProbeKind
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.gateway.probe import GATEWAY_LOG, UNKNOWN, ProbeResult, probe
@@ -19,6 +19,7 @@ from llmgwd.telemetry.timings import Timing
 from llmgwd.tunnel.demand import UNUSED_AFTER_S
 
 if TYPE_CHECKING:
+    from llmgwctl.wire import RequestRecord
     from llmgwd.config.model import Probe
     from llmgwd.relay.route import Route
 
@@ -31,6 +32,8 @@ AGAIN_S: Final = 0.5
 FIRST_ANSWER_S: Final = 1.5
 # While clients use it, a gateway that falls silent is known within this and the time of an answer.
 IN_USE_EVERY_S: Final = 5.0
+# A failure of one request says little, and a hundred say no more than one.
+SUSPECTED_EVERY_S: Final = 1.0
 # A question that cannot be put, over a route that is up, is put again; after this long the last
 # answer says nothing any more.
 STALE_AFTER_S: Final = 5.0
@@ -77,6 +80,14 @@ class Health:
             self.forget()
             self._first_asked_at = anyio.current_time()
         self._wakeup.set()
+
+    def note(self, record: RequestRecord) -> None:
+        """A request ended: one that failed on the gateway's side is a reason to ask now."""
+        is_ours = record["status"] == 503 and record["outcome"] == RequestOutcome.UNAVAILABLE
+        has_failed = record["outcome"] == RequestOutcome.CUT or (record["status"] or 0) >= 500
+        is_news = anyio.current_time() - self._asked_at >= SUSPECTED_EVERY_S
+        if has_failed and is_news and not is_ours:
+            self._wakeup.set()
 
     async def refresh(self) -> None:
         """Ask again if what is known is not fresh, and wait for what becomes of the question."""

@@ -14,6 +14,7 @@ from llmgwd.gateway.dialect import dialect_of, error_body
 if TYPE_CHECKING:
     from llmgwd.net.http1_heads import Head
 
+OWN_SERVER: Final = "llmgw"
 # The SDKs sleep as long as they are told, some of them without a cap of their own. The attempt that
 # follows is held and goes on the moment there is a route, so sleeping longer helps no one.
 MAX_RETRY_AFTER_S: Final = 5
@@ -66,7 +67,7 @@ def error_answer(
     body = error_body(dialect_of(target, head), trouble.status, trouble.code, trouble.sentence)
     lines = [
         f"HTTP/1.1 {trouble.status} {_REASONS[trouble.status]}",
-        "Server: llmgw",
+        f"Server: {OWN_SERVER}",
         "Content-Type: application/json",
         f"Content-Length: {len(body)}",
         "Cache-Control: no-store",

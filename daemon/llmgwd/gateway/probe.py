@@ -16,12 +16,14 @@ from llmgwctl.wire import ConditionKind
 from llmgwd.config.model import ProbeKind
 from llmgwd.errors import LlmgwError, Transient, command
 from llmgwd.gateway.answer import Answer, Connect, NotHttp, exchange
+from llmgwd.gateway.error_answer import OWN_SERVER
 
 if TYPE_CHECKING:
     from llmgwd.config.model import Probe
 
 _LOGS: Final = "llmgwctl logs"
 GATEWAY_LOG: Final = "llmgwctl logs --since 10m"
+_CLOSED: Final = "The gateway closed the connection without an answer."
 LIVELINESS: Final = "/health/liveliness"
 READINESS: Final = "/health/readiness"
 
@@ -91,9 +93,7 @@ async def probe(
             "The port answers with something other than HTTP.",
         )
     except (OSError, EOFError):
-        return _sick(
-            ConditionKind.GATEWAY_UNHEALTHY, "The gateway closed the connection without an answer."
-        )
+        return _sick(ConditionKind.GATEWAY_UNHEALTHY, _CLOSED)
 
 
 def liveliness(answer: Answer) -> ProbeResult:
@@ -102,6 +102,9 @@ def liveliness(answer: Answer) -> ProbeResult:
         return ProbeResult(True)
     if _is_shutting_down(answer):
         return _shutting_down()
+    if answer.status == 502 and answer.headers.get("server") == OWN_SERVER:
+        # The doctor asks through the port, where llmgwd answers for a gateway that said nothing.
+        return _sick(ConditionKind.GATEWAY_UNHEALTHY, _CLOSED)
     if answer.status >= 500:
         return _failing(LIVELINESS, answer)
     if answer.status == 400 and b"HTTPS" in answer.body:

@@ -38,13 +38,20 @@ NETWORK_REMEDY: Final = "Check the network, the VPN and the firewall between her
 _DISTRUST_REMEDY = (
     "Check certificate-authority and tls-server-name of the cluster in the kubeconfig."
 )
-# By OpenSSL's X509_V_ERR_…: where it asks for more than kubectl, which may well connect.
+_CLOCK = "Check this machine's clock. If it is right, the server needs a new certificate."
+_NAME = "Check the server's address and tls-server-name of the cluster in the kubeconfig."
+# By OpenSSL's X509_V_ERR_…: where its words alone do not say what to do.
 _DISTRUST_REMEDIES = {
+    9: _CLOCK,
+    10: _CLOCK,
+    # Here and at 26 it asks for more than kubectl, which may well connect.
     20: (
         "Check certificate-authority of the cluster in the kubeconfig. If it was renewed with its "
         "key, renew the server's certificate too: it names the authority before by its number."
     ),
     26: "Have the server's certificate made anew with the extended key usage serverAuth.",
+    62: _NAME,  # of another host
+    64: _NAME,  # of another address
 }
 # A watch on a dead path ends by its read time-out; this lets the kernel notice sooner.
 _KEEPALIVE_IDLE_S, _KEEPALIVE_EVERY_S, _KEEPALIVE_COUNT = 15, 5, 3
@@ -118,7 +125,7 @@ def dial_error(dialer: Dialer, error: Exception) -> LlmgwError:
     if isinstance(error, ssl.SSLCertVerificationError):
         return Blocked(
             ConditionKind.TLS_UNTRUSTED,
-            f"the certificate of {where} is not trusted: {error.verify_message}",
+            f"the certificate of {where} is not trusted: {error.verify_message.rstrip('.')}",
             _DISTRUST_REMEDIES.get(error.verify_code, _DISTRUST_REMEDY),
         )
     return Transient(

@@ -222,7 +222,8 @@ class KubernetesRoute:
         began_at = anyio.current_time()
         upgraded = await self._upgrades.dial(access, endpoint)
         self._events.record(TunnelDialled(anyio.current_time() - began_at))
-        self._target.dial_succeeded(began_at)
+        if access is self._access.current:
+            self._target.dial_succeeded(began_at)
         return upgraded
 
     def _unanswered(self, within_s: float) -> LlmgwError:

@@ -106,7 +106,7 @@ class TargetFollower:
     def _retry_as_planned(self) -> None:
         self._is_retry_planned = False
         if self.failure is not None:
-            self._wakeup.set()
+            self._backoff.hasten()
 
     async def _follow_for_ever(self) -> NoReturn:
         while True:

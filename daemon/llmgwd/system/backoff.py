@@ -85,6 +85,12 @@ class Backoff:
         self._wait = wait
         self._has_demand = has_demand
         self._began_at = 0.0
+        self._is_hastened = False
+
+    def hasten(self) -> None:
+        """Attempt at once what waits; the failures before it count on."""
+        self._is_hastened = True
+        self._wakeup.set()
 
     async def keep(self, attempt: Callable[[], Awaitable[NoReturn]]) -> NoReturn:
         """Attempt again whenever one ends in `Transient` or `Blocked`; all else is a bug."""
@@ -116,7 +122,8 @@ class Backoff:
         while (rest_s := until - anyio.current_time()) > 0:
             if await self._wakeup.wait(min(rest_s, DEMAND_S)):
                 # The world changed: what failed in the old one says nothing about the new.
-                self.failures = 0
+                self.failures = self.failures if self._is_hastened else 0
+                self._is_hastened = False
                 return
             if self._has_demand():
                 return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from llmgwsim.net.http1 import Connections, HttpConnection
 from llmgwsim.net.listener import Listener
 from llmgwsim.net.network import Network, Wire
-from llmgwsim.net.tls import Authority, TlsTransport, server_context
+from llmgwsim.net.tls import Authority, Identity, TlsTransport, server_context
 
 if TYPE_CHECKING:
     from llmgwsim.api.rest import Api
@@ -20,12 +20,17 @@ class ApiServer:
     def __init__(self, api: Api, network: Network, authority: Authority, host: str) -> None:
         self._api = api
         self._network = network
+        self.authority = authority
         self._context = server_context(authority)
         self._host = host
         self._listener: Listener | None = None
         self._connections = Connections()
         self._grace: asyncio.TimerHandle | None = None
         self.port = 0
+
+    def show(self, identity: Identity | None) -> None:
+        """Have new connections see another certificate; None: its own."""
+        self._context = server_context(self.authority, identity)
 
     @property
     def is_up(self) -> bool:

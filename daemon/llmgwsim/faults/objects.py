@@ -76,6 +76,9 @@ class ObjectFaults(FaultCalls):
     def set_secret(self, values: dict[str, str], name: str = "litellm-secrets") -> None:
         self._world.add_secret(name, self._cluster.options.namespace, values)
 
+    def remove_secret(self, name: str = "litellm-secrets") -> None:
+        self._world.store.remove("secrets", self._cluster.options.namespace, name)
+
     def rotate_master_key(self, key: str, name: str = "litellm-secrets") -> None:
         """Put another key into the Secret: pods that run go on with the one they started with."""
         for pod in self._world.pods.values():

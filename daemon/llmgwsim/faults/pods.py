@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, get_args
 
 from llmgwsim.faults.base import FaultCalls
+from llmgwsim.gateway.program import Spoilt
+from llmgwsim.world.pod_failures import UNSCHEDULABLE, evict
 
 
 class PodFaults(FaultCalls):
@@ -92,6 +94,32 @@ class PodFaults(FaultCalls):
         for victim in victims:
             if victim.program is not None:
                 victim.program.hang(hangs)
+
+    def spoil_gateway(self, how: Spoilt | None = "error") -> None:
+        """Have every gateway fail all requests (error), answer as something else (page), or close
+        connections without an answer (close); null ends it.
+        """
+        if how not in (None, *get_args(Spoilt)):
+            raise ValueError(f"how is one of {', '.join(get_args(Spoilt))}")
+        for pod in self._world.pods.values():
+            if pod.program is not None:
+                pod.program.spoil(how)
+
+    def stick_pods(self, reason: str | None = "ImagePullBackOff") -> None:
+        """Replace the gateway's pods by ones that never start, for this reason: the kubelet's, or
+        Unschedulable; null replaces them by ones that do.
+        """
+        workload = self._workload(None)
+        workload.stuck_for = reason
+        for pod in self._world.pods_of(workload):
+            self._world.delete_pod(pod, graceful=False)
+
+    def evict(self) -> None:
+        """The node is short of memory: the kubelet fails the pods, and no node takes others."""
+        workload = self._workload(None)
+        workload.stuck_for = UNSCHEDULABLE
+        for pod in self._world.pods_of(workload):
+            evict(self._world, pod)
 
     def log_line(self, text: str, pod: str | None = None) -> None:
         """Write a line into a pod's log."""

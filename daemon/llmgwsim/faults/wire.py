@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 from typing import TYPE_CHECKING, Any
 
 from llmgwsim.faults.base import FaultCalls
+from llmgwsim.net.tls import Authority
 
 if TYPE_CHECKING:
     from llmgwsim.net.network import Direction
@@ -52,6 +54,27 @@ class WireFaults(FaultCalls):
         loop = asyncio.get_running_loop()
         self._behaviour.rbac_loaded_at = loop.time() + rbac_after_s
         await self._cluster.server.start()
+
+    def show_certificate(self, kind: str | None = "expired") -> None:
+        """Show new connections a certificate that is expired, not-yet-valid, of another-name or of
+        another-authority; null: the right one.
+        """
+        authority = self._cluster.server.authority
+        year = datetime.timedelta(days=365)
+        match kind:
+            case None:
+                shown = None
+            case "expired":
+                shown = authority.server(-year)
+            case "not-yet-valid":
+                shown = authority.server(year)
+            case "another-name":
+                shown = authority.server(name="kubernetes.example")
+            case "another-authority":
+                shown = Authority().server()
+            case _:
+                raise ValueError(f"{kind} is no kind of certificate")
+        self._cluster.server.show(shown)
 
     def refuse_upgrades(self, spdy: int | None = None, websocket: int | None = None) -> None:
         """Answer upgrades of a kind with this status, as a proxy; null lets them pass."""

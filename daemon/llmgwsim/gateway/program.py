@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from llmgwsim.gateway.litellm import serve_litellm
 from llmgwsim.net.http1 import Connections, HttpConnection
@@ -31,6 +31,8 @@ TICK_S = 0.1
 # and the node share one loop, which takes milliseconds: what was dialled before the end gets this
 # long for its request, or the simulator would lose many times as many as a real rollout does.
 SETTLE_S = 0.05
+# What a broken gateway may do: fail in JSON, answer as another program, close without a word.
+Spoilt = Literal["error", "page", "close"]
 _PATTERN = bytes(range(256)) * 1024
 
 
@@ -54,6 +56,7 @@ class GatewayProgram:
         self._started_at = 0.0
         self._answers = asyncio.Event()
         self._answers.set()
+        self._spoilt_as: Spoilt | None = None
         self.exited = asyncio.Event()
 
     async def start(self, ports: tuple[int, ...]) -> None:
@@ -82,6 +85,10 @@ class GatewayProgram:
             self._answers.clear()
         else:
             self._answers.set()
+
+    def spoil(self, how: Spoilt | None) -> None:
+        """A fault: answer everything so; None ends it."""
+        self._spoilt_as = how
 
     def keep_master_key(self) -> None:
         """Go on with the key that was read at the start, whatever the Secret says from now on."""
@@ -124,6 +131,9 @@ class GatewayProgram:
 
     async def _serve(self, request: Request) -> None:
         await self._answers.wait()
+        if self._spoilt_as is not None:
+            _answer_spoilt(request, self._spoilt_as)
+            return
         self._record.requests[request.path.partition("?")[0]] += 1
         name = request.headers.get("x-request-id")
         if name:
@@ -207,6 +217,15 @@ class GatewayProgram:
             request.connection.reset()
         else:
             request.connection.transport.close()
+
+
+def _answer_spoilt(request: Request, how: Spoilt) -> None:
+    if how == "error":
+        request.respond_json(500, {"error": {"message": "Internal Server Error", "code": "500"}})
+    elif how == "page":
+        request.respond(200, b"<html><title>Welcome to nginx!</title></html>", "text/html")
+    else:
+        request.connection.transport.close()
 
 
 _QUIET = frozenset({"/echo", "/upload", "/sse", "/whoami"})

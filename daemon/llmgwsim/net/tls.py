@@ -55,6 +55,9 @@ class Identity:
         return certificate, key
 
 
+NO_SHIFT = datetime.timedelta(0)
+
+
 class Authority:
     """A certificate authority of one cluster; gone with the process."""
 
@@ -70,11 +73,12 @@ class Authority:
     def pem(self) -> bytes:
         return self._certificate.public_bytes(serialization.Encoding.PEM)
 
-    def server(self) -> Identity:
-        names: list[x509.GeneralName] = [x509.DNSName(name) for name in _HOST_NAMES]
+    def server(self, shift: datetime.timedelta = NO_SHIFT, name: str = "") -> Identity:
+        """The API server's certificate; `shift` moves its 30 days, `name` is its only one."""
+        names: list[x509.GeneralName] = [x509.DNSName(each) for each in _HOST_NAMES]
         names += [x509.IPAddress(ipaddress.ip_address(text)) for text in _ADDRESSES]
-        alternatives = x509.SubjectAlternativeName(names)
-        return self._issue("kubernetes", [], ExtendedKeyUsageOID.SERVER_AUTH, alternatives)
+        alternatives = x509.SubjectAlternativeName([x509.DNSName(name)] if name else names)
+        return self._issue("kubernetes", [], ExtendedKeyUsageOID.SERVER_AUTH, alternatives, shift)
 
     def client(self, user: str, groups: tuple[str, ...] = ()) -> Identity:
         """A client certificate as Kubernetes reads it: common name is the user, O its groups."""
@@ -86,11 +90,12 @@ class Authority:
         organizations: list[str],
         usage: x509.ObjectIdentifier,
         alternatives: x509.SubjectAlternativeName | None,
+        shift: datetime.timedelta = NO_SHIFT,
     ) -> Identity:
         key = ec.generate_private_key(ec.SECP256R1())
         attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, name) for name in organizations]
         attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, common_name))
-        builder = _builder(x509.Name(attributes), self._name, key.public_key())
+        builder = _builder(x509.Name(attributes), self._name, key.public_key(), shift)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
         builder = builder.add_extension(_usage(signs_certificates=False), True)
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), False)
@@ -111,10 +116,13 @@ class Authority:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey
+    subject: x509.Name,
+    issuer: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    shift: datetime.timedelta = NO_SHIFT,
 ) -> x509.CertificateBuilder:
     # An hour back: a test machine's clock and ours may be the same and still be read apart.
-    begin = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
+    begin = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1) + shift
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -141,8 +149,10 @@ def _usage(signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def server_context(authority: Authority) -> ssl.SSLContext:
-    """A context that takes client certificates of the authority, and connections without one."""
+def server_context(authority: Authority, shown: Identity | None = None) -> ssl.SSLContext:
+    """A context that takes client certificates of the authority, and connections without one; it
+    shows a certificate of the authority, or another one.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
@@ -150,7 +160,8 @@ def server_context(authority: Authority) -> ssl.SSLContext:
     context.load_verify_locations(cadata=authority.pem.decode())
     with tempfile.TemporaryDirectory(prefix="llmgw-demo-") as folder:
         os.chmod(folder, 0o700)
-        context.load_cert_chain(*authority.server().write_pem(Path(folder), "server"))
+        identity = shown or authority.server()
+        context.load_cert_chain(*identity.write_pem(Path(folder), "server"))
     return context
 
 

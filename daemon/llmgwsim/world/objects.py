@@ -125,4 +125,6 @@ def event(place: str, kind: str, name: str, uid: str, reason: str, message: str)
     }
 
 
-_WARNINGS = frozenset({"BackOff", "Unhealthy", "Failed", "FailedScheduling", "NodeNotReady"})
+_WARNINGS = frozenset(
+    {"BackOff", "Unhealthy", "Failed", "FailedScheduling", "NodeNotReady", "Evicted"}
+)

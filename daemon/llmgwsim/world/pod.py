@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from llmgwsim.world.objects import NODE, NODE_ADDRESS, Object, Template, metadata, now
+from llmgwsim.world.pod_failures import NO_NODE, UNSCHEDULABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,6 +79,7 @@ class Pod:
     restarts: int = 0
     last_end: Object | None = None
     waiting_reason: str = "ContainerCreating"
+    failure: Object = field(default_factory=dict)
     deleted_at: str = ""
     grace_s: float = 0.0
     started_at: str = ""
@@ -140,6 +142,18 @@ class Pod:
         self.is_ready, self.waiting_reason = False, "CrashLoopBackOff"
         self.announce(self)
 
+    def stick(self, reason: str) -> None:
+        """It never starts; an unschedulable one has no node, and so no container."""
+        self.waiting_reason = reason
+        self.announce(self)
+
+    def fail(self, reason: str, message: str) -> None:
+        """It ended for good: its object stays until someone deletes it."""
+        self.end()
+        self.phase, self.is_ready = "Failed", False
+        self.failure = {"reason": reason, "message": message}
+        self.announce(self)
+
     def mark_terminating(self, grace_s: float) -> None:
         self.deleted_at, self.grace_s = now(), grace_s
         self.announce(self)
@@ -189,14 +203,21 @@ class Pod:
             condition["reason"] = self.ready_reason
         status: Object = {
             "phase": self.phase,
-            "conditions": [condition, containers, {"type": "PodScheduled", "status": "True"}],
+            "conditions": [condition, containers, self._scheduled()],
             "hostIP": NODE_ADDRESS,
             "podIP": "10.244.0.4",
             "startTime": self.meta["creationTimestamp"],
             "qosClass": "BestEffort",
         }
-        status["containerStatuses"] = [self._container_status()]
-        return status
+        if self.waiting_reason != UNSCHEDULABLE and not self.failure:
+            status["containerStatuses"] = [self._container_status()]
+        return status | self.failure
+
+    def _scheduled(self) -> Object:
+        if self.waiting_reason != UNSCHEDULABLE:
+            return {"type": "PodScheduled", "status": "True"}
+        words = {"reason": UNSCHEDULABLE, "message": NO_NODE}
+        return {"type": "PodScheduled", "status": "False"} | words
 
     def _containers_ready(self) -> str:
         """A lost node takes a pod's readiness alone: of its containers nothing new is known."""

@@ -15,6 +15,7 @@ from llmgwsim.gateway.program import GatewayProgram
 from llmgwsim.gateway.settings import GatewayRecord
 from llmgwsim.world import objects
 from llmgwsim.world.pod import Pod
+from llmgwsim.world.pod_failures import UNSCHEDULABLE, stick
 from llmgwsim.world.store import Store
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Workload:
     # No replacement is made before this instant of the loop's clock.
     held_until: float = 0.0
     filling: asyncio.Task[None] | None = None
+    stuck_for: str | None = None  # why its new pods never start
 
     @property
     def resource(self) -> str:
@@ -142,7 +144,7 @@ class World:
     def add_pending_pod(self, name: str, namespace: str, template: Template) -> Pod:
         """Make a pod that no node takes: it never runs."""
         pod = self._pod(name, namespace, template, ("", ""), "bare")
-        self.add_event(pod, "FailedScheduling", "0/1 nodes are available: 1 Insufficient memory.")
+        stick(self, pod, UNSCHEDULABLE)
         return pod
 
     def add_event(self, pod: Pod, reason: str, message: str) -> None:
@@ -158,14 +160,14 @@ class World:
         if not graceful or grace_s == 0:
             pod.end()
             self._forget(pod)
-            self.fill(self._owner(pod))
+            self.fill(self.owner_of(pod))
             return None
         if pod.is_terminating:
             return None
         limit_s = pod.template.grace_s if grace_s is None else grace_s
         self.add_event(pod, "Killing", f"Stopping container {pod.template.container}")
         pod.mark_terminating(limit_s)
-        self.fill(self._owner(pod))
+        self.fill(self.owner_of(pod))
         return self.run(self._terminate(pod))
 
     async def _terminate(self, pod: Pod) -> None:
@@ -177,7 +179,7 @@ class World:
             return
         del self.pods[pod.namespace, pod.name]
         self.store.remove("pods", pod.namespace, pod.name)
-        workload = self._owner(pod)
+        workload = self.owner_of(pod)
         if workload:
             self._show(workload)
             # A statefulset's pod comes back under its own name, so only now.
@@ -218,6 +220,10 @@ class World:
             self.run(self._start(self._make_pod(workload)))
 
     async def _start(self, pod: Pod) -> None:
+        workload = self.owner_of(pod)
+        if workload is not None and workload.stuck_for is not None:
+            stick(self, pod, workload.stuck_for)
+            return
         self.add_event(pod, "Scheduled", f"Successfully assigned to {objects.NODE}")
         await asyncio.sleep(self.start_s)
         if not pod.gone.is_set() and not pod.is_terminating:
@@ -264,21 +270,19 @@ class World:
                 return
             await self.store.changed()
 
-    # Looking things up
-
     def pods_of(self, workload: Workload) -> list[Pod]:
         """The pods of a workload that are not terminating, oldest first."""
         owner = (workload.kind, workload.name)
         return [
             pod
             for pod in self.pods.values()
-            if pod.namespace == workload.namespace and pod.owner == owner and not pod.is_terminating
+            if pod.namespace == workload.namespace
+            and pod.owner == owner
+            and not (pod.is_terminating or pod.failure)
         ]
 
     def pod(self, namespace: str, name: str) -> Pod | None:
         return self.pods.get((namespace, name))
-
-    # Inside
 
     def _make_pod(self, workload: Workload) -> Pod:
         if workload.kind == "StatefulSet":
@@ -314,11 +318,11 @@ class World:
         if self.pods.get((pod.namespace, pod.name)) is not pod:
             return
         self.store.put("pods", pod.to_object())
-        workload = self._owner(pod)
+        workload = self.owner_of(pod)
         if workload:
             self._show(workload)
 
-    def _owner(self, pod: Pod) -> Workload | None:
+    def owner_of(self, pod: Pod) -> Workload | None:
         workload = self.workloads.get((pod.namespace, pod.owner[1]))
         return workload if workload and workload.kind == pod.owner[0] else None
 

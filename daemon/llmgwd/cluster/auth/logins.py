@@ -81,6 +81,7 @@ def _by_plugin(chosen: Kubeconfig, entry: Entry) -> Login:
         partial(exec_plugin.renew, described),
         files=login_files(*parts),
         remedy=described.remedy,
+        name=f"the login plugin {described.command}",
     )
 
 

@@ -31,6 +31,8 @@ RETRY_UNATTENDED_S = 300.0
 RETRY_OFFLINE_S = 5.0
 # A cluster that accepts and refuses the same login by turns must not make a storm of renewals.
 _MAX_FORCED, _FORCED_WITHIN_S = 3, 30.0
+# Below what a dial may take: what is late is the login, and not the cluster.
+PATIENCE_S = 3.0
 # Enough for a plugin that takes its time; a short-lived credential is renewed in its last fifth.
 _AHEAD_S, _AHEAD_SHARE = 60.0, 0.2
 # Nor must a watched file that a program keeps writing to.
@@ -39,6 +41,10 @@ _MAX_NEWS, _NEWS_WITHIN_S = 5, 30.0
 
 class Unattended(Blocked):
     """The login waited for a person, and no one was there."""
+
+
+class UnderWay(Transient):
+    """The login takes longer than whoever needs it should wait for without a word."""
 
 
 _RETRY_WAIT = RetryWait(
@@ -72,11 +78,13 @@ class RenewingLogin:
         *,
         files: Sequence[str],
         remedy: str,
+        name: str = "the login",
         wall_clock: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.files = tuple(files)
         self.remedy = remedy
+        self._name = name
         self._renew = renew
         # Expiry is a time of day and goes on while the machine sleeps; patience is not.
         self._wall_clock, self._clock = wall_clock, clock
@@ -94,7 +102,8 @@ class RenewingLogin:
         """Return the credential; wait for it only where there is none that is good.
 
         Raises:
-            Blocked: the login needs a person. Transient: it failed for want of a network.
+            Blocked: the login needs a person.
+            Transient: it failed for want of a network, or takes long (UnderWay).
         """
         held, now = self._held, self._wall_clock()
         if held is not None and now < held.expires_at:
@@ -103,11 +112,19 @@ class RenewingLogin:
             return held.credential
         if self._running is None and self._failure and self._clock() < self._next_at:
             raise self._failure
-        await asyncio.shield(self._start())
-        if self._held is not None and self._failure is None:
-            return self._held.credential
-        assert self._failure is not None
-        raise self._failure
+        # Not awaited itself: that it is cancelled, when the kubeconfig is read anew, is no
+        # cancellation of those that wait, and would end their task group without a word.
+        running = self._start()
+        await asyncio.wait([running], timeout=PATIENCE_S)
+        if not running.done():
+            words = f"{self._name} has not ended for {PATIENCE_S:.0f} s: it may wait for a person"
+            raise UnderWay(ConditionKind.LOGIN_PLUGIN_FAILED, words, self.remedy)
+        if self._failure is not None:
+            raise self._failure
+        if self._held is None:
+            words = f"{self._name} was given up: the kubeconfig was read anew meanwhile"
+            raise Transient(ConditionKind.LOGIN_PLUGIN_FAILED, words)
+        return self._held.credential
 
     def accept(self, accepted: Credential) -> None:
         self._accepted = accepted

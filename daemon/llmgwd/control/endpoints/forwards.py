@@ -67,10 +67,13 @@ def health_of(forwards: Sequence[ForwardStatus], state: str) -> Health:
 
 
 def _problem(forward: ForwardStatus) -> str:
-    """Say what the clients of a forward that serves notice; a fallback is nothing of that."""
-    if forward["state"] not in SERVING_STATES:
-        return ""
-    found = (each for each in visible(forward["conditions"]) if each["kind"] in _NOTICED)
+    """Say why a forward does not serve, or what its clients notice although it does; a fallback is
+    nothing of that.
+    """
+    serves = forward["state"] in SERVING_STATES
+    found = (
+        each for each in visible(forward["conditions"]) if not serves or each["kind"] in _NOTICED
+    )
     return next((each["summary"] for each in found), "")
 
 

@@ -35,11 +35,9 @@ _MODEL: Final = re.compile(rb"[ -~]{1,200}")
 
 
 class RequestRecords:
-    """The last requests of one forward. `ended` is called with each record as it is made."""
+    """The last requests of one forward. `ended` are called with each record as it is made."""
 
-    def __init__(
-        self, forward: str, ended: Callable[[RequestRecord], None] = lambda _record: None
-    ) -> None:
+    def __init__(self, forward: str, *ended: Callable[[RequestRecord], None]) -> None:
         self.forward = forward
         self._ended = ended
         self._seq = 0
@@ -50,7 +48,8 @@ class RequestRecords:
         self._seq += 1
         record["seq"] = self._seq
         self._ring.append(record)
-        self._ended(record)
+        for ended in self._ended:
+            ended(record)
         for send in list(self._followers):
             try:
                 send.send_nowait(record)
