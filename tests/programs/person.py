@@ -54,6 +54,10 @@ class Person:
     trap: Trap
     environ: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def socket(self) -> str:
+        return self.world.daemon.socket
+
     def run(
         self, package: Package, *words: str, flags: tuple[str, ...] = (), **more: str
     ) -> subprocess.CompletedProcess[str]:
@@ -61,7 +65,7 @@ class Person:
         return self._ended(self.run_command(package, *words, flags=flags), more)
 
     def run_command(self, package: Package, *words: str, flags: tuple[str, ...] = ()) -> list[str]:
-        command = [PROGRAM, "run", "--socket", self.world.daemon.socket, *flags, "--"]
+        command = [PROGRAM, "run", "--socket", self.socket, *flags, "--"]
         return [*command, str(installed(package)), *words]
 
     def plainly(
@@ -71,7 +75,7 @@ class Person:
         return self._ended([str(installed(package)), *words], more)
 
     def ctl(self, verb: str, *words: str) -> subprocess.CompletedProcess[str]:
-        return self._ended([PROGRAM, verb, *words, "--socket", self.world.daemon.socket], {})
+        return self._ended([PROGRAM, verb, *words, "--socket", self.socket], {})
 
     @contextlib.contextmanager
     def started(self, command: list[str], **more: str) -> Iterator[subprocess.Popen[str]]:

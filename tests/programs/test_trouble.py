@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from installed import CLAUDE_CODE, CODEX, LLM, OPENCODE, installed
-from terminal import ESC, before_a_terminal
 
 from llmgwctl.wire import ApiPath, RequestOutcome
 from support.fake_provider import WORDS
+from support.terminal import ESC, before_a_terminal
 
 if TYPE_CHECKING:
     from person import Person
@@ -134,10 +134,11 @@ def test_a_pod_killed_in_mid_stream_costs_no_answer(person: Person) -> None:
 def test_esc_stops_the_answer_and_the_next_question_is_answered(person: Person) -> None:
     provider, daemon = person.world.provider, person.world.daemon
     before = cancelled(daemon)
+    assert person.ctl("setup", "claude", "--status-line").returncode == 0
 
     command = person.run_command(CLAUDE_CODE)
     with before_a_terminal(command, person.environ, person.home) as screen:
-        screen.until("for shortcuts")
+        screen.until(person.ctl("status", "--short").stdout)
         screen.type("Please hold")
         screen.until("Please hold")
         screen.type("\r")

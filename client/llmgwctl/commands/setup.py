@@ -129,7 +129,7 @@ def _request(
         plan.document(text, recipe.format).get(()),
         leading.key_command(arguments),
         arguments.model,
-        arguments.status_line,
+        leading.status_command(arguments) if arguments.status_line else (),
         PLACEHOLDER if endpoint.key == PLACEHOLDER else "",
     )
 

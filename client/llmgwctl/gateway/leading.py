@@ -64,10 +64,18 @@ def wish_of(arguments: argparse.Namespace) -> Wish:
 
 def key_command(arguments: argparse.Namespace) -> tuple[str, ...]:
     """Give the words that print the key, wherever the program that runs them is started from."""
-    words = [_own_name(), "key"]
-    words += ["--socket", arguments.socket] if arguments.socket else []
+    words = [_own_name(), "key", *_socket_words(arguments)]
     words += ["--forward", arguments.forward] if arguments.forward else []
     return tuple(words)
+
+
+def status_command(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """Give the words that print the state on one line."""
+    return (_own_name(), "status", "--short", *_socket_words(arguments))
+
+
+def _socket_words(arguments: argparse.Namespace) -> list[str]:
+    return ["--socket", arguments.socket] if arguments.socket else []
 
 
 def _own_name() -> str:

@@ -26,7 +26,8 @@ JSON, TOML, YAML, DOTENV = "json", "toml", "yaml", "dotenv"
 class Request:
     """What is asked for: where to lead, what the shell has, what the file has now.
 
-    `key_command` prints the key. `placeholder` stands for it where the daemon puts the key into
+    `key_command` prints the key, `status_command`, where it is wanted, a line with the state.
+    `placeholder` stands for it where the daemon puts the key into
     requests by itself, and is no secret.
     """
 
@@ -35,7 +36,7 @@ class Request:
     held: Mapping[str, Any] = field(repr=False)
     key_command: tuple[str, ...] = ("llmgwctl", "key")
     model: str = ""
-    has_status_line: bool = False
+    status_command: tuple[str, ...] = ()
     placeholder: str = ""
 
 
@@ -85,8 +86,8 @@ def _claude_edits(request: Request) -> list[Edit]:
     edits = [Edit(("env", name), value) for name, value in wanted.items()]
     helper = MISSING if request.placeholder else shlex.join(request.key_command)
     edits.append(Edit((claude_settings.HELPER,), helper))
-    if request.has_status_line:
-        line = {"type": "command", "command": f"{request.key_command[0]} status --short"}
+    if request.status_command:
+        line = {"type": "command", "command": shlex.join(request.status_command)}
         edits.append(Edit(("statusLine",), line))
     return edits
 

@@ -61,7 +61,7 @@ def test_claude_is_led_and_what_the_shell_has_left_over_is_emptied() -> None:
 
 
 def test_claude_shows_the_forwards_state_where_it_is_asked_to() -> None:
-    held = json.loads(made("claude", has_status_line=True))
+    held = json.loads(made("claude", status_command=("llmgwctl", "status", "--short")))
 
     assert held["statusLine"] == {"type": "command", "command": "llmgwctl status --short"}
 

@@ -33,7 +33,7 @@ class Screen:
 
     def until(self, words: str) -> None:
         """Wait until words are shown that were not before; how they are spaced is not looked at."""
-        wanted = words.replace(" ", "")
+        wanted = "".join(words.split())
         deadline = time.monotonic() + _WAIT_S
         while wanted not in self._shown():
             assert time.monotonic() < deadline, f"no {words!r} in {self._shown()[-2000:]}"
