@@ -9,7 +9,13 @@ from virtual_clock import run
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
-from llmgwd.relay.http.key_injection import PODS_KEPT, READ_AGAIN_S, RENEW_S, KeyInjector
+from llmgwd.relay.http.key_injection import (
+    PODS_KEPT,
+    READ_AGAIN_S,
+    RENEW_S,
+    ROLLS_FOR_S,
+    KeyInjector,
+)
 
 AWAY = Transient(ConditionKind.API_SERVER_UNREACHABLE, "The API server is away.")
 FORBIDDEN = Blocked(ConditionKind.PERMISSION_DENIED, "This login may not get the Secret.")
@@ -62,7 +68,7 @@ def with_injector(
     run(main)
 
 
-def refused_by(pod: str, key: str, injector: KeyInjector) -> Awaitable[LlmgwError | None]:
+def refused_by(pod: str | None, key: str, injector: KeyInjector) -> Awaitable[LlmgwError | None]:
     return done_by(lambda done: injector.refused(pod, key, done))
 
 
@@ -96,6 +102,33 @@ def test_of_two_keys_each_pod_is_given_the_one_that_it_takes() -> None:
         assert injector.key_for("new-pod") == "sk-new"
         # The other one was known: the source was not asked again.
         assert [afresh for _, afresh in source.asked] == [False, True]
+
+    with_injector(source, test)
+
+
+def test_behind_a_url_both_keys_are_tried_in_turn_while_its_pods_roll() -> None:
+    source = Source("sk-old", "sk-new", "sk-new", "sk-newest")
+
+    async def test(injector: KeyInjector) -> None:
+        await done_by(injector.prepare)
+        injector.accepted(None, "sk-old")
+        await refused_by(None, "sk-old", injector)
+        tried = []
+        for _ in range(4):
+            tried.append(injector.key_for(None))
+            await refused_by(None, tried[-1] or "", injector)
+        assert tried == ["sk-new", "sk-old", "sk-new", "sk-old"]
+        # Whoever is rejected later has the source asked again: there may be a third key.
+        await anyio.sleep(READ_AGAIN_S)
+        await refused_by(None, "sk-new", injector)
+        await anyio.sleep(READ_AGAIN_S)
+        await refused_by(None, "sk-old", injector)
+
+        assert injector.key_for(None) == "sk-newest"
+        assert source.times == [0.0, 1.0, 2.0, 3.0]
+        assert injector.rejections_borne(None) > injector.rejections_borne("a-pod")
+        await anyio.sleep(ROLLS_FOR_S)
+        assert injector.rejections_borne(None) == injector.rejections_borne("a-pod")
 
     with_injector(source, test)
 

@@ -108,6 +108,24 @@ async def test_a_rejected_request_goes_again_with_the_key_that_is_read_then() ->
     assert (front.records[0]["status"], front.records[0]["resent"]) == (200, 1)
 
 
+async def test_behind_a_url_a_request_meets_pods_of_both_keys_until_one_takes_its_own() -> None:
+    # By the number of the try: the first two teach both keys, then each pod is of the other one.
+    of_old = {0, 3, 5, 7, 8}
+
+    async def serve(stream: ServedStream) -> None:
+        await stream.head()
+        number = route.streams.index(stream)
+        takes = b"sk-old" if number in of_old else b"sk-new"
+        stream.say(ANSWERED if takes in stream.heard else REJECTED)
+
+    route = ScriptedRoute(serve)
+    route.names_pods = False
+    async with injecting(route, Source("sk-old", "sk-new")) as front:
+        answered = [await front.ask(ASK) for _ in range(4)]
+
+    assert {each[:12] for each in answered} == {b"HTTP/1.1 200"}
+
+
 async def test_a_rejection_reaches_the_client_where_there_is_no_other_key() -> None:
     route, source = ScriptedRoute(Gateway("sk-other").serve), Source("sk-one")
 

@@ -92,6 +92,7 @@ class ScriptedRoute:
         self.is_up = True
         self.has_room = True
         self.carries_raw = True
+        self.names_pods = True
         self.streams: list[ServedStream] = []
         self.waiting: list[StreamOwner] = []
         self.refusals: list[LlmgwError] = []
@@ -103,7 +104,7 @@ class ScriptedRoute:
             self.waiting.append(owner)
             return
         # So many that a preferred or avoided one can be told from the others.
-        pod = f"pod-{len(self.streams)}"
+        pod = f"pod-{len(self.streams)}" if self.names_pods else None
         stream = ServedStream(owner, pod)
         stream.heard = owner.unsent(pod)
         self.streams.append(stream)

@@ -50,6 +50,10 @@ RENEW_S: Final = 60.0
 READ_TRIES: Final = 3
 # With the old key and the new one, at an old pod and a new one.
 REJECTIONS: Final = 3
+# Behind a URL no one says which pod answers: while they roll, each try may meet either kind.
+REJECTIONS_BEHIND_A_URL: Final = 12
+# A rejection so soon after an acceptance there means that they roll.
+ROLLS_FOR_S: Final = 60.0
 # With these LiteLLM rejects keys, by release; others are not looked at.
 _REJECTING_STATUSES: Final = (400, 401, 403)
 
@@ -121,17 +125,30 @@ class KeyInjector:
         self._may_renew = may_renew
         self._rejected = rejected
         self._keys: list[str] = []  # the newest first
-        self._refused: OrderedDict[str | None, set[str]] = OrderedDict()  # by pod
+        # By pod (None: behind a URL), the latest refusal last.
+        self._refused: OrderedDict[str | None, dict[str, None]] = OrderedDict()
+        self._accepted_at = float("-inf")  # behind a URL
         self._waiting: list[Callable[[LlmgwError | None], None]] = []
         self._wakeup = Wakeup()
         self._read_at = float("-inf")
         self._clock = asyncio.get_running_loop().time
 
     def key_for(self, pod: str | None) -> str | None:
-        """Give the newest key that this pod has not refused; None before one was read."""
-        refused = self._refused.get(pod, set())
-        known = [key for key in self._keys if key not in refused]
-        return next(iter(known or self._keys), None)
+        """Give the newest key that this pod has not refused, else the one that it refused first;
+        None before one was read.
+        """
+        refused = self._refused.get(pod, {})
+        unrefused = [key for key in self._keys if key not in refused]
+        return next(iter(unrefused or [key for key in refused if key in self._keys]), None)
+
+    def rejections_borne(self, pod: str | None) -> int:
+        """How many one request may meet there."""
+        return REJECTIONS_BEHIND_A_URL if self._is_rolling(pod) else REJECTIONS
+
+    def _is_rolling(self, pod: str | None) -> bool:
+        """Are there pods of both keys behind a URL?"""
+        is_served = pod is None and self._clock() - self._accepted_at < ROLLS_FOR_S
+        return is_served and len(self._keys) > 1
 
     def prepare(self, done: Callable[[LlmgwError | None], None]) -> None:
         """Call `done` once a key is known, or with the reason why there is none."""
@@ -143,16 +160,21 @@ class KeyInjector:
         done(None)
 
     def accepted(self, pod: str | None, key: str) -> None:
-        self._refused.get(pod, set()).discard(key)
+        self._refused.get(pod, {}).pop(key, None)
+        if pod is None:
+            self._accepted_at = self._clock()
 
     def refused(self, pod: str | None, key: str, done: Callable[[LlmgwError | None], None]) -> None:
         """A pod did not take this key: find another, and call `done` when it was looked for."""
         self._rejected(key)
-        self._refused.setdefault(pod, set()).add(key)
+        refused = self._refused.setdefault(pod, {})
+        refused.pop(key, None)
+        refused[key] = None
         self._refused.move_to_end(pod)
         while len(self._refused) > PODS_KEPT:
             self._refused.popitem(last=False)
-        if self.key_for(pod) != key:
+        has_just_read = self._clock() - self._read_at < READ_AGAIN_S
+        if self.key_for(pod) not in refused or (has_just_read and self._is_rolling(pod)):
             done(None)
         else:
             self._ask(done)
@@ -240,7 +262,7 @@ class KeyedRequest:
             done(False)
             return
         self._rejections += 1
-        is_last = self._rejections > REJECTIONS
+        is_last = self._rejections > self._injector.rejections_borne(pod)
 
         def looked_for(_error: LlmgwError | None) -> None:
             done(not is_last and self._injector.key_for(pod) != key)
