@@ -14,7 +14,7 @@ import llmgwctl
 from llmgwctl import wire
 from llmgwctl.rules import timestamps
 from llmgwctl.rules.placeholder import PLACEHOLDER
-from llmgwctl.wire import STATES_WORST_FIRST, EventKind, State
+from llmgwctl.wire import STATES_WORST_FIRST, ConditionKind, EventKind, State
 from llmgwd.errors import LlmgwError, UnknownForward
 from llmgwd.forwards.config_in_force import ConfigInForce
 from llmgwd.forwards.events import record_conditions
@@ -22,6 +22,7 @@ from llmgwd.forwards.forward import Forward
 from llmgwd.forwards.keys import Keys
 from llmgwd.forwards.models import ModelLists
 from llmgwd.forwards.status import condition_statuses, forward_status
+from llmgwd.forwards.verdict import exposure
 from llmgwd.forwards.verdict.conditions import Conditions
 from llmgwd.gateway.key import Key
 from llmgwd.relay.http.kept_request import ResendBudget
@@ -265,6 +266,8 @@ class ForwardManager:
             yield mistake
         if self.descriptors.are_exhausted:
             yield exhausted()
+        for exposed in exposure.exposures_of_metrics(self.config.metrics):
+            yield LlmgwError(ConditionKind.EXPOSED, exposed, exposure.REMEDY)
         yield from self.supervisor.problems()
 
     def _woke(self, missed_s: float) -> None:

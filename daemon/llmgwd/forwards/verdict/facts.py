@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError
+from llmgwd.forwards.verdict import exposure
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,6 @@ class Facts:
                 "Take inject = true out of the configuration." if so else "",
             )
         if self.exposures:
-            yield LlmgwError(
-                ConditionKind.EXPOSED,
-                " ".join(self.exposures),
-                "Listen on localhost and use https, unless this is meant so.",
-            )
+            yield LlmgwError(ConditionKind.EXPOSED, " ".join(self.exposures), exposure.REMEDY)
         if self.is_route_up and self.health_problem is not None:
             yield self.health_problem
