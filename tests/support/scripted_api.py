@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import ipaddress
 import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -211,10 +212,10 @@ async def socks_proxy() -> AsyncIterator[RecordedProxy]:
         if kind == 3:
             host = (await reader.readexactly((await reader.readexactly(1))[0])).decode()
         else:
-            host = ".".join(map(str, await reader.readexactly(4)))
+            host = str(ipaddress.ip_address(await reader.readexactly(4 if kind == 1 else 16)))
         port = int.from_bytes(await reader.readexactly(2), "big")
         proxy.targets.append(f"{host}:{port}")
-        upstream = await asyncio.open_connection("127.0.0.1", port)
+        upstream = await asyncio.open_connection("::1" if kind == 4 else "127.0.0.1", port)
         writer.write(b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
         await _splice((reader, writer), upstream)
 

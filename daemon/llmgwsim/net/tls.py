@@ -36,6 +36,10 @@ _ADDRESSES = ("127.0.0.1", "::1")
 # TLS hands out one record a read; this much is gathered before the next floor is called.
 _RECORD_BYTES = 16 * 1024
 _GATHER_BYTES = READ_BYTES - _RECORD_BYTES
+# As Go's server says it, without TLS.
+_TO_PLAIN_HTTP = (
+    b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,8 +289,11 @@ class TlsTransport(asyncio.Transport):
             self._flush()
         except ssl.SSLZeroReturnError:
             self._end()
-        except ssl.SSLError:
-            self._flush()
+        except ssl.SSLError as error:
+            if error.reason == "HTTP_REQUEST":
+                self._wire.send(_TO_PLAIN_HTTP)
+            else:
+                self._flush()
             self.abort() if self._protocol else self._wire.close()
 
     def _shake_hands(self) -> None:

@@ -119,6 +119,12 @@ for _name, _wrap in {
     "a headed block": lambda pem: pem.replace(b"-----\n", b"-----\nProc-Type: 4\n\n", 1),
     "indented": lambda pem: b"".join(b"  " + line + b"\n" for line in pem.splitlines()),
     "no last newline": lambda pem: pem.rstrip(),
+    "an empty line": lambda pem: pem.replace(b"\n", b"\n\n", 1),
+    "blocks on one line": lambda pem: pem.rstrip() + pem,
+    "words after its end": lambda pem: pem.rstrip() + b" x\n",
+    "a block cut short above": lambda pem: b"-----BEGIN CERTIFICATE-----\nAAAA\n" + pem,
+    "another name": lambda pem: pem.replace(b" CERTIFICATE", b" TRUSTED CERTIFICATE"),
+    "carriage returns alone": lambda pem: pem.replace(b"\n", b"\r"),
     "nothing but words": lambda pem: b"words\n",
     "nothing at all": lambda pem: b"",
 }.items():
@@ -129,6 +135,12 @@ for _name, _wrap in {
         ),
         {"token": w.token},
     )
+cluster_case(
+    "authority data with blanks",
+    lambda w, f: w.door(
+        certificate_authority_data=_folded(coded(w.authorities["main"])).replace("\n", " ")
+    ),
+)
 cluster_case(
     "authority data over several lines",
     lambda w, f: w.door(certificate_authority_data=_folded(coded(w.authorities["main"]))),
@@ -149,16 +161,15 @@ cluster_case("insecure", lambda w, f: w.door(certificate_authority_data=None, **
 cluster_case("insecure, and an authority", lambda w, f: w.door(**_INSECURE))
 cluster_case("insecure, and a wrong authority", lambda w, f: w.door("root", **_INSECURE))
 _INSECURE: dict[str, Any] = {"insecure_skip_tls_verify": True}
+for _name in ("[::1]", "localhost.", "127.0.0.1", "LOCALHOST", "a b", "localhost:443"):
+    cluster_case(
+        f"tls-server-name: {_name}",
+        lambda w, f, name=_name: w.door(tls_server_name=name),  # type: ignore[misc]
+    )
 cluster_case("tls-server-name", lambda w, f: w.door(tls_server_name="kubernetes.llmgw-demo.test"))
 cluster_case("a wrong tls-server-name", lambda w, f: w.door(tls_server_name="elsewhere.test"))
 cluster_case(
     "server without a scheme", lambda w, f: w.door(server=w.urls["main"].removeprefix("https://"))
-)
-cluster_case(
-    "server without a scheme or an authority",
-    lambda w, f: w.door(
-        server=w.urls["main"].removeprefix("https://"), certificate_authority_data=None
-    ),
 )
 cluster_case("plain HTTP", lambda w, f: {"server": w.urls["plain"]})
 cluster_case(
@@ -171,7 +182,19 @@ CASES["plain HTTP with another's token"] = lambda w, f: document(
 CASES["plain HTTP with a plugin that fails"] = lambda w, f: document(
     {"server": w.urls["plain"]}, {"exec": plugin(w, f, token="")}
 )
+CASES["a login in the server's URL"] = lambda w, f: document(
+    w.door(server=w.urls["main"].replace("//", "//a:b@")), {"token": w.token}
+)
 cluster_case("IPv6", lambda w, f: w.door("v6"))
+cluster_case(
+    "IPv4 in IPv6", lambda w, f: w.door(server=w.urls["main"].replace("127", "[::ffff:127") + "]")
+)
+cluster_case("a path of its own", lambda w, f: w.door("a path"))
+CASES["a path of its own, by certificate"] = lambda w, f: document(
+    w.door("a path", server=w.urls["a path"] + "/"), certificate(w)
+)
+cluster_case("another path", lambda w, f: w.door(server=w.urls["main"] + "/nowhere"))
+cluster_case("server with a blank before it", lambda w, f: w.door(server=" " + w.urls["main"]))
 cluster_case("server with a slash", lambda w, f: w.door(server=w.urls["main"] + "/"))
 cluster_case("server with a query", lambda w, f: w.door(server=w.urls["main"] + "/?a=b"))
 cluster_case("no server", lambda w, f: w.door(server=""))
@@ -181,6 +204,17 @@ cluster_case(
 )
 for _proxy in ("http", "socks5", "https", "https of a stranger"):
     cluster_case(f"proxy: {_proxy}", lambda w, f, p=_proxy: w.door(proxy_url=w.proxies[p]))  # type: ignore[misc]
+    cluster_case(
+        f"proxy and a path: {_proxy}",
+        lambda w, f, p=_proxy: w.door("a path", proxy_url=w.proxies[p]),  # type: ignore[misc]
+    )
+    cluster_case(
+        f"proxy and IPv6: {_proxy}",
+        lambda w, f, p=_proxy: w.door("v6", proxy_url=w.proxies[p]),  # type: ignore[misc]
+    )
+    CASES[f"proxy and a certificate: {_proxy}"] = lambda w, f, p=_proxy: document(  # type: ignore[misc]
+        w.door(proxy_url=w.proxies[p]), certificate(w)
+    )
 cluster_case(
     "proxy: https of a stranger, insecure",
     lambda w, f: w.door(
@@ -198,103 +232,6 @@ cluster_case(
 cluster_case("proxy: another scheme", lambda w, f: w.door(proxy_url="ftp://127.0.0.1:1"))
 cluster_case("disable-compression", lambda w, f: w.door(disable_compression=True))
 cluster_case("a key that no one knows", lambda w, f: w.door(colour="blue"))
+cluster_case("proxy: socks5h", lambda w, f: w.door(proxy_url="socks5h" + w.proxies["socks5"][6:]))
+cluster_case("disable-compression as text", lambda w, f: w.door(disable_compression="true"))
 cluster_case("insecure as text", lambda w, f: w.door(insecure_skip_tls_verify="true"))
-
-# Users
-
-user_case("token", lambda w, f: {"token": w.token})
-user_case("a wrong token", lambda w, f: {"token": "wrong"})
-user_case("no login", lambda w, f: {})
-user_case("tokenFile", lambda w, f: {"tokenFile": kept(f, "token", w.token)})
-user_case("tokenFile with a newline", lambda w, f: {"tokenFile": kept(f, "token", f"{w.token}\n")})
-user_case("tokenFile with two lines", lambda w, f: {"tokenFile": kept(f, "token", f"{w.token}\nx")})
-user_case("tokenFile absent", lambda w, f: {"tokenFile": "absent"})
-user_case("tokenFile empty", lambda w, f: {"tokenFile": kept(f, "token", "")})
-user_case(
-    "token and tokenFile", lambda w, f: {"token": "wrong", "tokenFile": kept(f, "token", w.token)}
-)
-user_case(
-    "token and a wrong tokenFile",
-    lambda w, f: {"token": w.token, "tokenFile": kept(f, "token", "wrong")},
-)
-user_case("token and an absent tokenFile", lambda w, f: {"token": w.token, "tokenFile": "absent"})
-user_case(
-    "token and an empty tokenFile",
-    lambda w, f: {"token": w.token, "tokenFile": kept(f, "token", "")},
-)
-user_case("token with a newline", lambda w, f: {"token": w.token + "\n"})
-user_case("token with a space", lambda w, f: {"token": w.token + " "})
-user_case("token with an accent", lambda w, f: {"token": w.token + "é"})
-user_case("token as a number", lambda w, f: {"token": 12})
-user_case("password", lambda w, f: {"username": "demo", "password": "secret"})
-user_case("password without a name", lambda w, f: {"token": w.token, "password": "secret"})
-user_case("token and password", lambda w, f: {"token": w.token, "username": "a", "password": "b"})
-user_case("certificate", lambda w, f: certificate(w))
-user_case("certificate and token", lambda w, f: certificate(w) | {"token": w.token})
-user_case("certificate and a wrong token", lambda w, f: certificate(w) | {"token": "wrong"})
-user_case(
-    "certificate and key as files",
-    lambda w, f: {
-        "client-certificate": kept(f, "c", w.client.certificate),
-        "client-key": kept(f, "k", w.client.key),
-    },
-)
-CASES["certificate with its chain"] = lambda w, f: document(
-    w.door("clients of another"),
-    {
-        "client-certificate": kept(f, "c", w.client_of_middle.certificate.replace(b"\n", b"\r\n")),
-        "client-key-data": coded(w.client_of_middle.key),
-    },
-)
-user_case(
-    "certificate as data and file",
-    lambda w, f: certificate(w) | {"client-certificate": kept(f, "c", w.client.certificate)},
-)
-user_case(
-    "key in the certificate's file",
-    lambda w, f: {"client-certificate": kept(f, "c", w.client.certificate + w.client.key)},
-)
-user_case(
-    "key without a certificate",
-    lambda w, f: {"token": w.token, "client-key-data": coded(w.client.key)},
-)
-user_case(
-    "certificate with an accent above",
-    lambda w, f: {
-        "client-certificate": kept(f, "c", "é\n".encode() + w.client.certificate),
-        "client-key": kept(f, "k", "é\n".encode() + w.client.key),
-    },
-)
-user_case(
-    "a certificate and another's key",
-    lambda w, f: certificate(w) | {"client-key-data": coded(w.cluster.authority.client("x").key)},
-)
-
-# Impersonation
-
-for _name, _as in {
-    "as": {"as": "jane"},
-    "as and a group": {"as": "jane", "as-groups": ["a"]},
-    "as and groups": {"as": "jane", "as-groups": ["a", "b", "c"]},
-    "as and uid": {"as": "jane", "as-uid": "42"},
-    "as and extras": {"as": "jane", "as-user-extra": {"reason": ["x", "y"], "Scope/Of%": ["z"]}},
-    "as and all": {
-        "as": "jane",
-        "as-groups": ["a", "b"],
-        "as-uid": "7",
-        "as-user-extra": {"k": ["v"]},
-    },
-    "as with an accent": {"as": "Jörg", "as-groups": ["Straße"]},
-    "as in Chinese": {"as": "机器"},
-    "as whom it may not be": {"as": "no one"},
-    "groups without as": {"as-groups": ["a"]},
-    "uid without as": {"as-uid": "a"},
-    "extras without as": {"as-user-extra": {"k": ["v"]}},
-    "as with a newline": {"as": "jane\n"},
-    "as-groups as text": {"as": "jane", "as-groups": "a"},
-    "as-groups with a number": {"as": "jane", "as-groups": [1]},
-    "as-user-extra as text": {"as": "jane", "as-user-extra": {"k": "v"}},
-    "as-user-extra empty": {"as": "jane", "as-user-extra": {"k": []}},
-}.items():
-    user_case(f"impersonation: {_name}", lambda w, f, a=_as: {"token": w.token} | a)  # type: ignore[misc]
-user_case("a key that no one knows, of a user", lambda w, f: {"token": w.token, "as-team": "x"})

@@ -1,13 +1,19 @@
-"""The matrix's rows about login plugins, providers and the text of the file itself."""
+"""The matrix's rows about login plugins and providers."""
 
 from __future__ import annotations
 
-import codecs
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from peers.conformance.cases import CASES, certificate, kept, plugin, text_case, user_case
-from peers.conformance.world import World, document
+import yaml
+
+from peers.conformance.cases import certificate, kept, plugin, user_case
+
+if TYPE_CHECKING:
+    from peers.conformance.world import World
 
 user_case("exec", lambda w, f: {"exec": plugin(w, f)})
 user_case(
@@ -46,6 +52,78 @@ user_case(
     lambda w, f: {"exec": plugin(w, f, env=[{"name": "A", "value": 1}])},
 )
 user_case("exec with a number in args", lambda w, f: {"exec": plugin(w, f, args=[1])})
+for _name, _env in {
+    "a variable twice": [{"name": "A", "value": "1"}, {"name": "A"}],
+    "a name with =": [{"name": "A=b", "value": "c"}],
+    "an empty name": [{"name": "", "value": "1"}],
+    "a nameless variable": [{"value": "1"}],
+    "a null": [None],
+}.items():
+    user_case(f"exec with {_name}", lambda w, f, env=_env: {"exec": plugin(w, f, env=env)})  # type: ignore[misc]
+user_case("exec with a null in args", lambda w, f: {"exec": plugin(w, f, args=[None])})
+user_case("exec with args as text", lambda w, f: {"exec": plugin(w, f, args="a")})
+user_case("exec with a mapping of args", lambda w, f: {"exec": plugin(w, f, args={})})
+user_case("exec that must ask", lambda w, f: {"exec": plugin(w, f, interactiveMode="Always")})
+user_case(
+    "exec with the cluster's info as text",
+    lambda w, f: {"exec": plugin(w, f, provideClusterInfo="true")},
+)
+for _login in ("token", "tokenFile", "certificate"):
+    user_case(
+        f"{_login} beside an exec of nothing",
+        lambda w, f, login=_login: _alone(w, f, login) | {"exec": {}},  # type: ignore[misc]
+    )
+    user_case(
+        f"{_login} beside a provider of another name",
+        lambda w, f, login=_login: _alone(w, f, login) | {"auth-provider": {"name": "gcp"}},  # type: ignore[misc]
+    )
+    user_case(
+        f"{_login} beside a provider of nothing",
+        lambda w, f, login=_login: _alone(w, f, login) | {"auth-provider": {}},  # type: ignore[misc]
+    )
+user_case("tokenFile beside a username", lambda w, f: _alone(w, f, "tokenFile") | {"username": "a"})
+user_case("tokenFile beside a password", lambda w, f: _alone(w, f, "tokenFile") | {"password": "a"})
+
+
+def _alone(world: World, folder: Path, login: str) -> dict[str, str]:
+    return {
+        "token": {"token": world.token},
+        "tokenFile": {"tokenFile": kept(folder, "t", world.token)},
+        "certificate": certificate(world),
+    }[login]
+
+
+# What a plugin prints
+
+
+def answer_case(name: str, text: Callable[[dict[str, object]], str]) -> None:
+    def user(world: World, folder: Path) -> dict[str, object]:
+        answer: dict[str, object] = {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "kind": "ExecCredential",
+            "status": {"token": world.token},
+        }
+        entry = plugin(world, folder)
+        program = Path(entry["command"])
+        program.write_text(f"#!{sys.executable}\nprint({text(answer)!r}, end='')\n")
+        return {"exec": entry}
+
+    user_case(f"plugin's answer: {name}", user)
+
+
+answer_case("YAML", yaml.safe_dump)
+answer_case("a mark before it", lambda a: "\ufeff" + json.dumps(a))
+answer_case("something after it", lambda a: json.dumps(a) + "\nbye")
+answer_case("another kind", lambda a: json.dumps(a | {"kind": "Foo"}))
+answer_case("no status", lambda a: json.dumps(a | {"status": None}))
+answer_case("another version", lambda a: json.dumps(a | {"apiVersion": f"{a['apiVersion']}beta1"}))
+for _name, _more in {
+    "an end without a zone": {"expirationTimestamp": "2101-01-01T00:00:00"},
+    "an end with one": {"expirationTimestamp": "2101-01-01T00:00:00.5+02:00"},
+    "an empty end": {"expirationTimestamp": ""},
+    "a certificate without its key": {"clientCertificateData": "x"},
+}.items():
+    answer_case(_name, lambda a, more=_more: json.dumps(a | {"status": a["status"] | more}))  # type: ignore
 user_case(
     "exec by a relative path",
     lambda w, f: {"exec": plugin(w, f) | {"command": "./plugin"}},
@@ -60,81 +138,3 @@ user_case("provider", lambda w, f: {"auth-provider": {"name": "oidc", "config": 
 
 def _oidc(token: str) -> dict[str, str]:
     return {"idp-issuer-url": "https://127.0.0.1:1", "client-id": "c", "id-token": token}
-
-
-# The text of the file
-
-text_case("text: as it is", lambda t, w: t)
-text_case("text: a leading ---", lambda t, w: f"---\n{t}")
-text_case("text: a trailing ---", lambda t, w: f"{t}---\n")
-text_case("text: a second document", lambda t, w: f"{t}---\na: b\n")
-text_case("text: a trailing ...", lambda t, w: f"{t}...\n")
-text_case("text: UTF-8 with a mark", lambda t, w: codecs.BOM_UTF8 + t.encode())
-text_case("text: UTF-16 little", lambda t, w: codecs.BOM_UTF16_LE + t.encode("utf-16-le"))
-text_case("text: UTF-16 big", lambda t, w: codecs.BOM_UTF16_BE + t.encode("utf-16-be"))
-text_case("text: carriage returns", lambda t, w: t.replace("\n", "\r\n"))
-text_case("text: latin-1", lambda t, w: b"# caf\xe9\n" + t.encode())
-text_case("text: a tab before a value", lambda t, w: t.replace("kind: ", "kind:\t"))
-text_case("text: a key twice", lambda t, w: t + "current-context: c\n")
-text_case("text: empty", lambda t, w: "")
-text_case("text: words", lambda t, w: "words")
-
-
-def _json(indent: str | int | None) -> object:
-    return lambda w, f: json.dumps(document(w.door(), {"token": w.token}), indent=indent)
-
-
-CASES["text: JSON"] = _json(None)  # type: ignore[assignment]
-CASES["text: JSON with tabs"] = _json("\t")  # type: ignore[assignment]
-CASES["text: JSON with slashes"] = lambda w, f: json.dumps(
-    document(w.door(), {"token": w.token})
-).replace("/", "\\/")
-
-for _name in (
-    *("2026-01-02", "2026-01-02T03:04:05Z", "12:30", "12:30:45", "0x1f", "017", "08", "1_000"),
-    *("12", "1e3", "1.5", ".5", "yes", "no", "on", "y", "n", "true", "null", "~", "=", "<<", "é"),
-    *("0b1", "0o7", "+1", "-", ".inf", ".nan", "1.", "1e+3", "190:20:30.15", "a b", "_1", "'12'"),
-):
-    CASES[f"name: {_name}"] = lambda w, f, name=_name: _named(w, name)  # type: ignore[misc]
-
-
-def _named(world: World, name: str) -> str:
-    text = json.dumps(document(world.door(), {"token": world.token}, "NAME"))
-    return "# YAML\n" + text.replace('"NAME"', f" {name} ")
-
-
-for _section in ("clusters", "users", "contexts"):
-
-    def _doubled(world: World, folder: Path, section: str = _section) -> dict[str, object]:
-        made = document(world.door(), {"token": world.token})
-        return made | {section: made[section] * 2}
-
-    CASES[f"{_section} with a name twice"] = _doubled
-
-    def _nameless(world: World, folder: Path, section: str = _section) -> dict[str, object]:
-        made = document(world.door(), {"token": world.token})
-        return made | {section: [*made[section], {}]}
-
-    CASES[f"{_section} with an entry of nothing"] = _nameless
-
-CASES["no user"] = lambda w, f: document(
-    w.door(), {}, contexts=[{"name": "c", "context": {"cluster": "c"}}]
-)
-CASES["a user that is not there"] = lambda w, f: document(
-    w.door(), {}, contexts=[{"name": "c", "context": {"cluster": "c", "user": "x"}}]
-)
-CASES["a cluster that is not there"] = lambda w, f: document(
-    w.door(), {}, contexts=[{"name": "c", "context": {"cluster": "x", "user": "c"}}]
-)
-CASES["another user's mistake"] = lambda w, f: document(
-    w.door(),
-    {},
-    users=[{"name": "c", "user": {"token": w.token}}, {"name": "d", "user": {"token": 1}}],
-)
-CASES["no current context"] = lambda w, f: document(w.door(), {}, **{"current-context": ""})
-CASES["another version"] = lambda w, f: document(w.door(), {"token": w.token}, apiVersion="v2")
-CASES["no version"] = lambda w, f: {
-    key: value
-    for key, value in document(w.door(), {"token": w.token}).items()
-    if key not in ("apiVersion", "kind")
-}

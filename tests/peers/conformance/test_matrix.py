@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from peers.conformance.cases_of_logins import CASES
 from peers.conformance.differences import DIFFERENCES
+from peers.conformance.matrix import CASES
 from peers.conformance.verdicts import by_kubectl, by_llmgw
 
 if TYPE_CHECKING:

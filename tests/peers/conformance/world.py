@@ -24,8 +24,11 @@ from support.scripted_api import http_proxy, socks_proxy
 
 if TYPE_CHECKING:
     from llmgwsim.api.auth.callers import Caller
+    from llmgwsim.api.rest import Api
     from llmgwsim.net.request import Request
     from llmgwsim.net.tls import Identity
+
+_PREFIX = "/k8s/clusters/c-1"
 
 
 @dataclass
@@ -57,6 +60,20 @@ class World:
             "certificate-authority-data": coded(self.authorities[name]),
         }
         return without_none(entry | {key.replace("_", "-"): v for key, v in changes.items()})
+
+
+@dataclass
+class _Prefixed:
+    """The API behind a path, as a management server gives it."""
+
+    api: Api
+
+    async def serve(self, request: Request) -> None:
+        if not request.path.startswith(_PREFIX):
+            request.respond_json(404, {"message": "no such cluster"})
+            return
+        request.path = request.path.removeprefix(_PREFIX)
+        await self.api.serve(request)
 
 
 def document(
@@ -113,6 +130,12 @@ async def _world() -> AsyncIterator[World]:
         await six.start()
         stack.push_async_callback(six.close)
         urls["v6"], authorities["v6"] = f"https://[::1]:{six.port}", own.pem
+        api = _Prefixed(cluster.api)
+        prefixed = ApiServer(api, cluster.network, own, "127.0.0.1")  # type: ignore[arg-type]
+        await prefixed.start()
+        stack.push_async_callback(prefixed.close)
+        urls["a path"] = f"https://127.0.0.1:{prefixed.port}{_PREFIX}"
+        authorities["a path"] = own.pem
         port = await stack.enter_async_context(_without_tls(cluster))
         urls["plain"] = f"http://127.0.0.1:{port}"
         of_cluster = _context(own.server())
