@@ -237,6 +237,15 @@ class CheckStatus(TypedDict):
     took_s: float | None
 
 
+class Runtime(TypedDict):
+    """What a program runs on; the answer of `/v1/version` is the daemon's."""
+
+    version: str  # of llmgw
+    python: str  # "CPython 3.13.5"
+    system: str  # "Linux 6.12.0 x86_64, Debian GNU/Linux 13 (trixie)"
+    libraries: dict[str, str]  # of those that llmgw depends on, by their names on PyPI
+
+
 class ErrorDetail(TypedDict):
     code: str
     message: str

@@ -32,6 +32,7 @@ class ApiPath:
     """Routes of the control API. `{name}` is a forward's name."""
 
     STATUS = "/v1/status"
+    VERSION = "/v1/version"
     HEALTH = "/v1/health"
     EVENTS = "/v1/events"
     FORWARD_RESTART = "/v1/forwards/{name}/restart"

@@ -52,6 +52,7 @@ VERBS = (
     Verb("setup", "have a program's own configuration lead it to the gateway", _SET_UP),
     Verb("service", "install llmgwd as a service that runs from login on", _SET_UP),
     Verb("completion", "print the completions of a shell", _SET_UP),
+    Verb("report", "collect what a bug report needs, without secrets", _SET_UP),
     Verb("version", "print the versions of both sides", _SET_UP),
     Verb("help", "explain a verb, or print the manual page", _SET_UP),
 )

@@ -70,24 +70,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     terminal = detect(prints_colour(arguments.color))
-    checks: list[CheckStatus] = []
+    done: list[CheckStatus] = []
     forward: str | None = None
-    for check in _checks(arguments):
+    for check in checks(arguments):
         if arguments.json:
             print(json.dumps(check), flush=True)
         else:
             if check["forward"] not in (None, forward):
                 forward = check["forward"]
                 head = f"{clean(forward or '')}:"
-                print(head if not checks else f"\n{head}")
+                print(head if not done else f"\n{head}")
             print(line(check, terminal), flush=True)
-        checks.append(check)
+        done.append(check)
     if not arguments.json:
-        print(f"\n{summary(checks)}")
-    return exit_status(checks)
+        print(f"\n{summary(done)}")
+    return exit_status(done)
 
 
-def _checks(arguments: argparse.Namespace) -> Iterator[CheckStatus]:
+def checks(arguments: argparse.Namespace) -> Iterator[CheckStatus]:
+    """Give each check when it is done."""
     client = Client(arguments.socket)
     found = look(os.environ, os.getcwd())
     named = models_asked_for(found.environ, found.settings)

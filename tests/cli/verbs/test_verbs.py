@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 import signal
 import subprocess
 from typing import TYPE_CHECKING
@@ -124,6 +126,19 @@ def test_versions_that_differ_are_one_warning(folder: Path, served: Served) -> N
     assert differing.returncode == Exit.OK
     assert len(differing.stderr.splitlines()) == 1
     assert run(str(folder / "none"), "version").returncode == Exit.OK
+
+
+def test_versions_for_a_bug_report_are_of_both_sides(folder: Path, served: Served) -> None:
+    both = json.loads(run(served.path, "version", "--json").stdout)
+    alone = json.loads(run(str(folder / "none"), "version", "--json").stdout)
+
+    assert both["daemon"] == both["client"] == alone["client"]
+    assert (both["llmgwctl"], both["llmgwd"]) == (__version__, sample.READY["version"])
+    assert (alone["llmgwctl"], alone["llmgwd"], alone["daemon"]) == (__version__, None, None)
+    assert set(both["client"]) == {"version", "python", "system", "libraries"}
+    assert both["client"]["python"].endswith(platform.python_version())
+    assert {"aiohttp", "kubernetes-asyncio"} < set(both["client"]["libraries"])
+    assert not {"pytest", "mypy"} & set(both["client"]["libraries"])
 
 
 # Bad input.

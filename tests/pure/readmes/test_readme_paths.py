@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,18 @@ def test_only_the_units_enter_the_wheel() -> None:
         for unit in units
         if unit.suffix != ".md"
     }
+
+
+def test_no_two_modules_of_the_tests_have_one_name() -> None:
+    """Their folders are no packages, so that the whole suite could not be collected."""
+    names = Counter(
+        path.name
+        for path in (ROOT / "tests").rglob("*.py")
+        if path.name != "conftest.py" and not (path.parent / "__init__.py").exists()
+    )
+
+    assert len(names) > 200
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def _is_path(word: str, readme: Path) -> bool:

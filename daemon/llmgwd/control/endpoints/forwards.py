@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import anyio.to_thread
+
 from llmgwctl.rules import timestamps
 from llmgwctl.rules.condition_kinds import RULES, Layer
+from llmgwctl.rules.runtime import runtime
 from llmgwctl.rules.visible_conditions import visible
 from llmgwctl.wire import (
     SERVING_STATES,
@@ -18,6 +21,7 @@ from llmgwctl.wire import (
     ForwardHealth,
     ForwardStatus,
     Health,
+    Runtime,
     Severity,
     State,
     Status,
@@ -80,6 +84,11 @@ def _problem(forward: ForwardStatus) -> str:
 async def _status(daemon: Daemon, call: Call) -> Reply:
     await daemon.refresh(_AFRESH_S)
     return Reply(daemon.status())
+
+
+async def _version(daemon: Daemon, call: Call) -> Reply:
+    # It reads a file of each library.
+    return Reply(await anyio.to_thread.run_sync(runtime))
 
 
 async def _health(daemon: Daemon, call: Call) -> Reply:
@@ -149,6 +158,7 @@ async def _reload(daemon: Daemon, call: Call) -> Reply:
 
 ENDPOINTS = (
     Endpoint("GET", ApiPath.STATUS, "Everything known right now", Status, _status),
+    Endpoint("GET", ApiPath.VERSION, "What the daemon runs on", Runtime, _version),
     Endpoint(
         "GET",
         ApiPath.HEALTH,
