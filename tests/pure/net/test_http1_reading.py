@@ -98,6 +98,17 @@ def test_a_pipeline_is_the_same_however_the_network_cuts_it(cuts: list[int]) -> 
     assert reader.is_between
 
 
+@given(cuts=CUTS)
+def test_content_that_passes_by_is_content_that_would_have_been_fed(cuts: list[int]) -> None:
+    reader, events = requests(), list[Event]()
+    for start, end in itertools.pairwise(sorted({0, len(PIPELINE), *cuts})):
+        piece = PIPELINE[start:end]
+        events += [Body(piece)] if reader.passes(piece) else all_of(reader, piece)
+
+    assert shape(events) == shape(all_of(requests(), PIPELINE))
+    assert reader.is_between
+
+
 @given(sizes=st.lists(st.integers(1, 40), max_size=6), trailers=st.integers(0, 3), data=st.data())
 def test_any_chunked_body_gives_its_content_however_it_is_cut(
     sizes: list[int], trailers: int, data: st.DataObject

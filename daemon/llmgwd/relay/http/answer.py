@@ -75,6 +75,10 @@ class Answer:
         self._interim = 0
         self._reader = MessageReader(RESPONSE_START, self._length_of)
 
+    def passes(self, payload: bytes) -> bool:
+        """May these bytes go to the client as they are, with nothing to follow in them?"""
+        return self.is_upgraded or self._reader.passes(payload)
+
     def feed(self, payload: bytes) -> bytes:
         """Take bytes of the stream; give those that go to the client.
 

@@ -136,7 +136,7 @@ class Exchange:
 
     def stream_data(self, payload: bytes) -> None:
         self.log.received_bytes += len(payload)
-        if self._answer.is_upgraded:
+        if self._answer.passes(payload):
             self._client.write(payload)
             return
         if self.log.first_byte_s is None:

@@ -46,7 +46,9 @@ class HttpConnection:
 
     def client_sent(self, payload: bytes) -> None:
         exchange = self._exchange
-        if exchange is None or not exchange.request.is_whole:
+        if exchange is not None and exchange.has_stream and self._reader.passes(payload):
+            exchange.client_sent(payload)
+        elif exchange is None or not exchange.request.is_whole:
             self._read(payload)
         elif exchange.is_upgraded:
             exchange.client_sent(payload)
