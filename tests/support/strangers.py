@@ -68,6 +68,7 @@ class OtherNamespace:
     def __init__(self, name: str, number: int) -> None:
         self._name = name
         self.our_address = f"10.231.{number}.1"
+        self.our_address6 = f"fd10:231:{number}::1"
 
     def ask(self, url: str, *options: str) -> subprocess.CompletedProcess[str]:
         return _curl(["ip", "netns", "exec", self._name, "curl"], url, *options)
@@ -91,8 +92,10 @@ def other_namespace() -> Iterator[OtherNamespace]:
     try:
         _ip("link", "add", outer, "type", "veth", "peer", "name", inner, "netns", name)
         _ip("addr", "add", f"{made.our_address}/24", "dev", outer)
+        _ip("addr", "add", f"{made.our_address6}/64", "dev", outer, "nodad")
         _ip("link", "set", outer, "up")
         _ip("-n", name, "addr", "add", f"10.231.{number}.2/24", "dev", inner)
+        _ip("-n", name, "addr", "add", f"fd10:231:{number}::2/64", "dev", inner, "nodad")
         _ip("-n", name, "link", "set", inner, "up")
         yield made
     finally:

@@ -13,8 +13,9 @@ from llmgwd.config.model import ANYONE, Allow, ListenAddress, UrlRoute, localhos
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _UNIT_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-# What useradd takes (and Active Directory's names, which have capitals and dots).
-_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}\$?")
+# What useradd takes (and Active Directory's names, which have capitals and dots), or a number: a
+# container's user has no name here.
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}\$?|[0-9]{1,10}")
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?\.?")
 # RFC 6454: scheme, host, port. Electron's own schemes and extensions have names as hosts, and
 # pages from files have none.

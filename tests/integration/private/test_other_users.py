@@ -35,7 +35,11 @@ SLOWER_S = 0.05
 
 
 def url(host: str, port: int, path: str = "/health/liveliness") -> str:
-    return f"http://[{host}]:{port}{path}" if ":" in host else f"http://{host}:{port}{path}"
+    return f"http://{authority(host)}:{port}{path}"
+
+
+def authority(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def test_another_user_is_reset_on_both_addresses_and_counted(
@@ -75,8 +79,7 @@ def test_metrics_have_users_of_their_own(
     tmp_path: Path, simulated_cluster: RemoteCluster, host: str
 ) -> None:
     port = free_port()
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    config = f'{DEFAULT}\n[metrics]\nlisten = "{address}"\n'
+    config = f'{DEFAULT}\n[metrics]\nlisten = "{authority(host)}:{port}"\n'
     with running(tmp_path, simulated_cluster.kubeconfig, config) as daemon:
         daemon.wait_for("ready")
         assert status_of(get(port, "/metrics", host=host)) == 200
@@ -113,27 +116,30 @@ def test_another_network_namespace_is_another_machine(
     tmp_path: Path, simulated_cluster: RemoteCluster
 ) -> None:
     with other_namespace() as other:
-        config = DEFAULT.replace(
-            '"localhost:PORT"', f'["localhost:PORT", "{other.our_address}:PORT"]'
-        )
+        places = (other.our_address, other.our_address6)
+        listen = ", ".join(f'"{authority(place)}:PORT"' for place in places)
+        config = DEFAULT.replace('"localhost:PORT"', f'["localhost:PORT", {listen}]')
         with running(tmp_path, simulated_cluster.kubeconfig, config) as daemon:
             daemon.wait_for("ready")
-            theirs = url(other.our_address, daemon.port)
-
-            assert is_reset(other.ask(theirs))
-            with socket.create_server(("0.0.0.0", 0)) as of_the_owner:
-                # The kernel, asked for that connection, offers who listens at its source's port.
-                port = of_the_owner.getsockname()[1]
-                assert is_reset(other.ask(theirs, "--local-port", str(port)))
             assert daemon.conditions() == ["exposed"]
-            head = f"Host: {other.our_address}:{daemon.port}"
-            ours = ask(other.our_address, daemon.port, head)
-            assert ours.startswith(b"HTTP/1.1 200")
+            for place in places:
+                theirs = url(place, daemon.port)
+                assert is_reset(other.ask(theirs))
+                family = socket.AF_INET6 if ":" in place else socket.AF_INET
+                with socket.create_server(("", 0), family=family) as of_the_owner:
+                    # The kernel, asked for a connection that it does not know, offers who listens
+                    # at the port that it comes from.
+                    port = of_the_owner.getsockname()[1]
+                    assert is_reset(other.ask(theirs, "--local-port", str(port)))
+                ours = ask(place, daemon.port, f"Host: {authority(place)}:{daemon.port}")
+                assert ours.startswith(b"HTTP/1.1 200")
 
             daemon.write_config(f'{config}allow = "anyone"\n')
             daemon.client.reload()
-            assert "I'm alive" in other.ask(theirs).stdout
-            assert "HTTP/1.1 403" in other.ask(theirs, "-H", "Host: evil.example").stdout
+            for place in places:
+                theirs = url(place, daemon.port)
+                assert "I'm alive" in other.ask(theirs).stdout
+                assert "HTTP/1.1 403" in other.ask(theirs, "-H", "Host: evil.example").stdout
 
 
 def ask(host: str, port: int, *fields: str) -> bytes:

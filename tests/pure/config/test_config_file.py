@@ -63,7 +63,7 @@ def test_a_full_file_is_read_as_written() -> None:
         probe_every = "30s"
         tunnels = 16
         protocol = "http"
-        allow = ["caddy", "www-data"]
+        allow = ["caddy", "www-data", "1001"]
         hosts = ["Gateway.example.net.", "[FD00::1]"]
         origins = ["app://Chat.example", "http://b:3000", "file://"]
         fallback = ["https://a.ts.net/", "http://b:8080/x"]
@@ -109,7 +109,7 @@ def test_a_full_file_is_read_as_written() -> None:
             probe=Probe(ProbeKind.HTTP, "/live", 30.0),
             tunnel_limit=16,
             protocol=Protocol.HTTP,
-            allow=Allow(("caddy", "www-data")),
+            allow=Allow(("caddy", "www-data", "1001")),
             hosts=("gateway.example.net", "fd00::1"),
             origins=("app://chat.example", "http://b:3000", "file://"),
             key=Command(("pass", "litellm")),

@@ -80,6 +80,12 @@ def test_beside_another_key_only_the_placeholder_is_replaced() -> None:
     )
 
 
+def test_a_request_that_its_answer_repeats_takes_no_key_along() -> None:
+    head = head_with("x-api-key: llmgw").replace(b"POST", b"TRACE")
+
+    assert not takes_key(parse_head(head))
+
+
 def test_the_placeholder_is_nowhere_but_in_fields() -> None:
     head = parse_head(b"POST /v1beta/models/x:generateContent?key=llmgw HTTP/1.1\r\nHost: x")
 

@@ -59,12 +59,13 @@ _REJECTING_STATUSES: Final = (400, 401, 403)
 
 
 def takes_key(head: Head) -> bool:
-    """Does it hold the placeholder, and is it of a program of this machine?
+    """Does it hold the placeholder, and may the key go along?
 
-    A link on another site's page may lead here; nothing of ours goes along with it.
+    A link on another site's page may lead here; nothing of ours goes along with it. What answers
+    a TRACE repeats it to its client, all fields of it (RFC 9110, 9.3.8).
     """
-    is_programs = not is_from_another_site(head)
-    return is_programs and any(_holds_placeholder(name, value) for name, value in head.fields)
+    may = not (is_from_another_site(head) or head.first.startswith(b"TRACE "))
+    return may and any(_holds_placeholder(name, value) for name, value in head.fields)
 
 
 def with_key(head: Head, key: str) -> Head:
