@@ -19,16 +19,23 @@ if TYPE_CHECKING:
     from support.running_daemon import RunningDaemon
 
 LOOK_S = 0.02
-DOCTOR_S = 30.0
+DOCTOR_S = 90.0
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """`kinds` are the conditions that are shown, the worst first; `at` is monotonic."""
+    """`kinds` are the conditions that are shown, the worst first, and `said` their sentences; `at`
+    is monotonic.
+    """
 
     at: float
     state: str
     kinds: tuple[str, ...]
+    said: tuple[str, ...]
+
+    def shows(self, kind: str, words: str) -> bool:
+        """Is this the first of what is shown, in these words?"""
+        return self.kinds[:1] == (kind,) and words.lower() in self.said[0].lower()
 
 
 @dataclass
@@ -83,11 +90,14 @@ class Watched:
         while not self._stop.is_set():
             at = time.monotonic()
             try:
-                forward = self.daemon.forward()
+                status = self.daemon.status()
             except (ClientError, OSError):
                 continue
-            kinds = tuple(each["kind"] for each in visible(forward["conditions"]))
-            self.seen.append(Shown(at, forward["state"], kinds))
+            (forward,) = status["forwards"]
+            standing = [*visible(forward["conditions"]), *visible(status["conditions"])]
+            kinds = tuple(each["kind"] for each in standing)
+            said = tuple(each["summary"] for each in standing)
+            self.seen.append(Shown(at, forward["state"], kinds, said))
             time.sleep(LOOK_S)
 
 

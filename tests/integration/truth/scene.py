@@ -1,0 +1,55 @@
+"""What a row of the table acts on: the cluster, its kubeconfig, and the daemon."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from llmgwsim.kubeconfig import Credentials, Exec, kubeconfig, write_kubeconfig
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from llmgwsim.remote import FaultClient, RemoteCluster
+    from support.running_daemon import RunningDaemon
+
+
+# A changed file is looked at this soon, and more.
+READ_S = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    folder: Path
+    cluster: RemoteCluster
+    daemon: RunningDaemon
+
+    @property
+    def faults(self) -> FaultClient:
+        return self.cluster.faults
+
+    def write_kubeconfig(
+        self, server: str = "", credentials: Credentials | None = None, **fields: Any
+    ) -> None:
+        """Change the kubeconfig that the daemon reads; without arguments back to what it was."""
+        chosen = credentials or Credentials(token=self.cluster.token)
+        where = server or self.cluster.url
+        document = kubeconfig(where, self.cluster.authority, chosen, **fields)
+        write_kubeconfig(self.cluster.kubeconfig, document)
+
+    def log_in_by(self, script: str) -> None:
+        """Have a program of sh log in from now on; without a script there is none."""
+        program = self.folder / "corp-login"
+        if script:
+            program.write_text(f"#!/bin/sh\n{script}\n")
+            program.chmod(0o755)
+        self.write_kubeconfig(credentials=Credentials(exec=Exec(str(program))))
+        # Until it is read, the login of before goes on.
+        time.sleep(READ_S)
+        self.faults.cut()
+
+    def write_config(self, addition: str = "") -> None:
+        """Add to the daemon's configuration; without an addition back to what it was."""
+        before = self.daemon.config_path.read_text().partition("# added\n")[0]
+        self.daemon.write_config(f"{before}# added\n{addition}" if addition else before)
