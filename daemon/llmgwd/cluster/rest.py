@@ -16,7 +16,6 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-import aiohttp
 import anyio
 
 from llmgwctl import __version__
@@ -36,6 +35,7 @@ from llmgwd.errors import LlmgwError, Transient
 from llmgwd.net.dial import NETWORK_REMEDY, Dialer, reason, unanswered
 from llmgwd.net.tls import ResumingContext
 from llmgwd.system import foreign
+from llmgwd.system.lean_aiohttp import aiohttp
 
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler

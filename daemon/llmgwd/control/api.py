@@ -16,7 +16,6 @@ from urllib.parse import unquote
 import anyio
 import msgspec
 import structlog
-from aiohttp import web
 
 from llmgwd.control.endpoint import (
     ApiError,
@@ -29,6 +28,7 @@ from llmgwd.control.endpoint import (
 )
 from llmgwd.control.peer import peer_uid
 from llmgwd.errors import Blocked, ConfigError, Transient, UnknownForward
+from llmgwd.system.lean_aiohttp import web
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

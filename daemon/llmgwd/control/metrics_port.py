@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import anyio
 import structlog
-from aiohttp import web
 
 from llmgwd.config.address import family
 from llmgwd.control.api import ControlServer
@@ -20,6 +19,7 @@ from llmgwd.listening.allowed_users import Verdict, allowed_users, reset_when_cl
 from llmgwd.listening.refusal_report import RefusedClients
 from llmgwd.net.http1_heads import Head, RequestLine
 from llmgwd.relay.http.web_guard import REFUSED_PAGE, guard_of
+from llmgwd.system.lean_aiohttp import web
 
 if TYPE_CHECKING:
     from collections.abc import Callable

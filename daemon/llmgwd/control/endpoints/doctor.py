@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
+
+import anyio.to_thread
 
 from llmgwctl.wire import ApiPath, CheckState, CheckStatus
 from llmgwd.control.endpoint import JSON_LINES, Call, Endpoint, Lines, Parameter
-from llmgwd.doctor.checks import of_config
-from llmgwd.doctor.context import Request
-from llmgwd.doctor.doctor import diagnose
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 
 async def _doctor(daemon: Daemon, call: Call) -> Lines:
+    # Seldom asked for, and slow to import: not at the start, and not on the loop.
+    await anyio.to_thread.run_sync(import_module, "llmgwd.doctor.doctor")
+    from llmgwd.doctor.context import Request
+    from llmgwd.doctor.doctor import diagnose
+
     status = daemon.status()
     only = call.query.get("forward")
     if only is not None:
@@ -37,6 +42,8 @@ async def _after_config(
     config: ConfigStatus, lines: AsyncIterator[CheckStatus]
 ) -> AsyncIterator[CheckStatus]:
     """Give first what is wrong with the configuration, if it is, as the status does."""
+    from llmgwd.doctor.checks import of_config
+
     async with contextlib.aclosing(cast("Any", lines)):
         if config["error"] is not None:
             yield of_config(CheckState.NEEDS_PERSON, config["error"], "llmgwd check")
