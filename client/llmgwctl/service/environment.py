@@ -29,11 +29,23 @@ _FILES: Final = (
     "AWS_CA_BUNDLE",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "CLOUDSDK_CONFIG",
+    "CLOUDSDK_PYTHON",
     "GOOGLE_APPLICATION_CREDENTIALS",
+    "AZURE_CLIENT_CERTIFICATE_PATH",
     "AZURE_CONFIG_DIR",
     "AZURE_FEDERATED_TOKEN_FILE",
+    "AAD_SERVICE_PRINCIPAL_CLIENT_CERTIFICATE",
     "TELEPORT_HOME",
     "OCI_CLI_CONFIG_FILE",
+    "OCI_CLI_KEY_FILE",
+    "OS_CLIENT_CONFIG_FILE",
+    "SCW_CONFIG_PATH",
+    "VAULT_CACERT",
+    "KUBECACHEDIR",
+    "KREW_ROOT",
+    "ASDF_DATA_DIR",
+    "CURL_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
     "REQUESTS_CA_BUNDLE",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
@@ -52,13 +64,19 @@ _WORDS: Final = (
     "AWS_SDK_LOAD_CONFIG",
     "AWS_STS_REGIONAL_ENDPOINTS",
     "AWS_USE_FIPS_ENDPOINT",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_STS",
     "CLOUDSDK_ACTIVE_CONFIG_NAME",
     "CLOUDSDK_CORE_ACCOUNT",
     "CLOUDSDK_CORE_PROJECT",
+    "GOOGLE_CLOUD_PROJECT",
+    "GOOGLE_CLOUD_QUOTA_PROJECT",
     "USE_GKE_GCLOUD_AUTH_PLUGIN",
     "AAD_LOGIN_METHOD",
     "AAD_SERVICE_PRINCIPAL_CLIENT_ID",
+    "AAD_USER_PRINCIPAL_NAME",
     "AZURE_AUTHORITY_HOST",
+    "AZURE_ENVIRONMENT",
     "AZURE_CLIENT_ID",
     "AZURE_TENANT_ID",
     "TELEPORT_CLUSTER",
@@ -67,9 +85,19 @@ _WORDS: Final = (
     "OCI_CLI_AUTH",
     "OCI_CLI_PROFILE",
     "OCI_CLI_REGION",
+    "DIGITALOCEAN_CONTEXT",
+    "OS_CLOUD",
+    "SCW_PROFILE",
+    "VAULT_ADDR",
+    "VAULT_NAMESPACE",
 )
 # How the variables begin that login plugins read: those that are not taken are reported.
-_OF_PLUGINS: Final = ("AAD_", "AWS_", "AZURE_", "CLOUDSDK_", "GOOGLE_", "OCI_", "TELEPORT_")
+_OF_PLUGINS: Final = (
+    *("AAD_", "AWS_", "AZURE_", "CLOUDSDK_", "GOOGLE_", "OCI_", "TELEPORT_", "TSH_"),
+    *("ALIBABA_", "ALICLOUD_", "DIGITALOCEAN_", "HCLOUD_", "IBMCLOUD_", "LINODE_", "OS_", "OVH_"),
+    *("SCW_", "TENCENTCLOUD_", "YC_", "KUBELOGIN_", "OIDC_", "OKTA_", "PINNIPED_", "VAULT_"),
+)
+_LOGIN_IN_URL: Final = re.compile(r"://[^/]*@")
 _PROXIES: Final = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 
 # Where macOS and nix keep programs; the shell that calls `install` may lack them.
@@ -89,7 +117,7 @@ _COMMAND = re.compile(r"^\s*(?:-\s+)?\"?command\"?:\s*[\"']?([^\"'\s#,}]+)", re.
 
 class Captured(NamedTuple):
     """The variables for the unit, and the names of those that a login may want and that are left
-    out: they may hold a secret.
+    out: they may hold a secret, or hold what no unit can.
     """
 
     variables: dict[str, str]
@@ -113,7 +141,12 @@ def capture(environ: Mapping[str, str], folder: str) -> Captured:
             withheld.append(name)
         elif value:
             found[name] = value
-    usable = {name: value for name, value in found.items() if value.isprintable()}
+    usable = {
+        name: value
+        for name, value in found.items()
+        if value.isprintable() and not _LOGIN_IN_URL.search(value)
+    }
+    withheld += [name for name in found if name not in usable]
     return Captured(usable, tuple(withheld))
 
 

@@ -154,7 +154,9 @@ def _of_environment(withheld: tuple[str, ...], key_variable: str | None) -> list
     doubts = []
     if withheld:
         names = ", ".join(withheld)
-        doubts.append(f"left out of the unit, for it may hold a secret: {names}; {own}")
+        doubts.append(
+            f"left out of the unit, for it may hold a secret or a line's end: {names}; {own}"
+        )
     if key_variable:
         doubts.append(
             f"the gateway's key is to come from {key_variable}, unknown to a service; {own}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,29 @@ async def test_an_untrusted_certificate_needs_a_person() -> None:
         assert error.code == "tls-untrusted"
         assert "SSL_CERT_FILE" in error.remedy
         assert not front.route.is_up
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl")
+@scenario
+async def test_an_offer_of_http_2_costs_no_body() -> None:
+    sizes: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert b"Upgrade" not in head_of(reader)
+        sizes.append(len(await reader.readexactly(300_000)))
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: upgrade\r\nUpgrade: h2c\r\n")
+        writer.write(b"Content-Length: 2\r\n\r\nok")
+
+    async with upstream(serve) as port, front_of(f"http://127.0.0.1:{port}") as front:
+        curl = await asyncio.create_subprocess_exec(
+            *("curl", "--silent", "--show-error", "--http2", "--max-time", "10"),
+            *("--data-binary", "@-", f"http://127.0.0.1:{front.port}/v1/messages"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        printed, _ = await curl.communicate(b"x" * 300_000)
+
+    assert (printed, sizes) == (b"ok", [300_000])
 
 
 @pytest.mark.parametrize("chain", ["intermediate", "rotated"])

@@ -125,6 +125,7 @@ def test_the_environment_holds_what_logins_need_and_no_secret(tmp_path: Path) ->
         "HTTPS_PROXY": "http://me:secret@proxy:3128",
         "no_proxy": "localhost",
         "CLOUDSDK_CONFIG": "",
+        "VAULT_ADDR": "https://me:secret@vault",
         "SSL_CERT_FILE": "/etc/a\nExecStart=/bin/sh",
     }
 
@@ -138,7 +139,11 @@ def test_the_environment_holds_what_logins_need_and_no_secret(tmp_path: Path) ->
         "TELEPORT_HOME": "/nowhere/tele",
         "no_proxy": "localhost",
     }
-    assert captured.withheld == ("AWS_SECRET_ACCESS_KEY", "OCI_CLI_PASSPHRASE", "HTTPS_PROXY")
+    assert captured.withheld == (
+        *("AWS_SECRET_ACCESS_KEY", "OCI_CLI_PASSPHRASE", "HTTPS_PROXY"),
+        "SSL_CERT_FILE",  # a line's end in a unit would be another setting
+        "VAULT_ADDR",
+    )
 
 
 def test_the_search_path_has_each_folder_that_is_there_once() -> None:
