@@ -62,7 +62,7 @@ class Listener:
         allowed: AllowedUsers | None = None,
         note_refusal: Callable[[str], None] = lambda _reason: None,
     ) -> None:
-        self.allowed = allowed  # None: anyone
+        self._allowed = allowed  # None: anyone
         self.is_peer_unknown = False  # the system did not tell whose a connection is
         self._context = context
         self._note_refusal = note_refusal
@@ -80,6 +80,12 @@ class Listener:
         # waits for the client's acknowledgement of the one before, up to 40 ms.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._watch(sock)
+
+    def allow(self, allowed: AllowedUsers) -> None:
+        """Admit these from now on; connections that others have are reset."""
+        if allowed != self._allowed:
+            self._allowed = allowed
+            self._context.connections.abort_unless(self._admits)
 
     def close(self, sockets: Iterable[socket.socket] | None = None) -> None:
         """Stop accepting; connections that were accepted live on. Those in the queue are reset."""
@@ -120,6 +126,8 @@ class Listener:
                 self._sockets[sock] = loop.call_later(ACCEPT_AGAIN_S, self._watch, sock)
                 return
             if not self._admits(accepted):
+                reset_when_closed(accepted)
+                accepted.close()
                 continue
             accepted.setblocking(False)
             # No task group: accepting is a callback of the byte path, and a task group's child that
@@ -130,15 +138,13 @@ class Listener:
 
     def _admits(self, accepted: socket.socket) -> bool:
         """Is it of someone who may connect? Others are reset before a byte of theirs is read."""
-        if self.allowed is None:
+        if self._allowed is None:
             return True
-        verdict, peer = self.allowed.judge_connection(accepted)
+        verdict, peer = self._allowed.judge_connection(accepted)
         if verdict is not Verdict.FOREIGN:
             self.is_peer_unknown = verdict is Verdict.UNKNOWN
             return True
         self._note_refusal(whose(peer))
-        reset_when_closed(accepted)
-        accepted.close()
         return False
 
     async def _welcome(self, accepted: socket.socket) -> None:
@@ -150,8 +156,12 @@ class Listener:
         def connection() -> LocalConnection:
             return LocalConnection(self._context, lambda client: detect(client, self._context))
 
+        allowed, loop = self._allowed, asyncio.get_running_loop()
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(connection, accepted)
+            _, welcomed = await loop.connect_accepted_socket(connection, accepted)
         except OSError:
             # It left before it was welcomed.
             accepted.close()
+            return
+        if allowed is not self._allowed and welcomed.socket and not self._admits(welcomed.socket):
+            welcomed.abort()

@@ -86,7 +86,7 @@ class Listeners:
 
     def reconfigure(self, wanted: Iterable[ListenAddress], allow: Allow) -> None:
         """Listen on these from now on, for these users; sockets of those that stay go on."""
-        self._listener.allowed = allowed_users(allow)
+        self._listener.allow(allowed_users(allow))
         self._wanted = tuple(wanted)
         for address in [each for each in self._open if each not in self._wanted]:
             self._close(address)

@@ -104,6 +104,12 @@ class LocalConnection(asyncio.Protocol):
             unread += int.from_bytes(queued, sys.byteorder)
         return unread
 
+    @property
+    def socket(self) -> socket.socket | None:
+        """For questions about it; None once it is closed."""
+        sock: socket.socket | None = self._transport.get_extra_info("socket")
+        return None if self.is_closed else sock
+
     def write_eof(self) -> None:
         """Say the last byte; go once the client has said its own, or has had time to read."""
         if self.is_closed or self._is_ending:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
     from llmgwd.relay.connection import LocalConnection
 
 # Clients keep a few connections each; what is above this is forgotten ones.
@@ -53,6 +56,13 @@ class Connections:
         for connection in list(self._idle)[:count]:
             if connection.close_if_idle():
                 self._idle.pop(connection, None)
+
+    def abort_unless(self, may_stay: Callable[[socket.socket], bool]) -> None:
+        """Reset those whose socket may not stay."""
+        for connection in list(self._all):
+            sock = connection.socket
+            if sock is not None and not may_stay(sock):
+                connection.abort()
 
     def abort_all(self) -> None:
         for connection in list(self._all):

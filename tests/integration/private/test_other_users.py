@@ -22,6 +22,7 @@ from support.strangers import (
     is_reset,
     needs_root,
     other_namespace,
+    sockets_of_nobody,
 )
 
 if TYPE_CHECKING:
@@ -64,9 +65,19 @@ def test_another_user_that_is_allowed_and_anyone_are_served(
     with running(tmp_path, simulated_cluster.kubeconfig, config) as daemon:
         daemon.wait_for("ready")
         assert "I'm alive" in ask_as_nobody(url("127.0.0.1", daemon.port)).stdout
+        with sockets_of_nobody():
+            theirs = socket.create_connection(("127.0.0.1", daemon.port), timeout=20)
+        ours = socket.create_connection(("127.0.0.1", daemon.port), timeout=20)
+        for kept in (theirs, ours):
+            assert ask_on(kept).startswith(b"HTTP/1.1 200")
 
         daemon.write_config(DEFAULT)
         daemon.client.reload()
+        # A connection from before is looked at again.
+        with theirs, ours:
+            assert ask_on(ours).startswith(b"HTTP/1.1 200")
+            with pytest.raises(ConnectionError):
+                ask_on(theirs)
         assert is_reset(ask_as_nobody(url("127.0.0.1", daemon.port)))
 
         daemon.write_config(f'{DEFAULT}allow = "anyone"\n')
@@ -140,6 +151,11 @@ def test_another_network_namespace_is_another_machine(
                 theirs = url(place, daemon.port)
                 assert "I'm alive" in other.ask(theirs).stdout
                 assert "HTTP/1.1 403" in other.ask(theirs, "-H", "Host: evil.example").stdout
+
+
+def ask_on(kept: socket.socket) -> bytes:
+    kept.sendall(b"GET /health/liveliness HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    return kept.recv(65536)
 
 
 def ask(host: str, port: int, *fields: str) -> bytes:
