@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from chaos import FAULTS, Fault, Holdings, Step, Watcher, lies, play, sequence
 
+from support.chaos import FAULTS, Fault, Holdings, Step, Watcher, lies, play, sequence
 from support.load.traffic import LOSSES, Traffic
 from support.running_daemon import DEFAULT, RunningDaemon, running
 
