@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
@@ -35,6 +36,7 @@ from llmgwd.errors import LlmgwError, Transient
 from llmgwd.net.dial import NETWORK_REMEDY, Dialer, reason, unanswered
 from llmgwd.net.tls import ResumingContext
 from llmgwd.system import foreign
+from llmgwd.system.fair_share import FairShare
 from llmgwd.system.lean_aiohttp import aiohttp
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ _SHUTDOWN_S = 0.2
 # A list of 800 pods of the usual 10 KB. Of a refusal, the sentence in it is read.
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 MAX_REFUSAL_BYTES = 256 * 1024
+# A longer answer is decoded in a thread: a million values take the loop half a second.
+_DECODED_AT_ONCE_BYTES = 128 * 1024
 # An object in etcd is at most 1.5 MiB; a line of a log has no limit of its own.
 _MAX_LINE_BYTES = 8 * 1024 * 1024
 # The library's name for what goes into the header Authorization, whatever its scheme.
@@ -114,7 +118,7 @@ class Rest:
         """
         options["_request_timeout"] = _REQUEST_S
         async with self._answer(operation, arguments, options) as answer:
-            return self._parsed(answer, await self._read(answer, MAX_ANSWER_BYTES))
+            return await self._parsed(answer, await self._read(answer, MAX_ANSWER_BYTES))
 
     @asynccontextmanager
     async def stream(
@@ -202,16 +206,19 @@ class Rest:
         return b"".join(chunks)
 
     async def _lines(self, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        """Cut the body into lines; aiohttp's own readline has a limit below an object's size."""
-        rest = bytearray()
+        """Cut the body into lines, one at a time: a list of 100,000 empty ones takes 100 times
+        their bytes. aiohttp's own readline has a limit below an object's size.
+        """
+        rest, share = bytearray(), FairShare()
         async for chunk in self._chunks(answer):
+            start, seen = 0, len(rest)
             rest += chunk
-            if b"\n" in chunk:
-                *whole, tail = rest.split(b"\n")
-                rest = bytearray(tail)
-                for text in whole:
-                    yield bytes(text)
-            elif len(rest) > _MAX_LINE_BYTES:
+            while (end := rest.find(b"\n", max(start, seen))) >= 0:
+                yield bytes(rest[start:end])
+                start = end + 1
+                await share.give_way()
+            del rest[:start]
+            if len(rest) > _MAX_LINE_BYTES:
                 raise Transient(
                     ConditionKind.API_SERVER_FAILING,
                     f"{self._where} sent a line above {_MAX_LINE_BYTES} bytes",
@@ -223,20 +230,22 @@ class Rest:
         try:
             async for chunk in answer.content.iter_any():
                 yield chunk
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, RuntimeError) as error:
             raise self._unreachable(error) from error
 
-    def _parsed(self, answer: aiohttp.ClientResponse, body: bytes) -> dict[str, Any]:
+    async def _parsed(self, answer: aiohttp.ClientResponse, body: bytes) -> dict[str, Any]:
         try:
-            parsed = foreign.json(body)
+            is_short = len(body) <= _DECODED_AT_ONCE_BYTES
+            decode = partial(foreign.json, body)
+            parsed = decode() if is_short else await anyio.to_thread.run_sync(decode)
         except foreign.Malformed:
             parsed = None
         if not isinstance(parsed, dict):
             # A captive portal answers everything with 200 and a page of its own.
+            words = "is not JSON: something else than an API server gave it"
             raise Transient(
                 ConditionKind.API_SERVER_FAILING,
-                f"the answer to {self._action(answer)} is not JSON: something else than an API "
-                "server gave it",
+                f"the answer to {self._action(answer)} {words}",
                 PROXY_REMEDY,
             )
         return parsed
@@ -252,8 +261,9 @@ class Rest:
         if isinstance(error, aiohttp.ClientResponseError):
             words = f"{self._where} answers with what is not HTTP"  # aiohttp would quote it
             return Transient(ConditionKind.API_SERVER_FAILING, words, PROXY_REMEDY)
-        # Of an answer that broke off aiohttp quotes the head.
-        is_cut = isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError)
+        # Of an answer that broke off aiohttp quotes the head; between two reads it is RuntimeError.
+        cuts = (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, RuntimeError)
+        is_cut = isinstance(error, cuts)
         words = "it closed the connection before its answer's end" if is_cut else reason(error)
         return Transient(
             ConditionKind.API_SERVER_UNREACHABLE,

@@ -83,6 +83,8 @@ GATEWAYS: dict[str, Attack] = {
     "1 MB in chunks of one byte": says(CHUNKED + b"1\r\nx\r\n" * 170_000),
     "a body without end": repeats(CHUNKED, b"4000\r\n" + b"x" * 0x4000 + b"\r\n"),
     "a head without end": repeats(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 1000),
+    "extensions of a chunk without end": repeats(CHUNKED + b"4;", b"x" * 1000),
+    "trailers without end": repeats(CHUNKED + b"0\r\n", b"X: y\r\n" * 100),
     "a bomb of gzip": says(ok(BOMB, b"Content-Encoding: gzip")),
     "escapes, surrogates and a token": says(
         b"HTTP/1.1 500 X\r\nContent-Length: %d\r\n\r\n" % len(LACED) + LACED
@@ -108,6 +110,20 @@ async def flood_of_events(request: web.Request) -> web.StreamResponse:
         pods = [pod(f"p-{each % 7000}", version=str(each)) for each in range(number, number + 50)]
         await answer.write(b"".join(event("MODIFIED", each) for each in pods))
         await asyncio.sleep(0.02)
+    return answer
+
+
+def floods(piece: bytes) -> Callable[..., object]:
+    """Send a piece again and again, in a watch that never ends."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        stream = web.StreamResponse()
+        await stream.prepare(request)
+        while request.transport is not None and not request.transport.is_closing():
+            await stream.write(piece)
+            await asyncio.sleep(0.002)
+        return stream
+
     return answer
 
 
@@ -143,6 +159,23 @@ APIS: dict[str, tuple[str, Callable[..., object]]] = {
     ),
     "a wait of 5,000 digits": (SERVICE, body(b"", 429, **{"Retry-After": "9" * 5000})),
     "pods of every kind but pods": (PODS, body(b'{"items": [null, 7, [], {"metadata": {}}]}')),
+    "a service of 100,000 ports": (
+        SERVICE,
+        body(
+            b'{"metadata": {"name": "litellm"}, "spec": {"selector": {"a": "b"}, "ports": ['
+            + b'{"port": 1},' * 100_000
+            + b'{"port": 2}]}}'
+        ),
+    ),
+    "300,000 pods that are null": (
+        PODS,
+        body(b'{"metadata": {}, "items": [' + b"null," * 299_000 + b"null]}"),
+    ),
+    "empty lines without end": ("watch", floods(b"\n" * 60_000)),
+    "events of unknown types without end": (
+        "watch",
+        floods(b'{"type": "X", "object": {"a": 1}}\n' * 500),
+    ),
     "an event without an object": ("watch", lines(b'{"type": "ADDED", "object": null}')),
     "events that are none": ("watch", lines(b"[" * 100_000, b"\xff", b"{}", b"9" * 5000)),
     "a flood of events": ("watch", flood_of_events),

@@ -44,6 +44,7 @@ def test_what_is_within_the_limits_is_given_as_it_is(value: Any) -> None:
         b"9" * 400,
         b"1e999",
         b"NaN",
+        b"[" + b"{}," * 200_000 + b"{}]",
         b"",
     ],
 )

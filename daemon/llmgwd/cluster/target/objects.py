@@ -6,7 +6,7 @@ Field names are the API's own in Python's spelling; what is not named here is pa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
@@ -19,6 +19,8 @@ T = TypeVar("T")
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
 Text = Annotated[str, msgspec.Meta(max_length=1024)]
 PortNumber = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+# Far above any pod's containers, its ports or a service's.
+Few = msgspec.Meta(max_length=1000)
 
 _log: Final = structlog.get_logger()
 
@@ -44,13 +46,13 @@ class ContainerPort(_Object):
 
 class Container(_Object):
     name: Text | None = None
-    ports: list[ContainerPort] | None = None
+    ports: Annotated[list[ContainerPort], Few] | None = None
     restart_policy: str | None = None
 
 
 class PodSpec(_Object):
-    containers: list[Container] | None = None
-    init_containers: list[Container] | None = None
+    containers: Annotated[list[Container], Few] | None = None
+    init_containers: Annotated[list[Container], Few] | None = None
     node_name: Text | None = None
 
 
@@ -89,9 +91,9 @@ class PodStatus(_Object):
     phase: Text | None = None
     reason: str | None = None
     message: str | None = None
-    conditions: list[PodCondition] | None = None
-    init_container_statuses: list[ContainerStatus] | None = None
-    container_statuses: list[ContainerStatus] | None = None
+    conditions: Annotated[list[PodCondition], Few] | None = None
+    init_container_statuses: Annotated[list[ContainerStatus], Few] | None = None
+    container_statuses: Annotated[list[ContainerStatus], Few] | None = None
 
 
 class PodObject(_Object):
@@ -122,7 +124,7 @@ class ServiceSpec(_Object):
     type: str | None = None
     external_name: str | None = None
     selector: dict[str, str] | None = None
-    ports: list[ServicePortObject] | None = None
+    ports: Annotated[list[ServicePortObject], Few] | None = None
     cluster_ip: str | None = msgspec.field(default=None, name="clusterIP")
 
 
@@ -198,7 +200,7 @@ class _ListMetadata(_Object):
 class _List(_Object):
     # A page's {"login": "needed"} is no list without items: those have their metadata.
     metadata: _ListMetadata
-    items: list[Any] | None = None
+    items: Annotated[list[Any], msgspec.Meta(max_length=10_000)] | None = None
 
 
 class WatchEvent(_Object):
@@ -231,15 +233,20 @@ def read_list(kind: type[T], listed: Mapping[str, Any]) -> tuple[list[T], str]:
         Transient: it is no list.
     """
     frame = read(_List, listed)
-    return list(_good(kind, frame.items or [])), frame.metadata.resource_version or ""
+    return _good(kind, frame.items or []), frame.metadata.resource_version or ""
 
 
-def _good(kind: type[T], items: list[Any]) -> Iterator[T]:
+def _good(kind: type[T], items: list[Any]) -> list[T]:
+    """Read what can be read; log one of the others, however many a server sends."""
+    good, refused = list[T](), list[str]()
     for item in items:
         try:
-            yield read(kind, item)
+            good.append(read(kind, item))
         except Transient as bad:
-            _log.warning("object refused", kind=_named(kind), reason=bad.message)
+            refused.append(bad.message)
+    if refused:
+        _log.warning("objects refused", kind=_named(kind), count=len(refused), reason=refused[0])
+    return good
 
 
 def _named(kind: type) -> str:
