@@ -125,3 +125,11 @@ def test_a_daemon_that_hangs_is_named_with_its_pid(folder: Path) -> None:
 
     if sys.platform == "linux":
         assert f"pid {os.getpid()}" in str(caught.value)
+
+
+def test_a_new_shell_waits_a_second_for_a_daemon_that_hangs_and_not_five(folder: Path) -> None:
+    with answering(folder, b"", hangs=True) as path:
+        done = run(path, "env")
+
+    assert done.returncode == Exit.UNREACHABLE
+    assert "gave no answer within 1 s" in done.stderr

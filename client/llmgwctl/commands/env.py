@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         programs = tuple(PROGRAMS.values()) if audience == ALL else chosen(audience)
         sys.stdout.write(shells.render(taken_away(programs, os.environ), shell, command=command))
         return Exit.OK
-    client = Client(arguments.socket)
+    client = Client(arguments.socket, leading.DAEMON_S)
     forward = choose_gateway(client.status(), arguments.forward)
     endpoint, problem = _endpoint(client, forward, arguments)
     programs = chosen(audience)
