@@ -35,8 +35,14 @@ def prices(person: Person) -> None:
 
 
 @needs_aider
-def test_run_leads_aider_and_keeps_other_providers_keys_from_it(person: Person) -> None:
-    more = QUIET | {"ANTHROPIC_API_KEY": "sk-ant-of-a-person"}
+def test_run_leads_aider_past_its_files_and_keeps_other_providers_keys_from_it(
+    person: Person,
+) -> None:
+    elsewhere = f"{person.trap.url}/v1"
+    rivals = f"OPENAI_API_BASE={elsewhere}\nOPENAI_BASE_URL={elsewhere}\nOPENAI_API_KEY=sk-old\n"
+    (person.home / ".env").write_text(rivals)
+    (person.home / ".aider.conf.yml").write_text(f"openai-api-base: {elsewhere}\n")
+    more = QUIET | {"ANTHROPIC_API_KEY": "sk-ant-of-a-person", "OPENAI_BASE_URL": elsewhere}
 
     ended = person.run(AIDER, *QUESTION, flags=("--model", "gpt-mini"), **more)
 

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from llmgwctl.gateway.changes import Change, Wish, applied, changes
+from llmgwctl.gateway.programs.opencode import CONTENT
 from llmgwctl.gateway.programs.program import Endpoint
 from llmgwctl.gateway.programs.table import ALL, PROGRAMS, chosen, of_command
 from llmgwctl.gateway.taken_away import taken_away
@@ -271,6 +272,22 @@ def test_codex_is_led_by_its_command_line_which_holds_no_key() -> None:
     ]
 
 
+def test_opencode_chooses_no_model_that_the_gateway_lacks() -> None:
+    listed = Endpoint(URL, "sk-gateway", ("gpt-mini", "claude-sonnet"))
+
+    content = json.loads(values(of("opencode", {}, endpoint=listed))[CONTENT] or "")
+    unknown = json.loads(values(of("opencode", {}))[CONTENT] or "")
+
+    assert content["provider"]["openai"]["whitelist"] == ["gpt-mini", "claude-sonnet"]
+    assert "whitelist" not in unknown["provider"]["openai"]
+
+
+def test_aider_is_led_on_its_line_past_the_env_files_that_it_reads() -> None:
+    words = PROGRAMS["aider"].arguments(ENDPOINT, "")
+
+    assert words == ["--openai-api-base", f"{URL}/v1", "--set-env", f"OPENAI_BASE_URL={URL}/v1"]
+
+
 def test_opencode_keeps_what_its_variable_held() -> None:
     environ = {"OPENCODE_CONFIG_CONTENT": '{"theme": "dark", "provider": {"other": {}}}'}
     endpoint = Endpoint(URL, "sk-gateway", ("gpt-mini", "openai/*"))
@@ -282,6 +299,7 @@ def test_opencode_keeps_what_its_variable_held() -> None:
     assert set(content["provider"]) == {"other", "llmgw", "openai"}
     assert content["provider"]["llmgw"]["models"] == {"gpt-mini": {}}
     assert content["provider"]["openai"]["options"]["baseURL"] == f"{URL}/v1"
+    assert content["enabled_providers"] == ["llmgw", "openai"]
     assert content["model"] == "llmgw/gpt-mini"
     assert "sk-gateway" not in (found["OPENCODE_CONFIG_CONTENT"] or "")
 

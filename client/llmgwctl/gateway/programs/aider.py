@@ -32,6 +32,12 @@ def _models(endpoint: Endpoint, environ: Mapping[str, str], model: str) -> list[
     return [Variable(name, f"openai/{named[name]}") for name in led if named[name]]
 
 
+def _arguments(endpoint: Endpoint, _model: str) -> list[str]:
+    """Beat the .env files too, which aider lets win over the variables that it was started with."""
+    address = f"{endpoint.url}/v1"
+    return ["--openai-api-base", address, "--set-env", f"OPENAI_BASE_URL={address}"]
+
+
 PROGRAM = Program(
     name="aider",
     title="aider",
@@ -58,4 +64,5 @@ PROGRAM = Program(
         ),
     ),
     more=_models,
+    arguments=_arguments,
 )

@@ -19,23 +19,29 @@ from llmgwctl.gateway.programs.program import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
 PROVIDER = "llmgw"
 CONTENT = "OPENCODE_CONFIG_CONTENT"
 
 
-def providers(url: str, models: Iterable[str]) -> dict[str, Any]:
-    """Give the `provider` object of opencode's configuration; the key stays in the variable."""
+def providers(url: str, models: Sequence[str]) -> dict[str, Any]:
+    """Give the `provider` object of opencode's configuration; the key stays in the variable.
+
+    The provider `openai` keeps of its own models what the gateway offers: else opencode, asked
+    for none, would take the newest of them.
+    """
+    named = [name for name in models if "*" not in name]
+    openai: dict[str, Any] = {} if named != list(models) or not named else {"whitelist": named}
     options = {"baseURL": f"{url}/v1", "apiKey": "{env:OPENAI_API_KEY}"}
     return {
         PROVIDER: {
             "npm": "@ai-sdk/openai-compatible",
             "name": "llmgw",
             "options": options,
-            "models": {name: {} for name in models if "*" not in name},
+            "models": {name: {} for name in named},
         },
-        "openai": {"options": dict(options)},
+        "openai": {"options": dict(options), **openai},
     }
 
 
@@ -47,7 +53,10 @@ def _content(endpoint: Endpoint, environ: Mapping[str, str], model: str) -> list
     if not isinstance(content, dict):
         content = {}
     models = list(dict.fromkeys([*(endpoint.models or ()), *([model] if model else [])]))
-    content["provider"] = {**content.get("provider", {}), **providers(endpoint.url, models)}
+    led = providers(endpoint.url, models)
+    content["provider"] = {**content.get("provider", {}), **led}
+    # A login with another provider, kept in opencode's own files, would be used.
+    content["enabled_providers"] = list(led)
     if model:
         content["model"] = f"{PROVIDER}/{model}"
     return [Variable(CONTENT, json.dumps(content))]
