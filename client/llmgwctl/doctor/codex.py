@@ -9,6 +9,7 @@ from llmgwctl.gateway import proxies
 from llmgwctl.gateway.address import leads_to
 from llmgwctl.gateway.changes import shown
 from llmgwctl.gateway.programs.codex import PROGRAM
+from llmgwctl.rules.models import is_offered
 from llmgwctl.wire import CheckState, CheckStatus
 
 if TYPE_CHECKING:
@@ -44,4 +45,9 @@ def check_codex(
     if variable and not environ.get(str(variable)):
         found = f"Codex leads to {url}, and {variable}, where it takes the key from, is not set"
         return shell_line(CheckState.WARNING, found, "", _SETUP)
+    model = config.get("model")
+    if isinstance(model, str) and endpoint.models and not is_offered(model, endpoint.models):
+        found = f"Codex leads to {url} and asks for {model}, which the gateway does not offer"
+        remedy = "llmgwctl setup codex --model NAME, with one of: llmgwctl models"
+        return shell_line(CheckState.WARNING, found, "", remedy)
     return shell_line(CheckState.OK, f"Codex leads to {url}, by its configuration")

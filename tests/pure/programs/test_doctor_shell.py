@@ -163,6 +163,12 @@ def test_an_address_elsewhere_is_shown_without_its_password() -> None:
             CheckState.WARNING,
             "OPENAI_API_KEY, where it takes the key from, is not set",
         ),
+        (
+            'model = "gpt-5"\nmodel_provider = "x"\n[model_providers.x]\n'
+            'base_url = "http://localhost:4000/v1"',
+            CheckState.WARNING,
+            "asks for gpt-5, which the gateway does not offer",
+        ),
     ],
 )
 def test_codex_goes_where_its_configuration_leads(config: str, state: str, found: str) -> None:
