@@ -40,6 +40,18 @@ def read_text(path: str | os.PathLike[str], most_bytes: int = MAX_BYTES) -> str:
 
 def read_with_mode(path: str | os.PathLike[str], most_bytes: int = MAX_BYTES) -> tuple[bytes, int]:
     """Read a whole file, and give the mode of the very file that was read; raises as `read`."""
+    content, mode = _read(path, most_bytes + 1)
+    if len(content) > most_bytes:
+        raise OSError(errno.EFBIG, f"above {most_bytes} bytes")
+    return content, mode
+
+
+def read_start(path: str | os.PathLike[str], most_bytes: int) -> bytes:
+    """Read no more than that of a file of any size; raises as `read`."""
+    return _read(path, most_bytes)[0]
+
+
+def _read(path: str | os.PathLike[str], most_bytes: int) -> tuple[bytes, int]:
     try:
         # O_NONBLOCK: else opening a FIFO waits until another process writes to it.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
@@ -53,10 +65,8 @@ def read_with_mode(path: str | os.PathLike[str], most_bytes: int = MAX_BYTES) ->
             raise OSError(errno.EINVAL, "not a regular file")
         content = bytearray()
         # In /proc and on some network file systems the announced size is not the real one.
-        while chunk := os.read(descriptor, min(_CHUNK_BYTES, most_bytes + 1 - len(content))):
+        while chunk := os.read(descriptor, min(_CHUNK_BYTES, most_bytes - len(content))):
             content += chunk
-            if len(content) > most_bytes:
-                raise OSError(errno.EFBIG, f"above {most_bytes} bytes")
     finally:
         os.close(descriptor)
     return bytes(content), mode

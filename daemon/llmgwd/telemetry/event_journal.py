@@ -21,7 +21,7 @@ import msgspec
 import structlog
 
 from llmgwctl import payloads
-from llmgwctl.rules import timestamps
+from llmgwctl.rules import regular_file, timestamps
 from llmgwctl.rules.events import WARNINGS
 from llmgwd.system.wakeup import Wakeup
 from llmgwd.telemetry.redaction import redact
@@ -153,7 +153,8 @@ def _write_to_log(kind: EventKind, event: Event) -> None:
 def _append(path: Path, lines: bytes) -> None:
     """Append to a file only its owner can read; past its limit it becomes FILE.1."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    # O_NONBLOCK: else a FIFO at this place holds the daemon up.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
     with contextlib.suppress(FileNotFoundError):
         if path.stat().st_size + len(lines) > FILE_BYTES:
             path.replace(path.with_name(f"{path.name}.1"))
@@ -169,7 +170,7 @@ def _read(path: Path) -> list[Event]:
     """
     decode = msgspec.json.Decoder(payloads.Event).decode
     events: list[Event] = []
-    for line in path.read_bytes().splitlines():
+    for line in regular_file.read(path, 2 * FILE_BYTES).splitlines():
         with contextlib.suppress(msgspec.DecodeError, ValueError, RecursionError):
             event = decode(line)
             has_time = timestamps.seconds_of(event.get("time", "")) is not None

@@ -143,7 +143,9 @@ class RotatedFile:
 
     def _open(self) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        # O_NONBLOCK: else a FIFO at this place holds the daemon up.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK
+        descriptor = os.open(self._path, flags, 0o600)
         # A lone surrogate of a peer's JSON must not make a log line an exception.
         self._file = os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace")
 

@@ -16,6 +16,8 @@ import anyio
 import anyio.to_thread
 import structlog
 
+from llmgwctl.rules import regular_file
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -129,8 +131,7 @@ def _replace(path: Path, content: bytes) -> None:
 def _read(path: Path) -> list[DaySpend]:
     """Read what an earlier run wrote; rows that are none are left out."""
     try:
-        with path.open("rb") as file:
-            rows: Any = json.loads(file.read(MAX_FILE_BYTES))
+        rows: Any = json.loads(regular_file.read(path, MAX_FILE_BYTES))
     except (OSError, ValueError, RecursionError):
         return []
     return [cast("DaySpend", row) for row in rows if _is_row(row)] if isinstance(rows, list) else []

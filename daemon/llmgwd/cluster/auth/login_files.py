@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+from llmgwctl.rules import regular_file
 from llmgwd.cluster.auth.known_plugins import recognise
 
 # Where programs keep their own folders, by their name.
@@ -70,8 +71,7 @@ def _by_name(command: str) -> Iterator[str]:
 def _named_in(program: str) -> tuple[str, ...]:
     """The paths that a script names; none for a program that is no script."""
     try:
-        with open(program, "rb") as file:
-            text = file.read(_MAX_SCRIPT_BYTES)
+        text = regular_file.read_start(program, _MAX_SCRIPT_BYTES)
     except OSError:
         return ()
     return paths_in(text.decode("utf-8", "replace"), program) if text.startswith(b"#!") else ()
