@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 BENCHES = [
     *sorted((ROOT / "tests" / "bench").glob("bench_*.py")),
+    ROOT / "tests" / "bench" / "all.py",
     ROOT / "tests" / "soak" / "soak.py",
 ]
 

@@ -7,12 +7,14 @@ import re
 import tomllib
 from collections import Counter
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from readme_files import READMES, ROOT, anchors, code_lines, links, spans
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 DAEMON = ROOT / "daemon" / "README.md"
+SVG = "{http://www.w3.org/2000/svg}"
 
 each_readme = pytest.mark.parametrize(
     "readme", READMES, ids=[str(path.relative_to(ROOT)) for path in READMES]
@@ -91,6 +93,18 @@ def test_only_the_units_enter_the_wheel() -> None:
         for unit in units
         if unit.suffix != ".md"
     }
+
+
+def test_the_picture_is_of_the_live_view_for_light_and_for_dark() -> None:
+    picture = ElementTree.parse(ROOT / ".github" / "live-view.svg").getroot()
+    lines = ["".join(each.itertext()) for each in picture.iter(f"{SVG}text")]
+    style = picture.findtext(f"{SVG}style", "")
+
+    text_colours = re.findall(r"^text { fill: (#\w{6}) }$", style, re.MULTILINE)
+    assert lines[0].startswith("llmgw  ● ready")
+    assert any("is being ended" in line for line in lines)
+    assert "@media (prefers-color-scheme: dark)" in style
+    assert len(set(text_colours)) == 2
 
 
 def test_no_two_modules_of_the_tests_have_one_name() -> None:
