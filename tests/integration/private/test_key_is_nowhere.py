@@ -8,31 +8,30 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from llmgwctl.wire import ApiPath
+from llmgwsim.gateway.settings import GatewaySettings
+from llmgwsim.options import Options
+from llmgwsim.remote import cluster_in_thread
 from support.called import call
 from support.keyless_program import keyless_program, memory_of
 from support.running_daemon import DEFAULT, RunningDaemon, running
 
-if TYPE_CHECKING:
-    from llmgwsim.remote import RemoteCluster
-
 KEY = "sk-injected-and-to-be-found-nowhere-5e1d"
 
 
-@pytest.fixture
-def daemon(tmp_path: Path, simulated_cluster: RemoteCluster) -> Iterator[RunningDaemon]:
-    simulated_cluster.faults.rotate_master_key(key=KEY)
-    simulated_cluster.faults.roll(wait=True)
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
+    folder = tmp_path_factory.mktemp("injecting")
     config = f"{DEFAULT}\n[gateway]\ninject = true\n"
-    with running(
-        tmp_path, simulated_cluster.kubeconfig, config, "--log-level", "debug"
-    ) as running_daemon:
-        running_daemon.wait_for("ready")
-        yield running_daemon
+    with (
+        cluster_in_thread(Options(gateway=GatewaySettings(master_key=KEY))) as cluster,
+        running(folder, cluster.kubeconfig, config, "--log-level", "debug") as started,
+    ):
+        started.wait_for("ready")
+        yield started
 
 
 @pytest.fixture
@@ -58,22 +57,6 @@ def shown_by(daemon: RunningDaemon) -> str:
     return "\n".join(texts)
 
 
-def test_the_key_is_in_no_client_process(
-    daemon: RunningDaemon, program: subprocess.Popen[str]
-) -> None:
-    assert daemon.process is not None
-
-    variables = Path(f"/proc/{program.pid}/environ").read_bytes()
-    memory = memory_of(program.pid)
-
-    assert b"OPENAI_API_KEY=llmgw\0" in variables
-    assert KEY.encode() not in variables
-    assert KEY.encode() not in memory
-    # Proof that the search finds what is there.
-    assert b"OPENAI_API_KEY" in memory
-    assert KEY.encode() in memory_of(daemon.process.pid)
-
-
 def test_the_key_is_in_no_log_record_answer_or_process_list(
     daemon: RunningDaemon, program: subprocess.Popen[str]
 ) -> None:
@@ -93,9 +76,21 @@ def test_the_key_is_in_no_log_record_answer_or_process_list(
     assert call(daemon, "key", "--reveal").stdout == f"{KEY}\n"
 
 
-def test_the_core_of_a_crashed_client_holds_no_key(
+def test_the_key_is_in_no_client_process_nor_in_its_core(
     daemon: RunningDaemon, program: subprocess.Popen[str]
 ) -> None:
+    assert daemon.process is not None
+
+    variables = Path(f"/proc/{program.pid}/environ").read_bytes()
+    memory = memory_of(program.pid)
+
+    assert b"OPENAI_API_KEY=llmgw\0" in variables
+    assert KEY.encode() not in variables
+    assert KEY.encode() not in memory
+    # Proof that the search finds what is there.
+    assert b"OPENAI_API_KEY" in memory
+    assert KEY.encode() in memory_of(daemon.process.pid)
+
     pattern = Path("/proc/sys/kernel/core_pattern").read_text().strip()
     if "/" in pattern or pattern.startswith("|"):
         pytest.skip(f"cores do not go to the working folder here, but to {pattern}")

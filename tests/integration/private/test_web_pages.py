@@ -95,22 +95,22 @@ def asked(cluster: RemoteCluster, path: str) -> int:
     return cluster.cluster.world.record.requests[path]
 
 
-@pytest.mark.parametrize("page", PAGES)
 def test_a_page_s_request_is_refused_before_the_gateway_sees_it(
-    ports: Ports, simulated_cluster: RemoteCluster, host: str, page: str
+    ports: Ports, simulated_cluster: RemoteCluster, host: str
 ) -> None:
-    for port in (ports.daemon.port, ports.raw):
-        for method in ("GET", "POST"):
-            answer = ask(host, port, f"{method} /whoami", *PAGES[page], body=b"{}")
+    for page, fields in PAGES.items():
+        for port in (ports.daemon.port, ports.raw, ports.found_out):
+            for method in ("GET", "POST"):
+                answer = ask(host, port, f"{method} /whoami", *fields, body=b"{}")
 
-            assert answer.startswith(b"HTTP/1.1 403 "), (port, answer[:200])
-            assert b"access-control-allow" not in answer.lower()
-            assert b"page" in answer or b"no name of this machine" in answer
-    metrics = ask(host, ports.metrics, "GET /metrics", *PAGES[page])
+                assert answer.startswith(b"HTTP/1.1 403 "), (page, port, answer[:200])
+                assert b"access-control-allow" not in answer.lower()
+                assert b"page" in answer or b"no name of this machine" in answer
+        metrics = ask(host, ports.metrics, "GET /metrics", *fields)
 
-    assert metrics.startswith(b"HTTP/1.1 403 ")
-    assert b"llmgw_" not in metrics
-    assert asked(simulated_cluster, "/whoami") == 0
+        assert metrics.startswith(b"HTTP/1.1 403 "), page
+        assert b"llmgw_" not in metrics
+        assert asked(simulated_cluster, "/whoami") == 0
 
 
 def test_a_preflight_is_refused(ports: Ports, host: str) -> None:
