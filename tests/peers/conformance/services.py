@@ -17,12 +17,15 @@ Ports = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Service:
-    """`asked` is the port of the service; `pods` are specs; `spec` is laid over the service's."""
+    """`asked` is the port; `pods` are specs; `spec` is laid over the service's. `target` is what is
+    forwarded to: the service, or its first pod.
+    """
 
     ports: Ports
     pods: Sequence[Mapping[str, Any]]
     asked: str = "80"
     spec: Mapping[str, Any] = field(default_factory=dict)
+    target: str = "service/{name}"
 
 
 def pod(*containers: Ports, sidecars: Sequence[Ports] = (), once: Sequence[Ports] = ()) -> Any:
@@ -50,6 +53,7 @@ def port(number: int = 80, target: int | str | None = None, **fields: Any) -> di
 
 
 _PLAIN: Final = pod([named("http", 4000)])
+_POD: Final = "pod/{name}-0"
 _UDP: Final = {"protocol": "UDP"}
 _TWO: Final = [port(80, 4000, name="http"), port(81, 4001, name="metrics")]
 
@@ -106,6 +110,13 @@ SERVICES: Final[Mapping[str, Service]] = {
     "no-selector": Service([port(80, 4000)], [_PLAIN], "80", {"selector": {}}),
     "no-pods": Service([port(80, 4000)], []),
     "sctp": Service([port(80, 4000, protocol="SCTP")], [_PLAIN]),
+    "pod-by-number": Service([], [_PLAIN], "4000", target=_POD),
+    "pod-by-a-number-it-does-not-declare": Service([], [_PLAIN], "9999", target=_POD),
+    "pod-by-name": Service([], [pod([named("x", 1)], [named("http", 4000)])], "http", target=_POD),
+    "pod-by-a-name-it-does-not-have": Service([], [_PLAIN], "grpc", target=_POD),
+    "pod-by-the-name-of-a-sidecars-port": Service(
+        [], [pod([], sidecars=[[named("http", 4000)]])], "http", target=_POD
+    ),
     "host-network": Service([port(80, "http")], [_PLAIN | {"hostNetwork": True}]),
 }
 

@@ -25,6 +25,16 @@ CLUSTERS: Mapping[str, Callable[[World, Path], dict[str, Any]]] = {
         certificate_authority_data=None,
         certificate_authority=kept(f, "ca.crt", w.authorities["main"]),
     ),
+    "authority beside the kubeconfig": lambda w, f: (
+        kept(f, "ca.crt", w.authorities["main"])
+        and w.door(certificate_authority_data=None, certificate_authority="ca.crt")
+    ),
+    "extensions": lambda w, f: w.door(
+        extensions=[
+            {"name": "client.authentication.k8s.io/exec", "extension": None},
+            {"name": "another", "extension": {"a": 1}},
+        ]
+    ),
     "insecure": lambda w, f: w.door(certificate_authority_data=None, insecure_skip_tls_verify=True),
     "not insecure": lambda w, f: w.door(insecure_skip_tls_verify=False),
     "all": lambda w, f: w.door(

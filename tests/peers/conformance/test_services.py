@@ -43,7 +43,9 @@ def test_a_service_leads_where_it_leads_kubectl(
 
 def _by_kubectl(kubectl: Kubectl, name: str) -> tuple[int | None, str]:
     """The pod's port that kubectl forwards to, or None and why not."""
-    arguments = ("port-forward", "-n", NAMESPACE, f"service/{name}", f":{SERVICES[name].asked}")
+    service = SERVICES[name]
+    target = service.target.format(name=name)
+    arguments = ("port-forward", "-n", NAMESPACE, target, f":{service.asked}")
     with kubectl.started(*arguments, "--pod-running-timeout=1s") as process:
         assert process.stdout is not None
         said = ""
@@ -56,7 +58,7 @@ def _by_kubectl(kubectl: Kubectl, name: str) -> tuple[int | None, str]:
 
 async def _by_llmgw(kubeconfig: str, name: str) -> TargetView:
     access = await open_access(kubeconfig, None)
-    target = Target.parse(f"service/{name}")
+    target = Target.parse(SERVICES[name].target.format(name=name))
     watch = TargetWatch(access, NAMESPACE, target, SERVICES[name].asked)
     seen: list[TargetView] = []
 

@@ -35,7 +35,7 @@ class Verdict:
         return not self.is_reached or self.seen == other.seen
 
 
-def by_kubectl(program: Path, kubeconfig: Path, home: Path, world: World) -> Verdict:
+def by_kubectl(program: Path, kubeconfig: Path | str, home: Path, world: World) -> Verdict:
     environment = {
         "PATH": os.environ.get("PATH", ""),
         "HOME": str(home),
@@ -55,7 +55,7 @@ def by_kubectl(program: Path, kubeconfig: Path, home: Path, world: World) -> Ver
     return Verdict(is_reached, world.take_seen(), ended.stderr.strip())
 
 
-def by_llmgw(kubeconfig: Path, world: World) -> Verdict:
+def by_llmgw(kubeconfig: Path | str, world: World) -> Verdict:
     world.take_seen()
     said = anyio.run(_list_pods, str(kubeconfig))
     return Verdict(not said, world.take_seen(), said)

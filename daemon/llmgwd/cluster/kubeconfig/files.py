@@ -90,7 +90,8 @@ def merge(documents: Mapping[str, Document]) -> dict[str, dict[str, Entry]]:
 
 
 def _existing(paths: Sequence[str]) -> tuple[str, ...]:
-    return tuple(path for path in paths if os.path.exists(path))
+    # The null device is how a person says: no file.
+    return tuple(path for path in paths if path != os.devnull and os.path.exists(path))
 
 
 async def _document(path: str) -> Document:
