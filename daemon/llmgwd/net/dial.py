@@ -68,6 +68,13 @@ class ProxyRefused(Blocked):
     """A person must act on the proxy, not on the server behind it."""
 
 
+class ProxyUnreachable(OSError):
+    """No connection to the proxy itself; the text names it."""
+
+    def __init__(self, proxy: Proxy, error: Exception) -> None:
+        super().__init__(f"the proxy {proxy} cannot be reached: {reason(error)}")
+
+
 @dataclass(frozen=True, slots=True)
 class Dialer:
     """How to reach a server: all that a dial needs to know. `tls_name` is checked and sent.
@@ -128,9 +135,10 @@ def dial_error(dialer: Dialer, error: Exception) -> LlmgwError:
             f"the certificate of {where} is not trusted: {error.verify_message.rstrip('.')}",
             _DISTRUST_REMEDIES.get(error.verify_code, _DISTRUST_REMEDY),
         )
+    is_short = isinstance(error, ProxyUnreachable)  # names the proxy itself
     return Transient(
         ConditionKind.API_SERVER_UNREACHABLE,
-        f"cannot reach {_named(dialer)}: {reason(error)}",
+        f"cannot reach {where if is_short else _named(dialer)}: {reason(error)}",
         NETWORK_REMEDY,
     )
 
@@ -220,9 +228,15 @@ async def _to_http_proxy(
     dialer: Dialer, proxy: Proxy, shutdown_s: float | None
 ) -> tuple[asyncio.Transport, HeadReader]:
     async def connect(tls: ResumingContext | None) -> tuple[asyncio.Transport, HeadReader]:
-        sock = await _connect(proxy.host, proxy.port)
         name = dialer.proxy_name or proxy.host
-        return await _made_of(sock, partial(HeadReader, b"CONNECT"), tls, name, shutdown_s)
+        try:
+            sock = await _connect(proxy.host, proxy.port)
+            return await _made_of(sock, partial(HeadReader, b"CONNECT"), tls, name, shutdown_s)
+        except ssl.SSLCertVerificationError:
+            raise
+        except (OSError, EOFError) as error:
+            raise_if_exhausted(error)
+            raise ProxyUnreachable(proxy, error) from error
 
     try:
         return await by_each_authority(dialer.proxy_tls if proxy.is_tls else None, connect)
@@ -306,8 +320,11 @@ async def _through_socks(proxy: Proxy, server: Server) -> socket.socket:
     )
     try:
         return await dialer.connect(server.host, server.port)
-    except (ProxyError, ProxyConnectionError, ProxyTimeoutError) as error:
-        raise OSError(str(error)) from error
+    except ProxyError as error:
+        raise OSError(f"the proxy does not lead there: {error}") from error
+    except (ProxyConnectionError, ProxyTimeoutError) as error:
+        raise_if_exhausted(error)
+        raise ProxyUnreachable(proxy, error) from error
 
 
 def _tune(sock: socket.socket) -> None:

@@ -56,7 +56,8 @@ def parse_proxy(url: str, origin: str) -> Proxy:
         port = parts.port or _DEFAULT_PORTS.get(scheme, 0)
     except ValueError:
         scheme, host, port = "", None, 0
-    if not host or scheme not in _DEFAULT_PORTS:
+    # urlsplit takes blanks away, with which kubectl refuses the URL.
+    if not host or scheme not in _DEFAULT_PORTS or url.split() != [url]:
         raise Blocked(
             ConditionKind.KUBECONFIG_INVALID,
             f"{origin}: not a proxy that can be used",

@@ -11,6 +11,7 @@ from access_answers import problem_by, version_by
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, Transient
 from llmgwsim.net.tls import SERVER_NAME, Authority
+from support.ports import free_port
 from support.scripted_api import (
     VERSION,
     http_proxy,
@@ -111,3 +112,15 @@ async def test_a_proxy_that_refuses_is_named_without_its_login(
         assert f"127.0.0.1:{proxy.port}" in str(error)
         assert str(code) in str(error)
         assert "hunter2" not in str(error)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "socks5"])
+async def test_a_proxy_out_of_reach_is_the_hop_that_is_named(tmp_path: Path, scheme: str) -> None:
+    url = f"{scheme}://127.0.0.1:{free_port()}"
+    async with serving() as api:
+        error = await problem_by(kubeconfig(tmp_path, api, **{"proxy-url": url}))
+
+    assert isinstance(error, Transient)
+    assert error.message == (
+        f"cannot reach 127.0.0.1:{api.port}: the proxy {url} cannot be reached: Connection refused"
+    )

@@ -229,6 +229,11 @@ cluster_case(
     "proxy: without a scheme",
     lambda w, f: w.door(proxy_url=w.proxies["http"].removeprefix("http://")),
 )
+for _name in ("http", "socks5"):
+    cluster_case(
+        f"proxy: {_name}, with a blank",
+        lambda w, f, p=_name: w.door(proxy_url=f" {w.proxies[p]}"),  # type: ignore[misc]
+    )
 cluster_case("proxy: another scheme", lambda w, f: w.door(proxy_url="ftp://127.0.0.1:1"))
 cluster_case("disable-compression", lambda w, f: w.door(disable_compression=True))
 cluster_case("a key that no one knows", lambda w, f: w.door(colour="blue"))
