@@ -52,8 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     count = 0
     events = _followed(client, arguments.since) if arguments.follow else _past(client, arguments)
     if not arguments.all and not arguments.json:
-        incidents = Incidents()
-        events = (shown for event in events for shown in incidents.feed(event))
+        events = _incidents(events)
     for event in events:
         if arguments.forward and event.get("forward", arguments.forward) != arguments.forward:
             continue
@@ -66,6 +65,13 @@ def run(arguments: argparse.Namespace) -> int:
     if not count and not arguments.json:
         print(f"nothing happened in the last {span(arguments.since)}", file=sys.stderr)
     return Exit.OK
+
+
+def _incidents(events: Iterator[Event]) -> Iterator[Event]:
+    incidents = Incidents()
+    for event in events:
+        yield from incidents.feed(event)
+    yield from incidents.settled(time.time())
 
 
 def _past(client: Client, arguments: argparse.Namespace) -> Iterator[Event]:

@@ -41,6 +41,7 @@ _PART_OF_IT = (
     EventKind.CONDITION_CLEARED,
     *_COUNTED,
 )
+_CONFIG = "config-invalid"
 _WELL = (State.READY, State.STOPPED)
 _LIVES = (EventKind.DAEMON_STARTED, EventKind.DAEMON_STOPPING)
 
@@ -60,6 +61,7 @@ class _Course:
     incident: _Incident | None = None
     begun: deque[float] = field(default_factory=lambda: deque(maxlen=FLAPS))
     is_flapping: bool = False
+    unshown_end: Event | None = None  # of the last outage of a flapping forward
     hidden: set[str] = field(default_factory=set)  # conditions that an incident's lines stand for
 
 
@@ -71,6 +73,9 @@ class Incidents:
 
     def feed(self, event: Event) -> Iterator[Event]:
         kind, name = event["kind"], event.get("forward")
+        yield from self.settled(seconds_of(event["time"]) or 0.0)
+        if kind == EventKind.CONDITION_RAISED and not name and event.get("cause") == _CONFIG:
+            return  # its rejection was shown
         if kind in _LIVES:
             # A new life of the daemon: how it left its forwards says nothing about them now.
             self._courses.clear()
@@ -87,6 +92,15 @@ class Incidents:
         elif kind not in _LEFT_OUT:
             yield event
 
+    def settled(self, now: float) -> Iterator[Event]:
+        """Give the end of each forward's flapping that is over: it has stayed up long enough."""
+        for course in self._courses.values():
+            end = course.unshown_end
+            if end is None or now - (seconds_of(end["time"]) or 0.0) <= FLAPPING_WITHIN_S:
+                continue
+            course.unshown_end, course.is_flapping = None, False
+            yield _with(end, f"{end['forward']} is ready again, and stays so.")
+
 
 def _state(course: _Course, event: Event) -> Iterator[Event]:
     state, now = event["state"], seconds_of(event["time"]) or 0.0
@@ -97,6 +111,8 @@ def _state(course: _Course, event: Event) -> Iterator[Event]:
             yield event
         elif not course.is_flapping or state != State.READY:
             yield _ended(event, incident, now)
+        else:
+            course.unshown_end = event
     elif state == State.STARTING:
         yield event
     elif incident is None:
@@ -108,16 +124,16 @@ def _state(course: _Course, event: Event) -> Iterator[Event]:
 
 
 def _begun(course: _Course, event: Event, now: float) -> Iterator[Event]:
-    is_calm = not course.begun or now - course.begun[-1] > FLAPPING_WITHIN_S
+    course.unshown_end = None
     course.begun.append(now)
-    if is_calm:
-        course.is_flapping = False
     lasted_s = now - course.begun[0]
     is_often = len(course.begun) == FLAPS and lasted_s <= FLAPPING_WITHIN_S
     if is_often and not course.is_flapping:
         course.is_flapping = True
         words = f"{event['forward']} is flapping: {FLAPS} outages within {span(max(lasted_s, 1.0))}"
-        yield _with(event, f"{words}; until it stays up, only other causes are shown.")
+        why = event.get("message", "").partition(": ")[2].rstrip(".")
+        last = f", the last one: {why}" if why else ""
+        yield _with(event, f"{words}{last}; until it stays up, only other causes are shown.")
     elif not course.is_flapping:
         yield event
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import anyio.to_thread
@@ -21,6 +21,8 @@ from llmgwd.system.wakeup import Wakeup
 if TYPE_CHECKING:
     from llmgwd.config.model import Config
     from llmgwd.telemetry.event_journal import Journal
+
+CORRECT_IT: Final = "Correct it: it is read again as soon as it changes."
 
 
 class ConfigInForce:
@@ -53,7 +55,9 @@ class ConfigInForce:
                 config = await anyio.to_thread.run_sync(config_file.read, self.current.path)
             except ConfigError as mistake:
                 cause = ConditionKind.CONFIG_INVALID.value
-                self._journal.record(EventKind.CONFIG_REJECTED, mistake.message, cause=cause)
+                self._journal.record(
+                    EventKind.CONFIG_REJECTED, mistake.message, cause=cause, remedy=CORRECT_IT
+                )
                 self._note(mistake)
                 raise
             self._note(None)
@@ -72,7 +76,7 @@ class ConfigInForce:
         return LlmgwError(
             ConditionKind.CONFIG_INVALID,
             self._mistake.message,
-            "Correct it: it is read again as soon as it changes.",
+            CORRECT_IT,
         )
 
     def status(self) -> ConfigStatus:

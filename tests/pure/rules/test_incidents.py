@@ -86,8 +86,9 @@ def test_a_forward_that_falls_again_and_again_is_flapping() -> None:
         "litellm is ready again after 1.0 s.",
         "litellm is reconnecting: tunnel-lost.",
         "litellm is ready again after 1.0 s.",
-        "litellm is flapping: 3 outages within 10s;"
+        "litellm is flapping: 3 outages within 10s, the last one: tunnel-lost;"
         " until it stays up, only other causes are shown.",
+        "litellm is ready again, and stays so.",
         "litellm is reconnecting: no-pods.",
         "litellm is ready again after 3.0 s.",
     ]
@@ -121,3 +122,14 @@ def test_a_daemon_that_starts_again_leaves_no_incident_open() -> None:
         "llmgwd started.",
         "litellm is ready.",
     ]
+
+
+def test_a_rejected_configuration_is_told_once() -> None:
+    lines = shown(
+        event(0.0, "config-rejected", forward="", cause="config-invalid", message="A mistake."),
+        event(0.0, "condition-raised", forward="", cause="config-invalid", message="A mistake."),
+        event(3.0, "config-rejected", forward="", cause="config-invalid", message="Another."),
+        event(9.0, "condition-cleared", forward="", cause="config-invalid", message="Resolved."),
+    )
+
+    assert lines == ["A mistake.", "Another.", "Resolved."]

@@ -10,6 +10,7 @@ import anyio.to_thread
 
 from llmgwctl.wire import ApiPath, CheckState, CheckStatus
 from llmgwd.control.endpoint import JSON_LINES, Call, Endpoint, Lines, Parameter
+from llmgwd.forwards.config_in_force import CORRECT_IT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -46,7 +47,7 @@ async def _after_config(
 
     async with contextlib.aclosing(cast("Any", lines)):
         if config["error"] is not None:
-            yield of_config(CheckState.NEEDS_PERSON, config["error"], "llmgwd check")
+            yield of_config(CheckState.NEEDS_PERSON, config["error"], CORRECT_IT)
         async for line in lines:
             yield line
 
