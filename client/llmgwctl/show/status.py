@@ -72,7 +72,7 @@ def retry(route: RouteStatus, now: float) -> str:
     at = seconds_of(route["retry_at"])
     if at is None:
         return ""
-    when = f"next try in {span(at - now)}" if at > now else "trying now"
+    when = f"next try in {span(at - now)}" if at - now >= 1 else "trying now"
     failed = f", {plural(route['attempts'], 'attempt')} failed" if route["attempts"] else ""
     return when + failed
 

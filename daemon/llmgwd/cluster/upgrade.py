@@ -61,7 +61,7 @@ _ANSWER_S = 5.0
 # A role or a proxy is seldom changed, and a refusal costs one round trip.
 RETRY_BETTER_S = 600.0
 # A way's own refusal, not the pod's or the network's: another way may pass.
-_OTHER_WAY_MAY_PASS = frozenset({ConditionKind.UPGRADE_REFUSED, ConditionKind.PERMISSION_DENIED})
+OTHER_WAY_MAY_PASS = frozenset({ConditionKind.UPGRADE_REFUSED, ConditionKind.PERMISSION_DENIED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class UpgradeChooser:
                 upgraded = await upgrade(access, endpoint, way)
             except LlmgwError as error:
                 self._learn(way, error)
-                if error.code not in _OTHER_WAY_MAY_PASS:
+                if error.code not in OTHER_WAY_MAY_PASS:
                     raise
                 refusals[way] = error
             else:
@@ -154,7 +154,7 @@ class UpgradeChooser:
         self._refused_at.clear()
 
     def _learn(self, way: UpgradeKind, error: LlmgwError) -> None:
-        if error.code in _OTHER_WAY_MAY_PASS:
+        if error.code in OTHER_WAY_MAY_PASS:
             self._refused_at[way] = self._clock()
         elif error.code == ConditionKind.API_SERVER_UNREACHABLE:
             # What comes back may be another version, behind another proxy.

@@ -15,6 +15,7 @@ from llmgwctl.rules.nearest import nearest
 from llmgwctl.rules.secrets import blank_out
 from llmgwctl.wire import CheckState, ConditionKind, UpgradeKind
 from llmgwd.cluster.target.resolve import explained
+from llmgwd.cluster.upgrade import OTHER_WAY_MAY_PASS
 from llmgwd.config.model import ProbeKind
 from llmgwd.direct.address import parse_url
 from llmgwd.direct.check import check as check_address
@@ -65,7 +66,8 @@ async def _try_way(context: CheckContext, way: UpgradeKind) -> Finding:
     except LlmgwError as error:
         if error.code == _DIAL:
             return from_error(_explained(context, endpoint, error))
-        return from_error(error, f"{way} refused")
+        # A pod's or a node's fault is that of no way.
+        return from_error(error, f"{way} refused" if error.code in OTHER_WAY_MAY_PASS else "")
     except TimeoutError:
         cause = f"no answer within {_WAY_S:.0f} s: something in between swallows it"
         return failure(f"{way} unanswered", cause)
@@ -92,7 +94,8 @@ def _excused(finding: Finding) -> Finding:
     """A way that is refused is no failure where another one works."""
     if not finding.is_failure:
         return finding
-    return Finding(CheckState.INFO, f"{finding.found}, not needed: {finding.cause}")
+    why = f": {finding.cause}" if finding.cause else ""
+    return Finding(CheckState.INFO, f"{finding.found.rstrip('.')}, not needed{why}")
 
 
 async def check_urls(context: CheckContext) -> list[Finding]:

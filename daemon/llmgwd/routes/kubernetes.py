@@ -129,7 +129,12 @@ class KubernetesRoute:
         until the watch reports it. A condition for each of these would turn a forward that serves
         to `degraded` and back at every rollout, and hide the one that matters.
         """
-        if not self.is_up or error is None:
+        if error is None:
+            return False
+        if error.code == ConditionKind.NO_PODS and error is self.pool.dials.last_error:
+            # Of a pod that the view still has: what is so now, the next view says.
+            return True
+        if not self.is_up:
             return False
         if isinstance(error, Transient):
             return failures < WORTH_REPORTING
@@ -248,9 +253,10 @@ class KubernetesRoute:
 
     def down(self, cause: LlmgwError) -> None:
         self._mark_turn()
-        self._down_by = self._target.problem or cause
+        down_by = self._target.problem or cause
+        self._down_by = None if down_by.code == ConditionKind.NO_PODS else down_by
         self._target.suspect()
-        self._events.record(RouteLost(self, self._down_by))
+        self._events.record(RouteLost(self, down_by))
         self._events.changed()
 
     def _mark_turn(self) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import anyio
 
+from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.target.target_watch import TargetWatch
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.relay.route_events import PodAdded, PodLost
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 # dial began is tried again, but not sooner than this after its failure. A server that takes tunnels
 # and refuses all else would otherwise be asked at each dial.
 RETRY_AFTER_DIAL_S: Final = 1.0
+# What a person had to cure, and has, if a dial comes through.
+_DISPROVED: Final = (
+    ConditionKind.TLS_UNTRUSTED,
+    ConditionKind.LOGIN_EXPIRED,
+    ConditionKind.LOGIN_PLUGIN_FAILED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +101,13 @@ class TargetFollower:
             self._attempt.cancel()
 
     def dial_succeeded(self, began_at: float) -> None:
-        """Try again soon if the API server could not be reached: a dial that began since could."""
+        """Try again soon if the API server could not be reached, or did not know the login: a dial
+        that began since could, and its login was known.
+        """
         failure = self.failure
-        if failure is None or not isinstance(failure.error, Transient):
+        if failure is None:
+            return
+        if not isinstance(failure.error, Transient) and failure.error.code not in _DISPROVED:
             return
         if began_at > failure.failed_at and not self._is_retry_planned:
             self._is_retry_planned = True

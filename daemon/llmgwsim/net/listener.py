@@ -22,7 +22,7 @@ class Listener:
         self.host, self.port = sock.getsockname()[:2]
         self.is_closed = False
         self.factory = factory
-        self._sock = sock
+        self._server: asyncio.AbstractServer | None = None
 
     @classmethod
     async def open(
@@ -36,14 +36,17 @@ class Listener:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener = cls(sock, factory)
         loop = asyncio.get_running_loop()
-        await loop.create_server(lambda: _Arrival(listener), sock=sock, backlog=BACKLOG)
+        listener._server = await loop.create_server(
+            lambda: _Arrival(listener), sock=sock, backlog=BACKLOG
+        )
         return listener
 
     def close(self) -> None:
         if not self.is_closed:
             self.is_closed = True
-            asyncio.get_running_loop().remove_reader(self._sock)
-            self._sock.close()
+            assert self._server is not None
+            # Not the socket: uvloop listens on, and holds the port.
+            self._server.close()
 
 
 class _Arrival(asyncio.Protocol):
