@@ -22,6 +22,7 @@ class Listener:
         self.host, self.port = sock.getsockname()[:2]
         self.is_closed = False
         self.factory = factory
+        self._sock = sock
         self._server: asyncio.AbstractServer | None = None
 
     @classmethod
@@ -42,10 +43,15 @@ class Listener:
         return listener
 
     def close(self) -> None:
-        if not self.is_closed:
-            self.is_closed = True
-            assert self._server is not None
-            # Not the socket: uvloop listens on, and holds the port.
+        if self.is_closed:
+            return
+        self.is_closed = True
+        assert self._server is not None
+        if isinstance(self._server, asyncio.Server):
+            asyncio.get_running_loop().remove_reader(self._sock)
+            self._sock.close()
+        else:
+            # uvloop would listen on without the socket, and hold the port.
             self._server.close()
 
 

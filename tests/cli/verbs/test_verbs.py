@@ -84,7 +84,8 @@ def test_health_is_an_answer_and_an_exit_status(served: Served) -> None:
 
     assert (one.returncode, one.stdout) == (Exit.OK, "healthy\n")
     assert both.returncode == Exit.NOT_SO
-    assert both.stdout.startswith("not healthy: dashboard is blocked, staging is reconnecting")
+    assert both.stdout.startswith("not healthy: dashboard is blocked (your login to the cluster")
+    assert ", staging is reconnecting (none of the 2 pods" in both.stdout
 
 
 @pytest.mark.parametrize(

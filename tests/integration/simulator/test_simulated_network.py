@@ -8,10 +8,12 @@ import json
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import uvloop
 from cluster_client import Client, Spdy, ask_spdy, connected, get, pod_name, spdy_to
 
 from llmgwd.protocol import spdy
@@ -153,6 +155,22 @@ async def test_a_connection_that_is_being_taken_dies_with_a_killed_api_server(tu
             client.settimeout(5)
             with contextlib.suppress(ConnectionResetError):
                 assert await asyncio.to_thread(client.recv, 1) == b""
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_killed_api_server_gives_its_port_back_on_every_loop(
+    loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    async def kill_and_start() -> None:
+        async with SimulatedCluster() as cluster:
+            before = cluster.server.port
+            cluster.faults.api_down()
+            await asyncio.sleep(0)  # uvloop closes what is closed at its next turn
+            await cluster.faults.api_up()
+            assert cluster.server.port == before
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(kill_and_start())
 
 
 def test_a_terminated_api_server_ends_watches_and_keeps_upgrades_for_a_while(
