@@ -28,6 +28,7 @@ from llmgwd.control.endpoint import (
 )
 from llmgwd.control.peer import peer_uid
 from llmgwd.errors import Blocked, ConfigError, Transient, UnknownForward
+from llmgwd.system.aligned import until_next
 from llmgwd.system.lean_aiohttp import web
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class ControlServer(web.Server):
                     server = await loop.create_unix_server(self, sock=control_socket.listener)
                     try:
                         while control_socket.is_reachable:  # noqa: ASYNC110 - no one reports it
-                            await anyio.sleep(LOOK_S)
+                            await anyio.sleep(until_next(LOOK_S))
                     finally:
                         server.close()
                 await _bind_again(control_socket)

@@ -47,12 +47,20 @@ async def check_ways(context: CheckContext) -> list[Finding]:
     assert context.view is not None
     if ("create", "pods/portforward") in context.denied:
         raise Skip("permissions")
-    tried = await asyncio.gather(*(_try_way(context, way) for way in UpgradeKind))
-    works = [way for way, finding in zip(UpgradeKind, tried, strict=True) if not finding.is_failure]
+    tried: dict[UpgradeKind, Finding] = {}
+
+    async def try_it(way: UpgradeKind) -> None:
+        tried[way] = await _try_way(context, way)
+
+    async with anyio.create_task_group() as tasks:
+        for way in UpgradeKind:
+            tasks.start_soon(try_it, way)
+    works = [way for way in UpgradeKind if not tried[way].is_failure]
+    findings = [tried[way] for way in UpgradeKind]
     if not works:
-        return _without_repetition(tried)
+        return _without_repetition(findings)
     context.way = works[0]
-    return [_excused(finding) for finding in tried]
+    return [_excused(finding) for finding in findings]
 
 
 async def _try_way(context: CheckContext, way: UpgradeKind) -> Finding:

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import anyio
 import msgspec
+from tenacity import wait_fixed, wait_random_exponential
 
 from llmgwd.cluster.api_errors import Forbidden
 from llmgwd.cluster.target.shared_watch import SharedWatch
 from llmgwd.errors import LlmgwError
 from llmgwd.system import foreign
+from llmgwd.system.backoff import RetryWait
 
 if TYPE_CHECKING:
     from llmgwd.cluster.access import ClusterAccess
@@ -26,9 +28,10 @@ WATCH_S: Final = 50
 _WATCH_GRACE_S: Final = 10
 # A server that ends each watch at once must not be asked in a busy loop.
 _AGAIN_S: Final = 1.0
-_FAILED_AGAIN_S: Final = 5.0
-# No event reports that a permission was granted.
-_FORBIDDEN_AGAIN_S: Final = 60.0
+# No event reports that a permission was granted. Whoever needs the object meanwhile reads it.
+_RETRY_WAIT: Final = RetryWait(
+    (Forbidden, wait_fixed(60.0)), (LlmgwError, wait_random_exponential(min=1.0, max=10.0))
+)
 
 
 class _Object(msgspec.Struct):
@@ -71,15 +74,16 @@ class ObjectWatch:
 
     async def run(self) -> NoReturn:
         """Watch until cancelled. What keeps it from that is not reported: the pods' watch does."""
+        failures = 0
         while True:
             try:
                 await self.follow()
             except LlmgwError as error:
                 if self.is_open:
-                    self.is_open = False
+                    self.is_open, failures = False, 0
                     self._changed()
-                is_forbidden = isinstance(error, Forbidden)
-                await anyio.sleep(_FORBIDDEN_AGAIN_S if is_forbidden else _FAILED_AGAIN_S)
+                failures += 1
+                await anyio.sleep(_RETRY_WAIT(error, failures))
 
     async def follow(self) -> NoReturn:
         """Watch until that breaks, or is not allowed: raises as `ClusterAccess.stream`."""
