@@ -129,7 +129,7 @@ def _headers(environ: Mapping[str, str], key: str | None) -> Iterator[Change]:
 
 def _more(variable: Variable, environ: Mapping[str, str], model: str) -> Change:
     was = environ.get(variable.name, "")
-    sentence = ""
+    sentence = variable.sentence
     if not variable.value:
         return Change(variable.name, None, f"{variable.name} is taken away: {_lacks(was)}")
     if variable.name.endswith("_MODEL") and was != variable.value:

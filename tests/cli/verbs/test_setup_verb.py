@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,6 @@ import client_process
 import pytest
 
 if TYPE_CHECKING:
-    import subprocess
-
     from support.client.plain_daemon import Served
 
 OWN = '{\n  "model": "opus",\n  "env": {\n    "ANTHROPIC_AUTH_TOKEN": "mine"\n  }\n}\n'
@@ -120,3 +119,35 @@ def test_a_file_that_is_broken_is_left_as_it_is(served: Served, home: Path) -> N
     assert ended.returncode == 1
     assert "is left as it is: line 1 is no JSON" in ended.stderr
     assert settings(home).read_text() == "{ no json"
+
+
+def test_a_read_only_file_is_refused_and_nothing_is_left_beside_it(
+    served: Served, home: Path
+) -> None:
+    settings(home).write_text(OWN)
+    settings(home).chmod(0o444)
+
+    ended = client_process.run(served.path, "setup", "claude", HOME=str(home))
+
+    assert ended.returncode == 1
+    assert f"{settings(home)} is read-only" in ended.stderr
+    assert settings(home).read_text() == OWN
+    assert [each.name for each in (home / ".claude").iterdir()] == ["settings.json"]
+
+
+def test_a_file_that_wins_over_the_written_one_is_named(served: Served, home: Path) -> None:
+    project = home / "project"
+    (project / ".claude").mkdir(parents=True)
+    local = project / ".claude" / "settings.local.json"
+    local.write_text(json.dumps({"env": {"ANTHROPIC_BASE_URL": "https://elsewhere"}}))
+
+    ended = subprocess.run(
+        [*client_process.COMMAND, "setup", "claude"],
+        env=client_process.environment(served.path, HOME=str(home)),
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert f"{local} sets ANTHROPIC_BASE_URL, whatever the shell says" in ended.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -280,6 +281,28 @@ def test_opencode_chooses_no_model_that_the_gateway_lacks() -> None:
 
     assert content["provider"]["openai"]["whitelist"] == ["gpt-mini", "claude-sonnet"]
     assert "whitelist" not in unknown["provider"]["openai"]
+
+
+@pytest.mark.parametrize(
+    ("held", "chosen"),
+    [
+        ("anthropic/claude-sonnet", "llmgw/claude-sonnet"),
+        ("opencode/big-pickle", "llmgw/gpt-mini"),
+        ("openai/gpt-mini", None),
+        ("llmgw/gpt-mini", None),
+    ],
+)
+def test_a_model_of_another_provider_in_opencodes_file_is_asked_of_the_gateway(
+    tmp_path: Path, held: str, chosen: str | None
+) -> None:
+    (tmp_path / "opencode").mkdir()
+    (tmp_path / "opencode" / "opencode.json").write_text(json.dumps({"model": held}))
+    listed = Endpoint(URL, "sk-gateway", ("gpt-mini", "claude-sonnet"))
+
+    found = of("opencode", {"XDG_CONFIG_HOME": str(tmp_path)}, endpoint=listed)
+
+    assert json.loads(values(found)[CONTENT] or "").get("model") == chosen
+    assert bool(sentences(found)) == bool(chosen)
 
 
 def test_aider_is_led_on_its_line_past_the_env_files_that_it_reads() -> None:

@@ -7,6 +7,7 @@ would send the gateway's key to api.openai.com.
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from llmgwctl.gateway.programs.program import (
@@ -17,6 +18,7 @@ from llmgwctl.gateway.programs.program import (
     Variable,
     rival,
 )
+from llmgwctl.rules import regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,9 +59,39 @@ def _content(endpoint: Endpoint, environ: Mapping[str, str], model: str) -> list
     content["provider"] = {**content.get("provider", {}), **led}
     # A login with another provider, kept in opencode's own files, would be used.
     content["enabled_providers"] = list(led)
-    if model:
-        content["model"] = f"{PROVIDER}/{model}"
-    return [Variable(CONTENT, json.dumps(content))]
+    chosen, sentence = _model(content, environ, models, model)
+    if chosen:
+        content["model"] = f"{PROVIDER}/{chosen}"
+    return [Variable(CONTENT, json.dumps(content), sentence=sentence)]
+
+
+def _model(
+    content: Mapping[str, Any], environ: Mapping[str, str], models: Sequence[str], model: str
+) -> tuple[str, str]:
+    """Give the model to set, if one must be: that of another provider is none that is asked."""
+    held = str(content.get("model") or _of_files(environ))
+    provider, _, bare = held.partition("/")
+    named = [name for name in models if "*" not in name]
+    if model or not bare or provider in (PROVIDER, "openai") or not named:
+        return model, ""
+    chosen = bare if bare in named else named[0]
+    return chosen, f"opencode's model is {chosen}, of the gateway, and was {held}"
+
+
+def _of_files(environ: Mapping[str, str]) -> str:
+    """Give the model that opencode's own files name, the last of them; one with comments names
+    none here.
+    """
+    home = environ.get("HOME") or "~"
+    base = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    found = ""
+    for path in (os.path.join(base, "opencode", "opencode.json"), "opencode.json"):
+        try:
+            held = json.loads(regular_file.read_text(path))
+        except (OSError, ValueError, RecursionError):
+            continue
+        found = str(held.get("model") or found) if isinstance(held, dict) else found
+    return found
 
 
 PROGRAM = Program(

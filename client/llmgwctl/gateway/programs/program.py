@@ -24,9 +24,12 @@ class Endpoint(NamedTuple):
 
 
 class Variable(NamedTuple):
+    """`sentence` says what of the person's it changes, where that is not to be seen by its name."""
+
     name: str
     value: str
     is_secret: bool = False
+    sentence: str = ""
 
     def __repr__(self) -> str:
         return f"Variable({self.name!r})"
