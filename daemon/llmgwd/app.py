@@ -67,6 +67,10 @@ def run(
     # They print where every thread is; by default these signals end the process.
     for number in (signal.SIGUSR1, signal.SIGUSR2):
         faulthandler.register(number, all_threads=True)
+    # These end it by default, too, and mean nothing here. Not SIG_IGN, which the programs that it
+    # starts would inherit.
+    for number in (signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGIO):
+        signal.signal(number, lambda *_: None)
     forbid_dumps()
     daemon = Daemon(config, sockets, control_socket, Notifier.from_environment(), state_folder())
     start(daemon.run)

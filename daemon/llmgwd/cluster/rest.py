@@ -242,12 +242,9 @@ class Rest:
             parsed = None
         if not isinstance(parsed, dict):
             # A captive portal answers everything with 200 and a page of its own.
-            words = "is not JSON: something else than an API server gave it"
-            raise Transient(
-                ConditionKind.API_SERVER_FAILING,
-                f"the answer to {self._action(answer)} {words}",
-                PROXY_REMEDY,
-            )
+            words = f"the answer to {self._action(answer)} is not JSON: something else than an API"
+            words += " server gave it"
+            raise Transient(ConditionKind.API_SERVER_FAILING, words, PROXY_REMEDY)
         return parsed
 
     def _action(self, answer: aiohttp.ClientResponse) -> Action:

@@ -70,6 +70,17 @@ def test_a_signal_without_a_meaning_shows_where_its_threads_are(
     assert daemon.end() == 0
 
 
+def test_a_storm_of_other_signals_ends_nothing(daemon: RunningDaemon) -> None:
+    daemon.launch()
+
+    for _ in range(500):
+        for number in (signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGIO):
+            daemon.signal(number)
+
+    assert daemon.status()["api"] == 1
+    assert daemon.end() == 0
+
+
 def test_a_bug_in_a_task_of_its_own_is_reported_and_ends_nothing(daemon: RunningDaemon) -> None:
     daemon.launch(program=("-c", BROKEN_TASKS))
 
