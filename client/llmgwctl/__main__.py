@@ -48,6 +48,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return Exit.OK
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
+    except Exception:
+        odd = _odd_answer()
+        if odd is None:
+            raise
+        return _complain(odd)
+
+
+def _odd_answer() -> ClientError | None:
+    """Find what a verb stumbled over, if it was an answer of the daemon and no mistake of ours."""
+    from llmgwctl.api import client, contract
+
+    return contract.odd_answer(client.answers)
 
 
 def _run(words: list[str]) -> int:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from llmgwctl.wire import ConfigStatus, Event, ForwardStatus, Health, Status
 
 
+# The last answers of this run with their paths: what a verb that fails may have failed on.
+answers: list[tuple[str, Any]] = []
+_KEPT = 4
+
 # Above the 30 s after which the daemon itself gives up, so that its sentence arrives.
 _ACT_S = 40.0
 
@@ -40,7 +44,7 @@ class Client:
         )
         if answer.status not in (200, 503):
             raise error_of(answer)
-        health: Health = decoded(answer.body)
+        health: Health = _noted(ApiPath.HEALTH, decoded(answer.body))
         return health
 
     def events(
@@ -78,12 +82,12 @@ class Client:
             Unreachable: see `transport.request`.
         """
         target = with_query(path, query or {})
-        return _payload(transport.request(self.path, "GET", target, b"", self.timeout_s))
+        return _payload(path, transport.request(self.path, "GET", target, b"", self.timeout_s))
 
     def post(self, path: str, timeout_s: float | None = None) -> Any:
         """Have something done, and give the JSON payload of the answer."""
         seconds = self.timeout_s if timeout_s is None else timeout_s
-        return _payload(transport.request(self.path, "POST", path, b"", seconds))
+        return _payload(path, transport.request(self.path, "POST", path, b"", seconds))
 
     def lines(
         self,
@@ -102,7 +106,7 @@ class Client:
                 raise error_of(stream.error_answer)
             for line in stream.lines(timeout_s, until):
                 if line:
-                    yield decoded(line)
+                    yield _noted(path, decoded(line))
 
     def _act_on(self, path: str, forward: str) -> ForwardStatus:
         named = path.replace("{name}", _quote(forward))
@@ -149,10 +153,16 @@ def decoded(body: bytes) -> Any:
         raise Unreachable("answer-garbled", message, "compare: llmgwctl version") from error
 
 
-def _payload(answer: transport.Answer) -> Any:
+def _payload(path: str, answer: transport.Answer) -> Any:
     if answer.status != 200:
         raise error_of(answer)
-    return decoded(answer.body)
+    return _noted(path, decoded(answer.body))
+
+
+def _noted(path: str, payload: Any) -> Any:
+    answers.append((path, payload))
+    del answers[:-_KEPT]
+    return payload
 
 
 def _check_api(status: Any) -> None:
