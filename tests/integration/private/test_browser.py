@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -147,12 +149,14 @@ def test_a_page_of_another_origin_gets_no_answer_and_its_link_is_followed(
         daemon.wait_for("ready")
         site.page = page(f"http://localhost:{daemon.port}")  # type: ignore[attr-defined]
         at = f"http://evil.example:{site.server_port}/"
-        process = subprocess.Popen([*browser, at], stderr=subprocess.DEVNULL)
+        # A session of its own: Debian's command is a shell that waits for the browser.
+        words = [*browser, at]
+        process = subprocess.Popen(words, stderr=subprocess.DEVNULL, start_new_session=True)
         try:
             read = reports.get(timeout=60)
             daemon.wait_until(lambda: asked["/a-link"], "followed the link")
         finally:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         records = call(daemon, "requests", "--json").stdout.splitlines()
 
