@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Show the requests that llmgwd carried, each when it has ended: status, model, time to the first
 byte and in all, the pod or URL that served it, and the program that sent it. Requests that were
-held or sent again are marked. llmgwd remembers the last 1,000 of each forward, and never a body,
-a header or a query."""
+held or sent again are marked. What llmgw asks for itself, such as the doctor's questions, is
+marked too, and counts neither as a request nor as a failure. llmgwd remembers the last
+1,000 of each forward, and never a body, a header or a query."""
 
 EXAMPLES = (
     ("llmgwctl requests", "the last hour"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,10 +17,11 @@ from llmgwd.cluster.api_errors import Action
 from llmgwd.cluster.auth.known_plugins import KNOWN, login_command
 from llmgwd.cluster.kubectl import Kubectl
 from llmgwd.cluster.target.pods import Pod
-from llmgwd.cluster.target.resolve import Selection, view
+from llmgwd.cluster.target.resolve import Selection, explained, view
 from llmgwd.config.model import ClusterRoute
 from llmgwd.config.target import Target
 from llmgwd.doctor.permissions import Need, needs, role
+from llmgwd.errors import Transient
 from support.client.stub_shell import Shell
 
 if TYPE_CHECKING:
@@ -62,6 +64,26 @@ def test_a_selector_is_one_argument(shell: Shell, name: str) -> None:
     assert problem is not None
     words, _ = shell.paste(problem.remedy)
     assert words == ["kubectl", "-n", "ns", "get", "pods", "-l", name]
+
+
+@pytest.mark.parametrize(
+    ("target", "crashes", "words"),
+    [
+        ("service/x", False, ["describe", "service/x"]),
+        ("app=x", False, ["describe", "pods", "-l", "app=x"]),
+        ("app=x", True, ["logs", "pod/p", "--all-containers", "--previous"]),
+    ],
+)
+def test_a_refused_connection_leads_to_what_has_the_fault(
+    shell: Shell, target: str, crashes: bool, words: list[str]
+) -> None:
+    refusal = Transient("dial-refused", "Pod p refused the connection.")
+    refused = replace(pod("p"), trouble="c: CrashLoopBackOff" if crashes else "")
+
+    told = explained(refusal, Target.parse(target), refused, "n", Kubectl())
+
+    assert shell.paste(told.remedy)[0] == ["kubectl", "-n", "n", *words]
+    assert ("CrashLoopBackOff" in told.message) is crashes
 
 
 @pytest.mark.parametrize("name", LACED)

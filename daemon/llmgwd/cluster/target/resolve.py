@@ -117,7 +117,10 @@ def explained(
         words = f"{refusal.message.rstrip('.')} ({pod.trouble})"
         return Transient(refusal.code, words, place.look_at(pod), public=refusal.public)
     # A pod that is well and has nothing at this port: the port is wrong.
-    remedy = place.command("describe", str(target))
+    if target.kind is TargetKind.SELECTOR:
+        remedy = place.command("describe", "pods", "-l", target.name)
+    else:
+        remedy = place.command("describe", str(target))
     return Transient(refusal.code, refusal.message, remedy, public=refusal.public)
 
 
