@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from llmgwctl.api.client import Client
@@ -11,6 +12,7 @@ from llmgwctl.api.forward_choice import choose, choose_gateway
 from llmgwctl.cli.arguments import prints_colour
 from llmgwctl.doctor.claude import models_asked_for
 from llmgwctl.doctor.machine import check_service
+from llmgwctl.doctor.progress import Progress
 from llmgwctl.doctor.report import exit_status, line, summary
 from llmgwctl.doctor.shell import check_shell
 from llmgwctl.doctor.standalone import examine
@@ -72,16 +74,19 @@ def run(arguments: argparse.Namespace) -> int:
     terminal = detect(prints_colour(arguments.color))
     done: list[CheckStatus] = []
     forward: str | None = None
-    for check in checks(arguments):
-        if arguments.json:
-            print(json.dumps(check), flush=True)
-        else:
-            if check["forward"] not in (None, forward):
-                forward = check["forward"]
-                head = f"{clean(forward or '')}:"
-                print(head if not done else f"\n{head}")
-            print(line(check, terminal), flush=True)
-        done.append(check)
+    is_watched = sys.stdout.isatty() and sys.stderr.isatty() and not arguments.json
+    with Progress(sys.stderr if is_watched else None) as progress:
+        for check in checks(arguments):
+            progress.clear()
+            if arguments.json:
+                print(json.dumps(check), flush=True)
+            else:
+                if check["forward"] not in (None, forward):
+                    forward = check["forward"]
+                    head = f"{clean(forward or '')}:"
+                    print(head if not done else f"\n{head}")
+                print(line(check, terminal), flush=True)
+            done.append(check)
     if not arguments.json:
         print(f"\n{summary(done)}")
     return exit_status(done)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import time
 from typing import Any
 
 import pytest
 
+from llmgwctl.doctor.progress import Progress
 from llmgwctl.doctor.report import exit_status, line, summary
 from llmgwctl.show.terminal import Terminal
 from llmgwctl.wire import CheckState, CheckStatus
@@ -76,3 +79,19 @@ def test_a_check_of_a_newer_daemon_is_shown_all_the_same() -> None:
     text = line({**check("novel"), "state": "curious", "found": "hm"}, Terminal())
 
     assert text == "? novel        hm"
+
+
+def test_a_terminal_is_told_that_the_doctor_still_looks_until_a_line_comes() -> None:
+    stream = io.StringIO()
+
+    with Progress(stream, after_s=0.01) as progress:
+        deadline = time.monotonic() + 10
+        while "still checking, 0 s" not in stream.getvalue() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        progress.clear()
+        cleared = stream.getvalue()
+
+    assert "still checking, 0 s" in cleared
+    assert cleared.endswith("\r\x1b[K")
+    with Progress(None) as silent:
+        silent.clear()
