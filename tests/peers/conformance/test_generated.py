@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from peers.conformance.world import World
 
 SEED: Final = int(os.environ.get("LLMGW_CONFORMANCE_SEED") or random.randrange(1 << 32))
-OURS, THEIRS, AT_LEAST = 1200, 150, 500
+OURS, THEIRS, AT_LEAST = 800, 150, 500
 _MANY: Final = settings(
     max_examples=OURS,
     deadline=None,
