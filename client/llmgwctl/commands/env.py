@@ -13,7 +13,7 @@ from llmgwctl.errors import ClientError
 from llmgwctl.gateway import claude_settings, leading, proxies, shells
 from llmgwctl.gateway.changes import Change, applied, changes
 from llmgwctl.gateway.destination import key_of, url_of
-from llmgwctl.gateway.programs import avante, claude
+from llmgwctl.gateway.programs import avante, claude, codex
 from llmgwctl.gateway.programs.program import Endpoint
 from llmgwctl.gateway.programs.table import ALL, PROGRAMS, chosen
 from llmgwctl.gateway.taken_away import taken_away
@@ -114,11 +114,20 @@ def _chosen_changes(
     environ = claude_settings.with_model(os.environ, files)
     found = changes(programs, environ, endpoint, leading.wish_of(arguments))
     if audience != ALL:
-        return found, [each.sentence for each in found if each.sentence]
+        lines = [each.sentence for each in found if each.sentence]
+        return found, lines + _by_its_file_alone(programs[0], endpoint)
     kept = _common_names(programs, is_by_header=arguments.custom_headers)
     if arguments.model:
         kept |= {name for name in (each.name for each in found) if name.endswith("_MODEL")}
     return [each for each in found if each.name in kept], leading.rivals_set(programs, os.environ)
+
+
+def _by_its_file_alone(program: Program, endpoint: Endpoint) -> list[str]:
+    """Say where no variable leads a program."""
+    found = program.obstacle(os.environ, os.getcwd())
+    if program == codex.PROGRAM and not codex.is_named(endpoint.url, os.environ):
+        found = "Codex takes its address from its configuration alone"
+    return [f"{found}: llmgwctl setup {program.name}"] if found else []
 
 
 def _common_names(programs: Sequence[Program], *, is_by_header: bool) -> set[str]:

@@ -151,3 +151,15 @@ def test_a_file_that_wins_over_the_written_one_is_named(served: Served, home: Pa
     )
 
     assert f"{local} sets ANTHROPIC_BASE_URL, whatever the shell says" in ended.stderr
+
+
+@pytest.mark.parametrize("program", ["codex", "gemini"])
+def test_env_says_where_no_variable_leads_a_program(
+    served: Served, home: Path, program: str
+) -> None:
+    ended = client_process.run(served.path, "env", "--for", program, HOME=str(home))
+
+    setup(served, home, program)
+    after = client_process.run(served.path, "env", "--for", program, HOME=str(home))
+    assert f": llmgwctl setup {program}\n" in ended.stderr
+    assert "llmgwctl setup" not in after.stderr

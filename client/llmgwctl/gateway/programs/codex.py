@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import os
+from typing import TYPE_CHECKING
+
 from llmgwctl.gateway.programs.program import USUAL_PROXIES, Endpoint, Lead, Program, rival
+from llmgwctl.rules import regular_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PROVIDER = "llmgw"
 # Not the one of `setup`: what the command line names is merged with what the file has of that name,
 # headers with an old key too.
 _FOR_ONE_RUN = "llmgw-run"
+
+
+def is_named(url: str, environ: Mapping[str, str]) -> bool:
+    """Say whether its configuration names the address, in whatever part."""
+    folder = environ.get("CODEX_HOME") or os.path.join(environ.get("HOME") or "~", ".codex")
+    try:
+        return f'"{url}/v1"' in regular_file.read_text(os.path.join(folder, "config.toml"))
+    except OSError:
+        return False
 
 
 def _arguments(endpoint: Endpoint, model: str) -> list[str]:
