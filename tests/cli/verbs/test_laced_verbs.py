@@ -169,7 +169,7 @@ VERBS = (
     *("env --shell nu", "env --shell dotenv"),
     *("env --shell json --for all", "status nowhere", "models --forward nowhere"),
     *("setup claude --print", "setup codex --print"),
-    *("setup opencode", "setup avante --print"),
+    *("setup opencode", "setup avante --print", "report --print"),
 )
 
 
