@@ -30,7 +30,7 @@ _OWN_NAMES: Final = frozenset(
     ("localhost", "host.docker.internal", "host.containers.internal", "ip6-localhost")
 )
 
-_AUTHORITY: Final = re.compile(r"(?:\[([^\[\]@]*)\]|([^\[\]@:]*))(?::[0-9]*)?")
+_AUTHORITY: Final = re.compile(r"(?:\[([0-9a-z:.%]*)\]|([0-9a-z._-]*))(?::[0-9]*)?")
 # RFC 3986, 3.1 and 3.2: of any scheme, since it is for the server to say which it takes.
 _ABSOLUTE: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
 _SHORT_IPV4: Final = re.compile(r"(?:0x[0-9a-f]+|[0-9]+)(?:\.(?:0x[0-9a-f]+|[0-9]+)){0,3}")
@@ -51,9 +51,10 @@ class WebGuard:
         for host in (*head.all(b"host"), *_authority_of(line.target)):
             name = _text(host)
             if not self._is_own(name):
+                allowed = _hostname(name)
                 return _forbidden(
                     f"The request is for {_shown(name)}, which is no name of this machine",
-                    f'Allow it: hosts = ["{_shown(_hostname(name))}"] in the configuration.',
+                    f'Allow it: hosts = ["{allowed}"] in the configuration.' if allowed else "",
                 )
         for origin in head.all(b"origin"):
             trouble = self._refusal_of_origin(_text(origin))
@@ -149,11 +150,11 @@ def _authority_of(target: bytes) -> tuple[bytes, ...]:
 
 
 def _hostname(authority: str) -> str:
-    """The host of an authority, in lower case, without its port and brackets; the whole authority
-    where it has another form, or a login.
+    """The host of an authority, in lower case, without its port and brackets; none where it has
+    another form, or a login.
     """
     parts = _AUTHORITY.fullmatch(authority.strip().lower())
-    return authority if parts is None else (parts[1] or parts[2].rstrip("."))
+    return "" if parts is None else (parts[1] or parts[2].rstrip("."))
 
 
 def _is_loopback(name: str) -> bool:
