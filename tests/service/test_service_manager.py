@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from support.load.kept_load import Group, kept_load
 from support.ports import free_port
 from support.strangers import ask_as_nobody, is_reset, needs_root, other_namespace
 
@@ -101,15 +102,18 @@ def test_an_upgrade_refuses_and_fails_nobody(
     machine.wait_until_serving()
     before = machine.pid()
 
-    with Load(machine.port) as load:
+    kinds = [Group(kind, 4, (0.1, 0.4)) for kind in ("raw", "httpx", "aiohttp")]
+    with kept_load(machine.port, kinds) as kept, Load(machine.port) as load:
         load.run_for(20)
         package.install(machine.venv, newer_wheel)
         said = machine.llmgwctl("service", "install")
         load.run_for(80)
 
     record_property("load", load.summary())
-    print(f"upgrade: {load.summary()}")
+    print(f"upgrade: {load.summary()}\n{kept.summary()}")
     assert not load.failed, (load.summary(), load.failed)
+    assert not kept.lost, kept.summary()
+    assert len(kept.fates) > 60
     assert "restarted, its ports kept open all the while" in said.stdout
     assert machine.status()["version"] == "0.1.1"
     assert machine.pid() not in (0, before)

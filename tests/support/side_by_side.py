@@ -81,7 +81,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     is_worker = hasattr(config, "workerinput")
     if is_worker or not config.pluginmanager.hasplugin("xdist") or options.numprocesses is not None:
         return
-    if options.usepdb or options.lf or options.collectonly:
+    # Without pytest's cache there is no --last-failed.
+    if options.usepdb or config.getoption("lf", False) or options.collectonly:
         return
     options.numprocesses = _worker_count(config.args)
 
