@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +12,6 @@ if TYPE_CHECKING:
 
     from llmgwsim.remote import FaultClient, RemoteCluster
     from support.running_daemon import RunningDaemon
-
-
-# A changed file is looked at this soon, and more.
-READ_S = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +35,15 @@ class Scene:
 
     def log_in_by(self, script: str) -> None:
         """Have a program of sh log in from now on; without a script there is none."""
-        program = self.folder / "corp-login"
+        program, ran = self.folder / "corp-login", self.folder / "corp-login-ran"
         if script:
-            program.write_text(f"#!/bin/sh\n{script}\n")
+            program.write_text(f"#!/bin/sh\ntouch {ran}\n{script}\n")
             program.chmod(0o755)
         self.write_kubeconfig(credentials=Credentials(exec=Exec(str(program))))
         # Until it is read, the login of before goes on.
-        time.sleep(READ_S)
+        self.daemon.wait_until(
+            lambda: ran.exists() or self.daemon.conditions(), "has read the kubeconfig"
+        )
         self.faults.cut()
 
     def write_config(self, addition: str = "") -> None:
