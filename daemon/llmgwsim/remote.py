@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from llmgwsim.options import Options
 
 _START_TIMEOUT_S = 20.0
-# A real API server, in Go, takes AES-128 for whoever offers it; OpenSSL takes the client's first,
+# A real API server, in Go, takes AES-128 where it is offered; OpenSSL takes the client's first,
 # which with OpenSSL is AES-256. No call of Python 3.11 sets this.
 _OPENSSL_CNF = """\
 openssl_conf = openssl

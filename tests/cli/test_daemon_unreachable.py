@@ -62,7 +62,7 @@ def test_a_file_that_is_no_socket_is_said_to_be_none(folder: Path) -> None:
 
 @contextmanager
 def answering(folder: Path, answer: bytes, *, hangs: bool = False) -> Iterator[str]:
-    """Listen, and give whoever connects these bytes, whatever is asked."""
+    """Listen, and give each client these bytes, whatever is asked."""
     path = str(folder / "odd.sock")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)

@@ -15,7 +15,7 @@ PROGRAM = str(Path(sys.executable).with_name("llmgwctl"))
 
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
-    """An environment that no variable or file of whoever runs the tests is in."""
+    """An environment that no variable or file of the person who runs the tests is in."""
     clean = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONIOENCODING": "utf-8"}
     return clean | {"TZ": "UTC"} | variables
 

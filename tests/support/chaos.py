@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from support.load.traffic import Traffic
     from support.running_daemon import RunningDaemon
 
-# The promise: the state tells the truth within this. Samples and answers add a little.
+# The promise: the state is true within this. Samples and answers add a little.
 TRUTH_S = 2.0
 SLACK_S = 0.6
 KNOCK_EVERY_S = 0.02
@@ -147,7 +147,7 @@ def _quietly(act: Act, faults: FaultClient) -> None:
 
 @dataclass
 class Watcher:
-    """Knocks at both addresses all the time, and writes down what state the daemon tells."""
+    """Knocks at both addresses all the time, and writes down what state the daemon reports."""
 
     daemon: RunningDaemon
     refusals: list[str] = field(default_factory=list)

@@ -118,7 +118,7 @@ def test_behind_a_url_both_keys_are_tried_in_turn_while_its_pods_roll() -> None:
             tried.append(injector.key_for(None))
             await refused_by(None, tried[-1] or "", injector)
         assert tried == ["sk-new", "sk-old", "sk-new", "sk-old"]
-        # Whoever is rejected later has the source asked again: there may be a third key.
+        # A request that is rejected later has the source asked again: there may be a third key.
         await anyio.sleep(READ_AGAIN_S)
         await refused_by(None, "sk-new", injector)
         await anyio.sleep(READ_AGAIN_S)

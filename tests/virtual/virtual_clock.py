@@ -1,4 +1,4 @@
-"""An event loop on a clock of its own: whoever sleeps is woken at once, at the exact instant."""
+"""An event loop on a clock of its own: who sleeps is woken at once, at the exact instant."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def render(
 ) -> str:
     """Give the text to print; `command` is what was asked, for the line that says how to use it.
 
-    What is to be taken away is left out of JSON and of dotenv, which have no word for it.
+    What is to be taken away is left out of JSON and of dotenv, which cannot say it.
     """
     if shell == "json":
         values = {each.name: each.value for each in changes if each.value is not None}

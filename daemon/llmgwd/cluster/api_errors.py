@@ -22,7 +22,7 @@ from llmgwd.system import foreign
 if TYPE_CHECKING:
     from llmgwd.cluster.auth.credentials import Credential, Login
 
-CLUSTER_REMEDY = "It is tried again by itself. If it lasts, ask whoever runs the cluster."
+CLUSTER_REMEDY = "It is tried again by itself. If it lasts, ask the cluster's administrator."
 PROXY_REMEDY = (
     "Check the network (is there a login page?), the proxy, and the server's address in the"
     " kubeconfig."

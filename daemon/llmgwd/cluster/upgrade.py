@@ -55,7 +55,7 @@ _SUBPROTOCOLS = {
     UpgradeKind.WEBSOCKET: "SPDY/3.1+portforward.k8s.io",
     UpgradeKind.CHANNELS: "v4.channel.k8s.io",
 }
-# A proxy that swallows one kind of upgrade must leave time to try another within a dial's 10 s.
+# A proxy that drops one kind of upgrade must leave time to try another within a dial's 10 s.
 _ANSWER_S = 5.0
 
 # A role or a proxy is seldom changed, and a refusal costs one round trip.

@@ -1,6 +1,6 @@
 """The control socket: one daemon a socket, no one else let in, bound again when its file is gone.
 
-Standard library only, so that it is made before anything slow is imported. Whoever holds the lock
+Standard library only, so that it is made before anything slow is imported. The holder of the lock
 file is the daemon; a socket file without a holder is what a crash left, and is replaced.
 """
 

@@ -77,7 +77,7 @@ async def _try_way(context: CheckContext, way: UpgradeKind) -> Finding:
         # A pod's or a node's fault is that of no way.
         return from_error(error, f"{way} refused" if error.code in OTHER_WAY_MAY_PASS else "")
     except TimeoutError:
-        cause = f"no answer within {_WAY_S:.0f} s: something in between swallows it"
+        cause = f"no answer within {_WAY_S:.0f} s: something in between drops it"
         return failure(f"{way} unanswered", cause)
     return ok(f"{way} upgraded", took_s)
 

@@ -37,8 +37,8 @@ SUSPECTED_EVERY_S: Final = 1.0
 # A question that cannot be put, over a route that is up, is put again; after this long the last
 # answer says nothing any more.
 STALE_AFTER_S: Final = 5.0
-# A forward that carried nothing for an hour is asked about rarely. Whoever reads its status then
-# has it asked again if the last answer is older than this.
+# A forward that carried nothing for an hour is asked about rarely. A reader of its status then
+# has it asked again if the last answer is older than `FRESH_S`.
 UNUSED_EVERY_S: Final = 120.0
 FRESH_S: Final = 10.0
 
@@ -48,7 +48,7 @@ class Health:
     has changed whenever the forward carried something since.
 
     It is asked under load as well, over a tunnel that the pool keeps free for that: when streams
-    hang in every other one, it is the answer that tells whether the gateway does.
+    hang in every other one, its answer shows whether the gateway does.
     """
 
     def __init__(

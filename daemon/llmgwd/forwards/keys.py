@@ -110,7 +110,7 @@ class Keys:
         return key
 
     async def _watch(self, forward: Forward, ring: KeyRing, watch: _SecretWatch) -> None:
-        """Watch until that breaks: whoever asks for the key next has it read and watched anew."""
+        """Watch until that breaks: the next use of the key reads and watches it anew."""
 
         def changed() -> None:
             ring.expire()

@@ -33,7 +33,7 @@ _REASONS: Final = {
 class Trouble:
     """Why llmgwd answers itself. `retry_after_s` None: the client is not asked to come again.
 
-    `may_retry` False tells the SDKs not to repeat the request by themselves.
+    `may_retry` False asks the SDKs not to repeat the request by themselves.
     """
 
     status: int

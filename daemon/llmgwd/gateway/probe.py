@@ -124,7 +124,7 @@ def liveliness(answer: Answer) -> ProbeResult:
 def readiness(answer: Answer) -> ProbeResult:
     """Judge the answer to GET /health/readiness of a gateway that is alive.
 
-    1.80 tells the version and says "connected" in `status` too; 1.104 tells only `status` and
+    1.80 gives the version and says "connected" in `status` too; 1.104 gives only `status` and
     `db`, and answers 503 when the database is lost; custom_auth asks for a key (told: nothing).
     """
     body = answer.json if isinstance(answer.json, dict) else {}

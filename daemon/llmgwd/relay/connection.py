@@ -95,7 +95,7 @@ class LocalConnection(asyncio.Protocol):
         self._transport.write(payload)
 
     def unread_bytes(self) -> int:
-        """Return what waits for the client here and, where it tells, in the kernel."""
+        """Return what waits for the client here and, where it can be asked, in the kernel."""
         unread = self._transport.get_write_buffer_size()
         sock = self._transport.get_extra_info("socket")
         with contextlib.suppress(OSError):

@@ -79,7 +79,7 @@ class Watched(Protocol):
 
 
 class Notifications:
-    """Tells the person, by `send`, of the forwards that `watched` reports."""
+    """Notifies the person, by `send`, of the forwards that `watched` reports."""
 
     def __init__(self, watched: Watched, send: Callable[[Note], Awaitable[None]]) -> None:
         self._watched = watched

@@ -2,7 +2,7 @@
 
 Whatever the bytes, only `Malformed` leaves. Python's decoders raise many things besides their own
 error: RecursionError for brackets within brackets, ValueError for a number of 5,000 digits. And
-what they accept can still break whoever uses it: a lone surrogate cannot be written to a file, and
+what they accept can still break its user: a lone surrogate cannot be written to a file, and
 a number of 400 digits has no float.
 """
 

@@ -2,8 +2,8 @@
 
 It makes two contexts as it is imported and reads the authorities for each: 60 ms of the start and a
 megabyte, for defaults that nothing here uses, as each of our connections has a context of its own.
-Whoever uses them all the same: the one that checks certificates reads the authorities then, and the
-one that does not needs none.
+If one is used all the same, that which checks certificates reads the authorities then, and the
+other needs none.
 """
 
 from __future__ import annotations

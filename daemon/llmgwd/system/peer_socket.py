@@ -147,8 +147,8 @@ def _read(reply: bytes, ports: bytes) -> PeerSocket | None:
     """Read an answer; `ports` are those of the socket that was asked about.
 
     Where there is no such connection, the kernel goes on to look for one that listens at its
-    address: a connection from another machine would be of whoever listens here, on any address, at
-    the port that it happens to come from. A socket that listens has no other end.
+    address: a connection from another machine would be of the user who listens here, on any
+    address, at the port that it happens to come from. A socket that listens has no other end.
     """
     if len(reply) < _NLMSG.size + 4:
         return None

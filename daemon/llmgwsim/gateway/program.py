@@ -31,7 +31,7 @@ TICK_S = 0.1
 # and the node share one loop, which takes milliseconds: what was dialled before the end gets this
 # long for its request, or the simulator would lose many times as many as a real rollout does.
 SETTLE_S = 0.05
-# What a broken gateway may do: fail in JSON, answer as another program, close without a word.
+# What a broken gateway may do: fail in JSON, answer as another program, close without an answer.
 Spoilt = Literal["error", "page", "close"]
 _PATTERN = bytes(range(256)) * 1024
 
@@ -176,7 +176,7 @@ class GatewayProgram:
         request.finish()
 
     async def _upload(self, request: Request) -> None:
-        """POST `/upload`: swallow the body; `?sum=0` spares the SHA-256."""
+        """POST `/upload`: read the body and drop it; `?sum=0` spares the SHA-256."""
         wants_sum = request.argument("sum", "1") == "1"
         digest = hashlib.sha256()
         size = 0

@@ -21,7 +21,7 @@ def _dialer(host: str, port: int) -> Dialer:
 
 async def test_without_a_thread_for_a_name_a_literal_address_is_dialled_all_the_same() -> None:
     threads = ThreadPoolExecutor(1)
-    threads.shutdown()  # from here on, whoever wants a thread gets a RuntimeError
+    threads.shutdown()  # from here on, a wish for a thread gets a RuntimeError
     asyncio.get_running_loop().set_default_executor(threads)
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]

@@ -87,7 +87,7 @@ def test_ctrl_c_ends_it_without_a_trace(doctor: Doctor, simulated_cluster: Remot
 
 
 class _Alive(http.server.BaseHTTPRequestHandler):
-    """Answers as LiteLLM does to whoever asks whether it lives, and lists one model."""
+    """Answers as LiteLLM does when asked whether it lives, and lists one model."""
 
     def do_GET(self) -> None:
         if self.path == "/v1/models":

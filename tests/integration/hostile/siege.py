@@ -14,7 +14,7 @@ from hostile_peers import ALIVE, Gateway, says
 
 from support.running_daemon import RunningDaemon
 
-# 250 ms on a quiet machine; the attackers and whoever waits share its processors with the daemon.
+# 250 ms on a quiet machine; the attackers and those who wait share its processors with the daemon.
 LONGEST_WAIT_S = 0.25 * 5
 MOST_GROWTH_BYTES = 32 << 20
 GOOD_FORWARD = """

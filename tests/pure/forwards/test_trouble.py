@@ -1,4 +1,4 @@
-"""What whoever uses a port learns: our own words, and nothing that a cluster said."""
+"""What the users of a port learn: our own words, and nothing that a cluster said."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Unattended(Blocked):
 
 
 class UnderWay(Transient):
-    """The login takes longer than whoever needs it should wait for without a word."""
+    """The login takes longer than its users should wait for without a message."""
 
 
 _RETRY_WAIT = RetryWait(
@@ -113,7 +113,7 @@ class RenewingLogin:
         if self._running is None and self._failure and self._clock() < self._next_at:
             raise self._failure
         # Not awaited itself: that it is cancelled, when the kubeconfig is read anew, is no
-        # cancellation of those that wait, and would end their task group without a word.
+        # cancellation of those that wait, and would end their task group without an error.
         running = self._start()
         await asyncio.wait([running], timeout=PATIENCE_S)
         if not running.done():

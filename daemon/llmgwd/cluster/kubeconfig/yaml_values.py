@@ -160,7 +160,7 @@ def _key(node: Node) -> str:
     """A key as JSON has it."""
     value = _scalar(node) if isinstance(node, ScalarNode) else None
     if value is None:
-        raise ValueError("a key that is no word")
+        raise ValueError("a key that is no text")
     if isinstance(value, bool):
         return "true" if value else "false"
     return f"{value:g}" if isinstance(value, float) else str(value)

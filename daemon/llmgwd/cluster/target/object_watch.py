@@ -28,7 +28,7 @@ WATCH_S: Final = 50
 _WATCH_GRACE_S: Final = 10
 # A server that ends each watch at once must not be asked in a busy loop.
 _AGAIN_S: Final = 1.0
-# No event reports that a permission was granted. Whoever needs the object meanwhile reads it.
+# No event reports that a permission was granted. Meanwhile each use reads the object.
 _RETRY_WAIT: Final = RetryWait(
     (Forbidden, wait_fixed(60.0)), (LlmgwError, wait_random_exponential(min=1.0, max=10.0))
 )

@@ -193,8 +193,8 @@ class KeyInjector:
     async def run(self) -> NoReturn:
         """Read the key whenever it is asked for, but not again within a moment.
 
-        Whoever asks within that moment waits for its end: what was read before may be older than
-        the pod that has just refused it.
+        A request that asks within that moment waits for its end: what was read before may be older
+        than the pod that has just refused it.
         """
         while True:
             if not self._waiting:

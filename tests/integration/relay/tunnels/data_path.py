@@ -1,7 +1,7 @@
 """The data path as one forward has it, and its cluster, in the loop of a test.
 
 The pool, the relay and the admission are the daemon's own; what is left out is what follows the
-target and tells people about it.
+target and reports it.
 """
 
 from __future__ import annotations
