@@ -35,7 +35,7 @@ PAGE = HERE / "README.md"
 BENCHES = {path.stem.removeprefix("bench_"): path for path in sorted(HERE.glob("bench_*.py"))}
 # Of all other figures less is better.
 _MORE_IS_BETTER = ("mb_per_s", "answered", "complete")
-_PEERS = ("kubectl", "kr8s", "portforward")
+_PEERS = ("kubectl", "kr8s", "portforward", "direct")
 # How much was done, not how well.
 _NEITHER = ("requests", "rounds", "streams")
 # Less than this is the noise of a run.

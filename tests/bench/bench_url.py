@@ -1,6 +1,6 @@
 """The url route against the same upstream asked directly: latency, throughput, memory.
 
-    python tests/bench/bench_url.py [--seconds 3] [--rtt-ms 40]
+    python tests/bench/bench_url.py [--seconds 3] [--rtt-ms 0,40] [--json]
 
 Everything runs on this machine over TLS; the upstream is a process of its own. Prints each figure
 and its ratio to direct access. With a round-trip time to the upstream, the latencies alone.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import multiprocessing
 import os
 import resource
@@ -22,17 +23,21 @@ from collections.abc import Awaitable, Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
 import anyio
 
-from llmgwsim.net.listener import Listener
-from llmgwsim.net.network import Network, Wire
-from llmgwsim.net.tls import Authority, TlsTransport, server_context
-from support.url_upstream import answer_of, front_of
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+from report import Figures, show  # noqa: E402 - found by the path above
+
+from llmgwsim.net.listener import Listener  # noqa: E402
+from llmgwsim.net.network import Network, Wire  # noqa: E402
+from llmgwsim.net.tls import Authority, TlsTransport, server_context  # noqa: E402
+from support.url_upstream import answer_of, front_of  # noqa: E402
 
 BLOCK = bytes(1 << 18)
 BLOCKS = 1024
+Result = dict[str, Figures]
 Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 
 
@@ -156,14 +161,12 @@ def relay(pipe: Connection, url: str) -> None:
     anyio.run(run)
 
 
-LATENCIES = (
-    ("fresh connection to answer", "ms", fresh),
-    ("request on a kept connection", "ms", kept),
-)
-THROUGHPUTS = (("download", "MB/s", down), ("upload", "MB/s", up))
+LATENCIES = {"fresh_p50_ms": fresh, "kept_p50_ms": kept}
+THROUGHPUTS = {"download_mb_per_s": down, "upload_mb_per_s": up}
 
 
-async def measure(seconds: float, port: int, relayed: int, pem: Path, rtt_ms: float) -> None:
+async def measure(seconds: float, port: int, relayed: int, pem: Path, *, is_far: bool) -> Result:
+    """Give each figure through the route and asked directly, one after the other."""
     trusting = ssl.create_default_context(cafile=str(pem))
 
     async def directly() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -172,23 +175,18 @@ async def measure(seconds: float, port: int, relayed: int, pem: Path, rtt_ms: fl
     async def through() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", relayed, limit=1 << 18)
 
-    for name, unit, how in LATENCIES if rtt_ms else (*LATENCIES, *THROUGHPUTS):
-        straight, routed = await how(directly, seconds), await how(through, seconds)
-        print(
-            f"{name:30} direct {straight:8.2f} {unit:4}  route {routed:8.2f} {unit:4}"
-            f"  ratio {routed / straight:.2f}"
-            + (f"  round trips {routed / rtt_ms:.2f}" if rtt_ms else "")
-        )
+    result: Result = {"llmgw": {}, "direct": {}}
+    for name, how in (LATENCIES if is_far else LATENCIES | THROUGHPUTS).items():
+        for who, connect in (("direct", directly), ("llmgw", through)):
+            result[who][name] = round(await how(connect, seconds), 2)
+    return result
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=3.0, help="per latency figure")
-    parser.add_argument("--rtt-ms", type=float, default=0.0, help="to the upstream and back")
-    arguments = parser.parse_args()
+def run(seconds: float, rtt_ms: float) -> Result:
+    """Measure with an upstream and a route of their own."""
     processes = multiprocessing.get_context("spawn")
     ours, theirs = processes.Pipe()
-    upstream = processes.Process(target=serve, args=(theirs, arguments.rtt_ms / 1000), daemon=True)
+    upstream = processes.Process(target=serve, args=(theirs, rtt_ms / 1000), daemon=True)
     upstream.start()
     authorities, port = ours.recv()
     with tempfile.TemporaryDirectory() as folder:
@@ -200,11 +198,29 @@ def main() -> None:
             target=relay, args=(theirs, f"https://localhost:{port}"), daemon=True
         )
         route.start()
-        asyncio.run(measure(arguments.seconds, port, ours.recv(), pem, arguments.rtt_ms))
+        result = asyncio.run(measure(seconds, port, ours.recv(), pem, is_far=rtt_ms > 0))
         ours.send(None)
-        print(f"{'peak memory of the route':30} {ours.recv():.0f} MB")
+        result["llmgw"]["peak_memory_mib"] = round(ours.recv(), 1)
     upstream.terminate()
+    return result
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=3.0, help="per latency figure")
+    parser.add_argument("--rtt-ms", default="0,40", help="to the upstream and back")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    results = {}
+    for rtt_ms in map(float, options.rtt_ms.split(",")):
+        title = f"to a URL, {rtt_ms:g} ms round trip" if rtt_ms else "to a URL"
+        results[title] = run(options.seconds, rtt_ms)
+        if not options.json:
+            show(title, results[title], "llmgw", "direct")
+    if options.json:
+        print(json.dumps(results, indent=2))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

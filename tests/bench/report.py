@@ -24,6 +24,7 @@ def show(title: str, result: Mapping[str, Figures], ours: str, theirs: str) -> N
     heads = "".join(f"{name:>{column}}" for name in result)
     print(f"\n{title}\n  {' ' * width}{heads}   ours / {theirs}'s")
     for name, figure in result[ours].items():
-        cells = "".join(f"{figures[name]:>{column}g}" for figures in result.values())
+        known = [f"{figures[name]:g}" if name in figures else "" for figures in result.values()]
+        cells = "".join(f"{each:>{column}}" for each in known)
         ratio = f"{figure / base[name]:10.3f}" if base.get(name) else ""
         print(f"  {name:<{width}}{cells}   {ratio}", flush=True)
