@@ -44,14 +44,13 @@ _NOTICED = 1.05
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What one benchmark gave: tables, or its own text where it has no JSON."""
+    """What one benchmark gave."""
 
     name: str
     about: str
     load: float
     took_s: float
     tables: Mapping[str, Mapping[str, Figures]]
-    text: str = ""
 
 
 def main() -> int:
@@ -74,18 +73,12 @@ def main() -> int:
 def run(name: str, path: Path) -> Ran:
     source = path.read_text()
     about = (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
-    has_json = "--json" in source
     load, began = os.getloadavg()[0], time.monotonic()
     print(f"{name} …", file=sys.stderr, flush=True)
     done = subprocess.run(
-        [sys.executable, path, *(["--json"] if has_json else [])],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
+        [sys.executable, path, "--json"], stdout=subprocess.PIPE, text=True, check=True
     )
     took_s = time.monotonic() - began
-    if not has_json:
-        return Ran(name, about, load, took_s, {}, done.stdout)
     return Ran(name, about, load, took_s, dict(tables_of(json.loads(done.stdout), "")))
 
 
@@ -178,8 +171,6 @@ def _section(ran: Ran) -> str:
     for title, table in ran.tables.items():
         parts += [f"**{title}**"] if title else []
         parts.append(_markdown(table))
-    if ran.text:
-        parts.append(f"```text\n{ran.text.rstrip()}\n```")
     return "\n\n".join(parts)
 
 
