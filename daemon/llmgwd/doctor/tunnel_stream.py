@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from llmgwd.cluster.access import ClusterAccess
     from llmgwd.cluster.target.pods import Endpoint
     from llmgwd.errors import LlmgwError
+
+
+_LOOK_EVERY_S: Final = 0.01
 
 
 class TunnelConversation(OwnStream):
@@ -65,12 +68,18 @@ async def open_tunnel(
 async def require_listener(tunnel: Tunnel) -> None:
     """Open a stream to the pod's port and see that it is not refused; not one byte is sent.
 
+    The time for a refusal begins when the peer was heard: before that, the way there is slow.
+
     Raises:
         Transient: the pod refused it.
     """
     reader, conversation = converse(tunnel)
     try:
-        with anyio.move_on_after(SILENCE_MEANS_YES_S + (tunnel.liveness.round_trip_s or 0.0)):
+        tunnel.ping(asyncio.get_running_loop().time())
+        # No event reports a tunnel's first byte.
+        while tunnel.liveness.asked_at is not None and reader.exception() is None:  # noqa: ASYNC110
+            await anyio.sleep(_LOOK_EVERY_S)
+        with anyio.move_on_after(SILENCE_MEANS_YES_S):
             await reader.read(1)
     finally:
         conversation.close()

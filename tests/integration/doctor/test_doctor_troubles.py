@@ -166,6 +166,15 @@ def test_each_missing_link_is_named_by_its_own_line(
     assert words in f"{failed['found']} {failed['cause']}"
 
 
+def test_a_refusal_from_far_away_is_a_refusal(
+    doctor: Doctor, simulated_cluster: RemoteCluster
+) -> None:
+    simulated_cluster.faults.set_rtt(rtt_s=0.3)
+    simulated_cluster.faults.refuse_dials()
+
+    assert doctor.failed()["check"] == "ways-in"
+
+
 def test_a_crashing_pod_is_described(doctor: Doctor, simulated_cluster: RemoteCluster) -> None:
     simulated_cluster.faults.crash(restart_after_s=30)
 

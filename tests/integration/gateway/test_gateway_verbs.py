@@ -113,7 +113,9 @@ def test_env_without_a_key_asks_for_none(
 
     ended = call(daemon, "env", "--no-key", "--for", "aider", "--shell", "dotenv")
 
-    assert ended.stdout == f"OPENAI_API_BASE=http://localhost:{daemon.port}/v1\n"
+    named = dict(line.split("=", 1) for line in ended.stdout.splitlines())
+    assert set(named) == {"OPENAI_BASE_URL", "OPENAI_API_BASE", "AIDER_OPENAI_API_BASE"}
+    assert set(named.values()) == {f"http://localhost:{daemon.port}/v1"}
 
 
 def test_run_becomes_the_program_with_its_exit_status(daemon: RunningDaemon) -> None:

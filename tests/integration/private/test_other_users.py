@@ -196,6 +196,10 @@ def test_in_an_outage_a_crowd_of_another_user_takes_no_place_and_no_time_of_the_
             held = daemon.forward()["held"]
             simulated_cluster.faults.scale(replicas=2)
             daemon.wait_for("ready")
+            # On a fast machine all that takes less than a second.
+            enough_by = time.monotonic() + 10
+            while len(traffic.outcomes) < 20 and time.monotonic() < enough_by:
+                time.sleep(0.01)
 
         assert resets == CROWD
         assert slow_ones(among_them) - slow_ones(alone) < SLOWER_S
