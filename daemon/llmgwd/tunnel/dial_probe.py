@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from llmgwd.tunnel.tunnel import Tunnel
 
 # SPDY has no word for "the pod was reached". A refusal comes within a round trip and the dial,
-# which is local to the pod's node; silence for this long on top of a round trip is a yes.
+# which is local to the pod's node; silence for this long once the peer was heard is a yes.
 SILENCE_MEANS_YES_S: Final = 0.15
 # A pod that refused is asked again this soon, and then this often.
 REST_S: Final = 0.25
@@ -35,17 +35,28 @@ class DialProbe(OwnStream):
         self.endpoint = endpoint
         self._tries = 0
         self._due_at = now + REST_S
-        self._yes_at: float | None = None
+        self._tunnel: Tunnel | None = None
+        self._asked_at = 0.0
+        self._look_at = 0.0
+        self._has_greeted = False
 
     def is_due(self, now: float) -> bool:
         return self._stream is None and now >= self._due_at
 
     def has_succeeded(self, now: float) -> bool:
-        return self._stream is not None and self._yes_at is not None and now >= self._yes_at
+        """Has the pod taken the stream? If that is not known yet, it is looked at again later."""
+        if self._stream is None or self._tunnel is None or now < self._look_at:
+            return False
+        heard_at = self._tunnel.liveness.heard_at
+        was_heard = heard_at > self._asked_at
+        if self._has_greeted or (was_heard and now >= heard_at + SILENCE_MEANS_YES_S):
+            return True
+        self._look_at = (heard_at if was_heard else now) + SILENCE_MEANS_YES_S
+        return False
 
     def next_at(self) -> float:
         """Return when there is something to do or to conclude."""
-        return self._due_at if self._stream is None or self._yes_at is None else self._yes_at
+        return self._due_at if self._stream is None else self._look_at
 
     def tried(self, now: float) -> None:
         """A tunnel is dialled, or a stream opened, to find out; not again before a rest."""
@@ -54,14 +65,18 @@ class DialProbe(OwnStream):
 
     def ask(self, tunnel: Tunnel, now: float) -> None:
         self.tried(now)
-        self._yes_at = now + SILENCE_MEANS_YES_S + (tunnel.liveness.round_trip_s or 0.0)
+        self._tunnel, self._asked_at = tunnel, now
+        self._look_at = now + SILENCE_MEANS_YES_S
+        self._has_greeted = False
         tunnel.open(self)
+        tunnel.ping(now)
 
     # As the owner of a stream.
 
     def stream_data(self, payload: bytes) -> None:
         """It even greets."""
-        self._yes_at = 0.0
+        self._has_greeted = True
+        self._look_at = 0.0
 
     def stream_ended(self) -> None:
         self._stream = None

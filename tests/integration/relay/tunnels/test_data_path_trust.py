@@ -168,3 +168,19 @@ async def test_a_doubted_tunnel_takes_nobody_until_it_was_heard(tmp_path: Path) 
         assert status(await client.answer()) == 200
         assert path.upgrades == 1
         assert path.faults.seen() == {"once": 1}
+
+
+async def test_a_refusal_from_far_away_is_not_taken_for_silence(tmp_path: Path) -> None:
+    """A pod that refuses is asked again; its next refusal takes a round trip, too."""
+    async with data_path(tmp_path) as path:
+        path.faults.set_rtt(0.4)
+        path.faults.refuse_dials()
+        client = await path.client()
+        await client.send(get("/whoami", "once"))
+        await until(lambda: "down" in path.news)
+        before = list(path.news)
+        await asyncio.sleep(3)
+        assert path.news == before
+
+        path.faults.refuse_dials(refuse=False)
+        assert status(await client.answer()) == 200
