@@ -15,7 +15,7 @@ from llmgwctl.service.available import running_manager
 from llmgwctl.wire import ConditionKind, State
 from llmgwd.config.address import family
 from llmgwd.doctor.checks import Finding, failure, ok
-from llmgwd.system.port_owner import port_owner, remedy_for_taken
+from llmgwd.system.port_owner import PortOwner, port_owner, remedy_for_taken
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,15 +41,23 @@ def _look(addresses: Sequence[ListenAddress], status: ForwardStatus | None) -> l
     # A machine without IPv6 lacks nothing.
     there = [address for address in addresses if _exists(address)]
     taken = [address for address in there if _answers(address)]
-    findings = [_taken(address) for address in taken]
+    findings = _taken(taken)
     refused = ", ".join(str(address) for address in there if address not in taken)
     return [*findings, _refused(refused, status)] if refused else findings
 
 
-def _taken(address: ListenAddress) -> Finding:
-    owner = port_owner(address.host, address.port)
-    who = "another program" if owner is None else str(owner)
-    return failure(f"{address} is taken by {who}", "", remedy_for_taken(address.port, owner))
+def _taken(addresses: Sequence[ListenAddress]) -> list[Finding]:
+    """Say who holds them; one line for each owner."""
+    held: dict[PortOwner | None, list[ListenAddress]] = {}
+    for address in addresses:
+        held.setdefault(port_owner(address.host, address.port), []).append(address)
+    findings = []
+    for owner, each in held.items():
+        who = "another program" if owner is None else str(owner)
+        verb = "is" if len(each) == 1 else "are"
+        found = f"{', '.join(map(str, each))} {verb} taken by {who}"
+        findings.append(failure(found, "", remedy_for_taken(each[0].port, owner)))
+    return findings
 
 
 def _refused(addresses: str, status: ForwardStatus | None) -> Finding:

@@ -31,6 +31,10 @@ class PortOwner:
     def __str__(self) -> str:
         return f"{self.name} (pid {self.pid})"
 
+    @property
+    def is_llmgwd(self) -> bool:
+        return "llmgwd" in self.name.split()
+
 
 def port_owner(host: str, port: int) -> PortOwner | None:
     """Find who listens at an address, this process aside; None where the system does not say.
@@ -42,8 +46,17 @@ def port_owner(host: str, port: int) -> PortOwner | None:
 
 
 def remedy_for_taken(port: int, owner: PortOwner | None) -> str:
-    """Give the command that ends the owner, or shows it to someone who may see it."""
-    return f"sudo ss -ltnp 'sport = :{port}'" if owner is None else f"kill {owner.pid}"
+    """Give the command that ends the owner, or shows it to someone who may see it; no command
+    ends an llmgwd that may be serving someone.
+    """
+    if owner is None:
+        return f"sudo ss -ltnp 'sport = :{port}'"
+    if owner.is_llmgwd:
+        return (
+            "It is another llmgwd, with a control socket of its own: set LLMGW_SOCKET to speak "
+            "with it, or end it where it was started."
+        )
+    return f"kill {owner.pid}"
 
 
 def _by_proc(host: str, port: int) -> PortOwner | None:

@@ -106,4 +106,6 @@ def test_a_name_is_one_short_line() -> None:
 
 def test_the_remedy_is_one_command() -> None:
     assert remedy_for_taken(4000, PortOwner(7, "nginx")) == "kill 7"
+    for name in ("llmgwd", "python3.13 llmgwd"):
+        assert "kill" not in remedy_for_taken(4000, PortOwner(7, name))
     assert remedy_for_taken(4000, None) == "sudo ss -ltnp 'sport = :4000'"
