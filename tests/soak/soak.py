@@ -57,6 +57,8 @@ protocol = "tcp"
 """
 FRESH_A_SECOND = 8.0
 EVENT_STREAMS = 6
+# Between two requests of a raw connection. One that a fault took in between shows it at the next.
+RAW_PAUSES_S = (0.2, 2.0)
 # A fault lasts as long as a person would notice; what follows it is long enough to be judged.
 LASTS_S, CALM_S = (0.3, 3.0), (3.0, 6.0)
 WARM_UP = 1 / 3
@@ -146,7 +148,7 @@ def loads(port: int, raw_port: int) -> Iterator[tuple[Traffic, Ledger, Ledger, L
         Traffic(port, rate=FRESH_A_SECOND) as fresh,
         kept_load(port, [Group(kind, 3, (0.5, 5.5)) for kind in kinds]) as kept,
         event_streams(port, EVENT_STREAMS) as streams,
-        kept_load(raw_port, [Group("raw", 4, (0.2, 2.0))]) as raw,
+        kept_load(raw_port, [Group("raw", 4, RAW_PAUSES_S)]) as raw,
     ):
         yield fresh, kept, streams, raw
 
@@ -209,22 +211,25 @@ def judge_losses(
     found: Findings, passed: Sequence[Passed], *loads: Sequence[Fate], raw: Sequence[Fate]
 ) -> None:
     cutting = [each for each in passed if each.cuts]
-    for fates, excuses in (*((each, cutting) for each in loads), (raw, passed)):
+    groups = [*((fates, cutting, 0.0) for fates in loads), (raw, passed, RAW_PAUSES_S[1])]
+    for fates, excuses, idle_s in groups:
         for fate in fates:
             # An exception of an SDK has a sentence behind its name.
             end = fate.what.partition(":")[0]
             found.requests.setdefault(fate.client, Counter())[end] += 1
             if not fate.is_lost:
                 continue
-            if any(was_taken(fate, each) for each in excuses):
+            if any(was_taken(fate, each, idle_s) for each in excuses):
                 found.lost_under_way += 1
             else:
                 found.lost_otherwise.append(f"{fate.client}: {fate.what}, at {fate.began_at:.1f}")
 
 
-def was_taken(fate: Fate, fault: Passed) -> bool:
+def was_taken(fate: Fate, fault: Passed, idle_s: float) -> bool:
+    """Was it under way during the fault, or its connection idle for up to `idle_s` before it?"""
     ended = fate.began_at + fate.took_s
-    return fate.began_at <= fault.ended and fault.began <= ended <= fault.ended + AFTERMATH_S
+    was_there = fate.began_at - idle_s <= fault.ended
+    return was_there and fault.began <= ended <= fault.ended + AFTERMATH_S
 
 
 def judge_growth(
