@@ -199,6 +199,8 @@ class Rest:
             chunks.append(chunk)
             size += len(chunk)
             if size > most_bytes:
+                # The error is kept for as long as it is shown, and with it this frame.
+                chunks.clear()
                 raise Transient(
                     ConditionKind.API_SERVER_FAILING,
                     f"the answer to {self._action(answer)} is above {most_bytes} bytes",
@@ -219,6 +221,7 @@ class Rest:
                 await share.give_way()
             del rest[:start]
             if len(rest) > _MAX_LINE_BYTES:
+                rest.clear()
                 raise Transient(
                     ConditionKind.API_SERVER_FAILING,
                     f"{self._where} sent a line above {_MAX_LINE_BYTES} bytes",
