@@ -1,56 +1,44 @@
 """REST to one API server: the Kubernetes library's calls over our connections and our login.
 
 The library makes the requests. What it is given by its own hooks: each request's credential
-(`refresh_api_key_hook`), and a session whose connections come from `Dialer.dial`, so that proxies,
-tls-server-name and TLS sessions are honoured as for upgrades, and are not limited in number: a
-watch or a followed log can never starve a request. Answers are taken unread
-(`_preload_content=False`): its typed models cost a loop that is blocked for half a second at 200
-pods, and its exceptions know nothing of proxies and login pages.
+(`refresh_api_key_hook`), and a session over our connections (`library_session`). Answers are taken
+unread (`_preload_content=False`): its typed models cost a loop that is blocked for half a second at
+200 pods, and its exceptions know nothing of proxies and login pages.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
-from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from llmgwctl import __version__
 from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.api_errors import PROXY_REMEDY, Action, note_refusal, parse_action, refusal
 from llmgwd.cluster.kubernetes_library import (
-    ApiClient,
     AppsV1Api,
     AuthenticationV1Api,
     AuthorizationV1Api,
     Configuration,
     CoreV1Api,
-    RESTClientObject,
     VersionApi,
 )
+from llmgwd.cluster.library_session import DIAL_S, LibraryClient, LibrarySession, sent_with
 from llmgwd.errors import LlmgwError, Transient
-from llmgwd.net.dial import NETWORK_REMEDY, Dialer, reason, unanswered
-from llmgwd.net.tls import ResumingContext
+from llmgwd.net.dial import NETWORK_REMEDY, reason, unanswered
 from llmgwd.system import foreign
 from llmgwd.system.fair_share import FairShare
 from llmgwd.system.lean_aiohttp import aiohttp
 
 if TYPE_CHECKING:
-    from aiohttp.client_proto import ResponseHandler
-    from aiohttp.tracing import Trace
-
-    from llmgwd.cluster.auth.credentials import Credential, Login
+    from llmgwd.cluster.auth.credentials import Login
     from llmgwd.cluster.tls import ClusterTls
+    from llmgwd.net.dial import Dialer
 
-# A caller has scopes of its own; these only keep a forgotten one from waiting for ever.
-DIAL_S = 10.0
+# A caller has scopes of its own; this only keeps a forgotten one from waiting for ever.
 _REQUEST_S = 30.0
-# Closing a session waits for each connection's end; on a dead path the peer says no goodbye.
-_SHUTDOWN_S = 0.2
 # A list of 800 pods of the usual 10 KB. Of a refusal, the sentence in it is read.
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 MAX_REFUSAL_BYTES = 256 * 1024
@@ -62,9 +50,6 @@ _MAX_LINE_BYTES = 8 * 1024 * 1024
 _AUTHORIZATION = "BearerToken"
 
 Operation = Callable[..., Awaitable[aiohttp.ClientResponse]]
-
-# Which credential the request that this task is making was sent with.
-_sent: ContextVar[Credential] = ContextVar("sent")
 
 
 class Rest:
@@ -79,12 +64,12 @@ class Rest:
     ) -> None:
         self._dialer, self._where = dialer, dialer.server.authority
         self._login = login
-        self._session = _Session(dialer, tls, impersonation)
+        self._session = LibrarySession(dialer, tls, impersonation)
         configuration = Configuration(host=str(dialer.server))
         # The hook is called for each request, if there is a key at all.
         configuration.api_key[_AUTHORIZATION] = ""
         configuration.refresh_api_key_hook = self._authorize
-        self._client = _ApiClient(configuration, self._session)
+        self._client = LibraryClient(configuration, self._session)
         self.core = CoreV1Api(self._client)
         self.apps = AppsV1Api(self._client)
         self.authentication = AuthenticationV1Api(self._client)
@@ -145,11 +130,11 @@ class Rest:
             answer = await self._request(operation, arguments, options)
             async with answer:
                 if answer.status < 300 and answer.content_type != "text/html":
-                    self._login.accept(_sent.get())
+                    self._login.accept(sent_with.get())
                     yield answer
                     return
                 status, body = answer.status, await self._read(answer, MAX_REFUSAL_BYTES)
-                if note_refusal(self._login, _sent.get(), status, body) and may_renew:
+                if note_refusal(self._login, sent_with.get(), status, body) and may_renew:
                     continue
                 action, remedy = self._action(answer), self._login.remedy
                 raise refusal(action, status, body, answer.headers, remedy)
@@ -189,7 +174,7 @@ class Rest:
             Blocked: the login needs a person. Transient: it failed for want of a network.
         """
         credential = await self._login.current()
-        _sent.set(credential)
+        sent_with.set(credential)
         configuration.api_key[_AUTHORIZATION] = credential.headers.get("Authorization", "")
 
     async def _read(self, answer: aiohttp.ClientResponse, most_bytes: int) -> bytes:
@@ -270,83 +255,3 @@ class Rest:
             f"the API server {self._where} went away: {words}",
             NETWORK_REMEDY,
         )
-
-
-class _ApiClient(ApiClient):
-    """The library's client over our session.
-
-    Not by its own `__init__`: that opens a session of its own and reads the system's authorities,
-    which blocks the loop for 30 ms. A test holds that no attribute is missing.
-    """
-
-    def __init__(self, configuration: Any, session: _Session) -> None:
-        self.configuration = configuration
-        self.pool_threads = 1
-        self.rest_client = _RestClient(session)
-        self.default_headers = {"User-Agent": f"llmgwd/{__version__}"}
-        self.cookie = ""
-        self.client_side_validation = configuration.client_side_validation
-
-
-class _RestClient(RESTClientObject):
-    def __init__(self, session: _Session) -> None:
-        self.pool_manager = cast("aiohttp.ClientSession", session)
-        # All three are the dialer's.
-        self.proxy, self.proxy_headers, self.server_hostname = "", {}, ""
-
-
-class _Session:
-    """What the library needs of an aiohttp session, with what it would leave out."""
-
-    def __init__(
-        self, dialer: Dialer, tls: ClusterTls, impersonation: Sequence[tuple[str, str]]
-    ) -> None:
-        self._tls = tls
-        # Not among the library's headers: it holds one for each name.
-        self._impersonation = impersonation
-        self._session = aiohttp.ClientSession(
-            connector=_Connector(dialer, tls),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"Accept-Encoding": "identity"},
-            auto_decompress=False,
-        )
-
-    @property
-    def is_closed(self) -> bool:
-        return self._session.closed
-
-    async def request(
-        self, *, headers: Mapping[str, str | None], **arguments: Any
-    ) -> aiohttp.ClientResponse:
-        return await self._session.request(
-            **arguments,
-            # A login by certificate has no Authorization; the library sends None for it.
-            headers=[
-                *((name, value) for name, value in headers.items() if value is not None),
-                *self._impersonation,
-            ],
-            # Part of the key under which connections are kept: another certificate or another
-            # trust is another connection.
-            ssl=self._tls.context(_sent.get()) or True,
-            allow_redirects=False,  # a credential goes to the server it is for
-        )
-
-    async def close(self) -> None:
-        await self._session.close()
-
-
-class _Connector(aiohttp.BaseConnector):
-    """Lets aiohttp keep connections that `Dialer.dial` made."""
-
-    def __init__(self, dialer: Dialer, tls: ClusterTls) -> None:
-        self._dialer, self._tls = dialer, tls
-        super().__init__(limit=0, keepalive_timeout=30)
-
-    async def _create_connection(
-        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
-    ) -> ResponseHandler:
-        tls = req.ssl if isinstance(req.ssl, ResumingContext) else None
-        with anyio.fail_after(DIAL_S):
-            dialer = replace(self._tls.armed(self._dialer, _sent.get()), tls=tls)
-            _, protocol = await dialer.dial(self._factory, _SHUTDOWN_S)
-        return protocol

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from llmgwd.errors import LlmgwError
     from llmgwd.tunnel.tunnel import Tunnel
 
-# SPDY has no word for "the pod was reached". A refusal comes within a round trip and the dial,
+# SPDY has no frame for "the pod was reached". A refusal comes within a round trip and the dial,
 # which is local to the pod's node; silence for this long once the peer was heard is a yes.
 SILENCE_MEANS_YES_S: Final = 0.15
 # A pod that refused is asked again this soon, and then this often.

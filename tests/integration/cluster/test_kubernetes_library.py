@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import kubernetes_asyncio
 
 from llmgwd.cluster.kubernetes_library import ApiClient, Configuration, RESTClientObject
-from llmgwd.cluster.rest import _ApiClient, _RestClient
+from llmgwd.cluster.library_session import LibraryClient, _RestClient
 
 if TYPE_CHECKING:
     import pytest
@@ -113,7 +113,7 @@ def test_our_client_has_every_attribute_that_the_librarys_own_has() -> None:
         async with ApiClient(Configuration()) as client:
             return set(vars(client)), set(vars(client.rest_client))
 
-    ours = _ApiClient(Configuration(), session=None)  # type: ignore[arg-type]
+    ours = LibraryClient(Configuration(), session=None)  # type: ignore[arg-type]
     assert isinstance(ours.rest_client, _RestClient)
     assert issubclass(_RestClient, RESTClientObject)
     assert (set(vars(ours)), set(vars(ours.rest_client))) == asyncio.run(theirs())

@@ -28,7 +28,7 @@ from typing import Final
 class Data(StrEnum):
     """The peer's half of the data stream."""
 
-    OPENING = "opening"  # no word of the peer yet
+    OPENING = "opening"  # nothing came from the peer yet
     ACCEPTED = "accepted"  # the peer may have dialled the pod
     ANSWERING = "answering"  # bytes of the pod came
     ENDED = "ended"  # by the pod, after bytes
@@ -50,9 +50,9 @@ class Event(StrEnum):
 class Error(IntEnum):
     """The error stream."""
 
-    SILENT = 0  # no word, and open
+    SILENT = 0  # nothing said, and open
     SPEAKING = 1  # words, and open
-    OVER = 2  # ended without a word
+    OVER = 2  # ended, nothing said
     TOLD = 3  # words, and ended
 
 
