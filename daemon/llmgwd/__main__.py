@@ -19,6 +19,8 @@ from llmgwd.control.socket import bind_control_socket
 from llmgwd.errors import LlmgwError
 from llmgwd.listening.sockets import ProcessSockets
 from llmgwd.service.activation import inherit
+from llmgwd.service.kept_connections import KeptConnections
+from llmgwd.service.notify import Notifier
 from llmgwd.system.process.limits import raise_limit
 
 if TYPE_CHECKING:
@@ -43,13 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     # What is written, by plugins too, is for this user alone, whatever the shell says.
     os.umask(0o077)
-    inherited = inherit()
+    inherited, notifier = inherit(), Notifier.from_environment()
     path = os.path.abspath(options.socket) if options.socket else paths.socket_path()
     control_socket = bind_control_socket(path)
     try:
         raise_limit()
         config = read_config(options.config or paths.config_path())
-        sockets = ProcessSockets(inherited)
+        kept = KeptConnections(notifier, notifier.keeps, inherited.connections)
+        sockets = ProcessSockets(inherited, kept)
         sockets.bind_early(address for each in config.forwards for address in each.listen)
 
         from llmgwd import app
@@ -58,6 +61,7 @@ def _run(options: argparse.Namespace) -> int:
             config,
             sockets,
             control_socket,
+            notifier,
             app.LogOptions(
                 options.log_level or config.log_level, options.log_format, options.log_file
             ),

@@ -24,7 +24,6 @@ from llmgwd.control.metrics_port import offer_metrics
 from llmgwd.forwards.manager import DRAIN_S, ForwardManager
 from llmgwd.listening import refusal_report
 from llmgwd.service import desktop
-from llmgwd.service.notify import Notifier
 from llmgwd.system.files.folders import state_folder
 from llmgwd.system.process.limits import forbid_dumps
 from llmgwd.system.process.loop_turns import TURNS
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from llmgwd.config.model import Config
     from llmgwd.control.socket import ControlSocket
     from llmgwd.listening.sockets import ProcessSockets
+    from llmgwd.service.notify import Notifier
 
 LOOP_VARIABLE: Final = "LLMGW_LOOP"
 # On top of the drain: closing what is left takes moments.
@@ -59,7 +59,11 @@ class LogOptions:
 
 
 def run(
-    config: Config, sockets: ProcessSockets, control_socket: ControlSocket, logging: LogOptions
+    config: Config,
+    sockets: ProcessSockets,
+    control_socket: ControlSocket,
+    notifier: Notifier,
+    logging: LogOptions,
 ) -> int:
     """Run until a signal ends it; the exit status."""
     log.configure(logging.level, logging.log_format, logging.file)
@@ -72,7 +76,7 @@ def run(
     for number in (signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGIO):
         signal.signal(number, lambda *_: None)
     forbid_dumps()
-    daemon = Daemon(config, sockets, control_socket, Notifier.from_environment(), state_folder())
+    daemon = Daemon(config, sockets, control_socket, notifier, state_folder())
     start(daemon.run)
     return 0
 
@@ -144,6 +148,8 @@ class Daemon:
     async def _feed(self) -> None:
         """Report to the service manager: that the ports are served, then how things are."""
         await self.manager.wait_until_accepting()
+        if self._sockets.kept is not None:
+            self._sockets.kept.close_rest()
         wanted = [address for each in self._config.forwards for address in each.listen]
         for host, port in self._sockets.unwanted(wanted):
             _log.warning(

@@ -102,6 +102,22 @@ class Load:
         outcome.ended = time.monotonic()
 
 
+class IdleClient:
+    """Asks once, and keeps its connection for when it is to ask again; it makes no other."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
+        self._connection.connect()
+        self._connection.auto_open = 0
+        assert self.ask() == 200
+
+    def ask(self) -> int:
+        self._connection.request("GET", "/health/liveliness")
+        answer = self._connection.getresponse()
+        answer.read()
+        return answer.status
+
+
 class Stream:
     """One answer that comes in pieces: open it while others end and begin."""
 

@@ -7,19 +7,20 @@ import re
 import signal
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from support.load.kept_load import Group, kept_load
+from support.load.kept_load import NODE, NODE_KINDS, Group, kept_load
 from support.ports import free_port
 from support.strangers import ask_as_nobody, is_reset, needs_root, other_namespace
 
 from . import package
 from .conftest import MASTER_KEY, Machine
-from .load import Load, Stream
+from .load import IdleClient, Load, Stream
 from .manager import Manager, wait_until
 
 SENTENCE = re.compile(r"litellm ready via (pod \S+|\d+ pods), \d+ streams?")
@@ -72,22 +73,35 @@ def test_a_killed_daemon_comes_back_and_refuses_nobody(
     assert installed.restarts() == 1
 
 
-def test_a_restart_refuses_and_fails_nobody(
+def test_a_restart_refuses_and_fails_nobody_and_keeps_their_connections(
     installed: Machine, record_property: Callable[[str, object], None]
 ) -> None:
-    before = installed.pid()
+    before, clients = installed.pid(), 4
+    kinds = ["raw", "httpx", "aiohttp", *(NODE_KINDS if NODE else ())]
+    groups = [Group(kind, clients, (0.0, 0.4)) for kind in kinds]
 
+    idle = [IdleClient(installed.port) for _ in range(50)]
     streams = [Stream(installed.port, MASTER_KEY, pieces=30) for _ in range(5)]
-    with Load(installed.port) as load:
+    with kept_load(installed.port, groups) as kept, Load(installed.port) as load:
         load.run_for(40)
         installed.manager.systemctl("restart", "llmgwd.service")
+        load.run_for(60)
+        # Ended by anyone else, it comes back by itself.
+        os.kill(installed.pid(), signal.SIGTERM)
         load.run_for(80)
 
     record_property("load", load.summary())
-    print(f"restart: {load.summary()}")
+    print(f"restarts: {load.summary()}\n{kept.summary()}")
     assert not load.failed, (load.summary(), load.failed)
     assert [stream.is_whole() for stream in streams] == [True] * 5
     assert installed.pid() not in (0, before)
+    assert installed.restarts() == 1
+    assert not kept.lost, kept.summary()
+    # Each client made one connection, and has it still.
+    opened = Counter(fate.client for fate in kept.fates if fate.is_kept is False)
+    assert set(opened.values()) == {clients}
+    assert [client.ask() for client in idle] == [200] * 50
+    assert installed.manager.show("llmgwd.service", "NFileDescriptorStore") == "0"
 
 
 def test_an_upgrade_refuses_and_fails_nobody(

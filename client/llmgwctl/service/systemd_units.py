@@ -33,9 +33,11 @@ _NEEDS_NO_NEW_PRIVILEGES: Final = (
 
 def service_unit(template: str, wanted: Wanted, systemd_version: int) -> str:
     """Write llmgwd.service for this installation and this systemd."""
+    # PATH stands in the file for an example; what else does is the unit's own.
+    own = [each for each in values(template, "Environment") if not each.startswith("PATH=")]
     lines = [
         f"{_quoted_word(f'{name}={value}')}" for name, value in sorted(wanted.environment.items())
-    ]
+    ] + own
     text = _set(template, "ExecStart", [_command(wanted.llmgwd)])
     text = _set(text, "ExecReload", [_command(wanted.llmgwctl, "reload")])
     text = _set(text, "Environment", lines)

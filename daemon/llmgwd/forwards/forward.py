@@ -109,9 +109,7 @@ class Forward:
         self._reconfigure_relay(forward)
         refused = RefusedClients(self._refused)
         self.relay.note_refusal = refused.add
-        self.listeners = Listeners(
-            forward.listen, sockets, self.relay, forward.allow, refused.add, self.changed
-        )
+        self.listeners = Listeners(forward, sockets, self.relay, refused.add, self.changed)
         self.health = Health(
             forward.probe,
             lambda: self.routes.usable,
@@ -214,7 +212,10 @@ class Forward:
         """Accept no more and return when nothing is carried; the caller bounds the time."""
         self.listeners.shut(keep_handed_over=False)
         await drain(
-            self.admission, self.relay.connections, has_route=self.routes.usable is not None
+            self.admission,
+            self.relay.connections,
+            has_route=lambda: self.routes.usable is not None,
+            keep=self.listeners.keep,
         )
 
     # Settling.

@@ -10,6 +10,7 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from llmgwd.config.address import family
+from llmgwd.config.model import Protocol
 from llmgwd.listening.allowed_users import Verdict, reset_when_closed, whose
 
 if TYPE_CHECKING:
@@ -81,6 +82,14 @@ class Listener:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._watch(sock)
 
+    def take_over(self, connection: socket.socket, *, speaks_http: bool) -> None:
+        """Serve a connection that another daemon accepted, and that is idle."""
+        if speaks_http and self._context.protocol is Protocol.TCP:
+            # Its client has spoken HTTP where bytes are to pass raw now.
+            connection.close()
+        else:
+            self._receive(connection, speaks_http=speaks_http)
+
     def allow(self, allowed: AllowedUsers) -> None:
         """Admit these from now on; connections that others have are reset."""
         if allowed != self._allowed:
@@ -113,28 +122,33 @@ class Listener:
         """Accept all that wait, up to a turn's worth."""
         import asyncio
 
-        loop = asyncio.get_running_loop()
         for _ in range(ACCEPTS_A_TURN):
             try:
                 accepted, _address = sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
+                loop = asyncio.get_running_loop()
                 message = "a connection could not be accepted"
                 loop.call_exception_handler({"message": message, "exception": error})
                 self._unwatch(sock)
                 self._sockets[sock] = loop.call_later(ACCEPT_AGAIN_S, self._watch, sock)
                 return
-            if not self._admits(accepted):
-                reset_when_closed(accepted)
-                accepted.close()
-                continue
-            accepted.setblocking(False)
-            # No task group: accepting is a callback of the byte path, and a task group's child that
-            # failed would end its neighbours. Each ends within its own bounds.
-            welcome = loop.create_task(self._welcome(accepted))
-            self._welcomes.add(welcome)
-            welcome.add_done_callback(self._welcomes.discard)
+            self._receive(accepted, speaks_http=False)
+
+    def _receive(self, accepted: socket.socket, *, speaks_http: bool) -> None:
+        import asyncio
+
+        if not self._admits(accepted):
+            reset_when_closed(accepted)
+            accepted.close()
+            return
+        accepted.setblocking(False)
+        # No task group: accepting is a callback of the byte path, and a task group's child that
+        # failed would end its neighbours. Each ends within its own bounds.
+        welcome = asyncio.get_running_loop().create_task(self._welcome(accepted, speaks_http))
+        self._welcomes.add(welcome)
+        welcome.add_done_callback(self._welcomes.discard)
 
     def _admits(self, accepted: socket.socket) -> bool:
         """Is it of someone who may connect? Others are reset before a byte of theirs is read."""
@@ -147,14 +161,16 @@ class Listener:
         self._note_refusal(whose(peer))
         return False
 
-    async def _welcome(self, accepted: socket.socket) -> None:
+    async def _welcome(self, accepted: socket.socket, speaks_http: bool) -> None:
         import asyncio
 
         from llmgwd.relay.connection import LocalConnection
-        from llmgwd.relay.detection import detect
+        from llmgwd.relay.detection import detect, go_on
+
+        first_user = go_on if speaks_http else detect
 
         def connection() -> LocalConnection:
-            return LocalConnection(self._context, lambda client: detect(client, self._context))
+            return LocalConnection(self._context, lambda client: first_user(client, self._context))
 
         allowed, loop = self._allowed, asyncio.get_running_loop()
         try:

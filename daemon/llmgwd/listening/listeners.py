@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 
 import anyio
@@ -21,8 +22,10 @@ from llmgwd.system.wakeup import Wakeup
 if TYPE_CHECKING:
     import socket
 
-    from llmgwd.config.model import Allow, ListenAddress
+    from llmgwd.config.model import Allow, ForwardConfig, ListenAddress
+    from llmgwd.relay.connections import Keep
     from llmgwd.relay.context import RelayContext
+    from llmgwd.service.kept_connections import KeptConnections
 
 # A port that another program holds is taken over as soon as it is free, and nothing reports that.
 RETRY_S: Final = 1.0
@@ -35,7 +38,13 @@ _NOT_HERE: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 class Sockets(Protocol):
-    """Where listening sockets come from: bound early, handed over by the system, or bound now."""
+    """Where listening sockets come from: bound early, handed over by the system, or bound now.
+
+    `kept`: the connections that the system keeps from one daemon to the next; None: none.
+    """
+
+    @property
+    def kept(self) -> KeptConnections | None: ...
 
     def open(self, address: ListenAddress) -> socket.socket:
         """Raises OSError as `bind` does."""
@@ -49,17 +58,17 @@ class Listeners:
 
     def __init__(
         self,
-        wanted: Iterable[ListenAddress],
+        forward: ForwardConfig,
         sockets: Sockets,
         context: RelayContext,
-        allow: Allow,
         note_refusal: Callable[[str], None],
         changed: Callable[[], None],
     ) -> None:
         self.tried = anyio.Event()  # everything was tried once
-        self._wanted = tuple(wanted)
+        self._forward = forward.name
+        self._wanted = tuple(forward.listen)
         self._sockets = sockets
-        self._listener = Listener(context, allowed_users(allow), note_refusal)
+        self._listener = Listener(context, allowed_users(forward.allow), note_refusal)
         self._changed = changed
         self._open: dict[ListenAddress, socket.socket] = {}
         self._problems: dict[ListenAddress, LlmgwError] = {}
@@ -93,6 +102,12 @@ class Listeners:
         self._problems = {k: v for k, v in self._problems.items() if k in self._wanted}
         self._wakeup.set()
 
+    @property
+    def keep(self) -> Keep | None:
+        """What takes connections for the next daemon; None: nothing does."""
+        kept = self._sockets.kept
+        return partial(kept.keep, self._forward) if kept is not None and kept.can_keep else None
+
     async def open(self) -> None:
         """Bind what can be bound now, and say what cannot."""
         self._is_shut = False
@@ -103,6 +118,7 @@ class Listeners:
         for address in self._wanted:
             if address not in self._open:
                 await self._try(address)
+        self._take_over()
         self.tried.set()
 
     async def run(self) -> NoReturn:
@@ -127,6 +143,15 @@ class Listeners:
         for address in list(self._open):
             if not (keep_handed_over and self._sockets.keeps(address)):
                 self._close(address)
+
+    def _take_over(self) -> None:
+        """Serve the connections that the last daemon left, as if they had just been accepted."""
+        kept = self._sockets.kept
+        for connection in [] if kept is None else kept.take(self._forward):
+            if any(_came_by(connection.socket, listening) for listening in self._open.values()):
+                self._listener.take_over(connection.socket, speaks_http=connection.speaks_http)
+            else:
+                connection.socket.close()
 
     async def _try(self, address: ListenAddress) -> None:
         before = self._problems.get(address)
@@ -157,6 +182,13 @@ class Listeners:
     def _close(self, address: ListenAddress) -> None:
         sock = self._open.pop(address)
         self._listener.close([sock])
+
+
+def _came_by(connection: socket.socket, listening: socket.socket) -> bool:
+    """Could the listening socket have accepted this connection?"""
+    (host, port), (bound, bound_port) = (sock.getsockname()[:2] for sock in (connection, listening))
+    is_same_kind = connection.family == listening.family and port == bound_port
+    return is_same_kind and bound in (host, "0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 
 async def _problem(address: ListenAddress, error: OSError) -> LlmgwError:

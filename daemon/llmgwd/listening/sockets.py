@@ -1,4 +1,4 @@
-"""Where listening sockets come from: bound at the very start, handed over, or bound when wanted.
+"""Where sockets come from: bound at the very start, handed over, or bound when wanted.
 
 Standard library only, because the ports come before everything that is slow to import.
 """
@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 
     from llmgwd.config.model import ListenAddress
     from llmgwd.service.activation import Inherited
+    from llmgwd.service.kept_connections import KeptConnections
 
 
 class ProcessSockets:
-    """The sockets of this process; `inherited` are those the service manager listens on."""
+    """The sockets of this process; `inherited` are those the service manager listens on, `kept` the
+    connections it keeps from one daemon to the next, if it does.
+    """
 
-    def __init__(self, inherited: Inherited) -> None:
+    def __init__(self, inherited: Inherited, kept: KeptConnections | None = None) -> None:
+        self.kept = kept
         self._inherited = inherited
         self._early: dict[ListenAddress, socket.socket] = {}
 

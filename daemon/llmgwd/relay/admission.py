@@ -47,6 +47,10 @@ class AdmissionQueue:
         """Exchanges and raw connections that a route carries now."""
         return len(self._carried)
 
+    @property
+    def carried(self) -> frozenset[Carried]:
+        return frozenset(self._carried)
+
     # As the admission.
 
     def admit(self, carried: Carried, cause: LlmgwError | None) -> None:

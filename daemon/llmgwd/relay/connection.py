@@ -105,6 +105,12 @@ class LocalConnection(asyncio.Protocol):
         return unread
 
     @property
+    def quiet_socket(self) -> socket.socket | None:
+        """Its socket, if neither side has begun to close it and nothing written waits here."""
+        is_quiet = not (self._is_ending or self.has_finished or self.has_unwritten)
+        return self.socket if is_quiet else None
+
+    @property
     def socket(self) -> socket.socket | None:
         """For questions about it; None once it is closed."""
         sock: socket.socket | None = self._transport.get_extra_info("socket")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
 
     from llmgwd.relay.connection import LocalConnection
 
@@ -14,7 +15,21 @@ if TYPE_CHECKING:
 IDLE_LIMIT: Final = 1000
 
 
+# Takes the sockets of idle connections for the next daemon, and whether their clients have spoken
+# HTTP; gives how many it took, from the first.
+Keep = Callable[[bool, "list[socket.socket]"], int]
+
+
 class IdleConnection(Protocol):
+    speaks_http: bool
+
+    @property
+    def quiet_socket(self) -> socket.socket | None:
+        """Its socket, unless something of it is in this process: bytes read, or not yet written."""
+
+    def let_go(self) -> None:
+        """Close this process's copy of the socket."""
+
     def close_if_idle(self) -> bool:
         """Close it unless a request has just arrived; say whether it was closed."""
 
@@ -27,6 +42,7 @@ class Connections:
         self._all: set[LocalConnection] = set()
         self._idle: dict[IdleConnection, None] = {}  # in the order in which they became idle
         self._idle_limit = idle_limit
+        self._keep: Keep | None = None
 
     @property
     def idle_count(self) -> int:
@@ -45,6 +61,9 @@ class Connections:
 
     def became_idle(self, connection: IdleConnection) -> None:
         self._idle[connection] = None
+        if self._keep is not None:
+            # In a turn of its own, which comes before anything more is read.
+            asyncio.get_running_loop().call_soon(self.hand_on_idle)
         if len(self._idle) > self._idle_limit:
             self.close_idle(len(self._idle) - self._idle_limit)
 
@@ -56,6 +75,25 @@ class Connections:
         for connection in list(self._idle)[:count]:
             if connection.close_if_idle():
                 self._idle.pop(connection, None)
+
+    def hand_on(self, keep: Keep) -> None:
+        """Have the next daemon get what is idle, and what becomes idle from now on."""
+        self._keep = keep
+        self.hand_on_idle()
+
+    def hand_on_idle(self) -> None:
+        """Hand on what is idle and can be; with what is not taken, drain as without `hand_on`."""
+        for speaks_http in (True, False):
+            idle = [each for each in self._idle if each.speaks_http is speaks_http]
+            quiet = [(each, sock) for each in idle if (sock := each.quiet_socket) is not None]
+            if self._keep is None or not quiet:
+                continue
+            taken = self._keep(speaks_http, [sock for _, sock in quiet])
+            for connection, _ in quiet[:taken]:
+                connection.let_go()
+                self._idle.pop(connection, None)
+            if taken < len(quiet):
+                self._keep, self.is_draining = None, True
 
     def abort_unless(self, may_stay: Callable[[socket.socket], bool]) -> None:
         """Reset those whose socket may not stay."""

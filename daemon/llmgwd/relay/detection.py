@@ -21,6 +21,8 @@ from llmgwd.relay.http.web_guard import REFUSED_PAGE, RawRequests
 from llmgwd.relay.raw import RawConnection, Watched
 
 if TYPE_CHECKING:
+    import socket
+
     from llmgwd.gateway.error_answer import Trouble
     from llmgwd.relay.connection import ConnectionUser, LocalConnection
     from llmgwd.relay.context import RelayContext
@@ -65,6 +67,8 @@ def speech_of(sent: bytes, *, expects_http: bool) -> Speech:
 
 class Detection:
     """The first user of a connection, until it is known what it speaks."""
+
+    speaks_http = False
 
     def __init__(self, client: LocalConnection, context: RelayContext) -> None:
         self._client = client
@@ -118,9 +122,16 @@ class Detection:
     def close_if_idle(self) -> bool:
         if self._sent or self._client.has_unread_input():
             return False
+        self.let_go()
+        return True
+
+    @property
+    def quiet_socket(self) -> socket.socket | None:
+        return None if self._sent else self._client.quiet_socket
+
+    def let_go(self) -> None:
         self._stop_timer()
         self._client.close()
-        return True
 
     # Inside.
 
@@ -254,6 +265,11 @@ class RawWatch:
         is_first = self._requests.passed == 0 and not has_answered
         self._detection.refuse_raw(trouble, is_first=is_first)
         return Watched.IS_TAKEN
+
+
+def go_on(client: LocalConnection, context: RelayContext) -> HttpConnection:
+    """Make the user of a connection whose client has had answers on it, by another daemon."""
+    return HttpConnection(client, context)
 
 
 def detect(client: LocalConnection, context: RelayContext) -> Detection:

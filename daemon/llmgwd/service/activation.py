@@ -1,8 +1,8 @@
-"""Sockets that were bound before this process began: by systemd, or by launchd.
+"""Sockets that were there before this process began: held by systemd, or by launchd.
 
-They stay the manager's: this process can close its own copy of one, but never give the port back.
-So an `Inherited` keeps them all for life and hands out duplicates, and a forward that is stopped
-and started again, or that a reload brings back, finds its port as it left it.
+Those that listen stay the manager's: this process can close its own copy of one, but never give the
+port back. So an `Inherited` keeps them all for life and hands out duplicates, and a forward that is
+stopped and started again, or that a reload brings back, finds its port as it left it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import os
 import socket
 import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from llmgwd.service.kept_connections import is_kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, MutableMapping
@@ -32,9 +34,17 @@ class Descriptor(NamedTuple):
 
 
 class Inherited:
-    """The listening sockets this process was started with, by the address they listen on."""
+    """The listening sockets this process was started with, by the address they listen on.
 
-    def __init__(self, sockets: Iterable[socket.socket] = ()) -> None:
+    `connections` are those that the last daemon left, with their names.
+    """
+
+    def __init__(
+        self,
+        sockets: Iterable[socket.socket] = (),
+        connections: Iterable[tuple[str, socket.socket]] = (),
+    ) -> None:
+        self.connections = tuple(connections)
         self._sockets: dict[tuple[str, int], socket.socket] = {}
         for sock in sockets:
             host, port = sock.getsockname()[:2]
@@ -66,15 +76,22 @@ def inherit(environ: MutableMapping[str, str] = os.environ) -> Inherited:
     """Take what systemd or launchd handed over; call it once, before anything is forked.
 
     The variables are removed and the descriptors marked close-on-exec, so that no exec plugin
-    finds them. A descriptor that is no listening TCP socket is left alone.
+    finds them. A descriptor that is neither a listening TCP socket nor a connection that a daemon
+    left is left alone.
     """
-    descriptors = from_environment(environ, os.getpid())
-    sockets = [_listening(descriptor.number) for descriptor in descriptors]
+    connections: list[tuple[str, socket.socket]] = []
+    sockets: list[socket.socket | None] = []
+    for descriptor in from_environment(environ, os.getpid()):
+        if is_kept(descriptor.name):
+            connection = _tcp(descriptor.number)
+            connections += [] if connection is None else [(descriptor.name, connection)]
+        else:
+            sockets.append(_listening(descriptor.number))
     if sys.platform == "darwin":
         from llmgwd.service.launchd import activated
 
         sockets += [_listening(number) for number in activated(LAUNCHD_NAME)]
-    return Inherited(sock for sock in sockets if sock is not None)
+    return Inherited((sock for sock in sockets if sock is not None), connections)
 
 
 def from_environment(environ: MutableMapping[str, str], own_pid: int) -> tuple[Descriptor, ...]:
@@ -92,12 +109,20 @@ def from_environment(environ: MutableMapping[str, str], own_pid: int) -> tuple[D
 
 
 def _listening(number: int) -> socket.socket | None:
+    sock = _tcp(number)
+    if sock is None or _listens(sock):
+        return sock
+    sock.detach()
+    return None
+
+
+def _tcp(number: int) -> socket.socket | None:
     try:
         os.set_inheritable(number, False)
         sock = socket.socket(fileno=number)
     except OSError:
         return None
-    if _listens(sock):
+    if sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM:
         sock.setblocking(False)
         return sock
     sock.detach()
@@ -106,8 +131,6 @@ def _listening(number: int) -> socket.socket | None:
 
 def _listens(sock: socket.socket) -> bool:
     """Say whether TCP connections can be accepted here."""
-    if sock.family not in (socket.AF_INET, socket.AF_INET6) or sock.type != socket.SOCK_STREAM:
-        return False
     try:
         return bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
     except OSError:

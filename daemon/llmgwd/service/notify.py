@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, MutableMapping
+    from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from llmgwctl.wire import Event, Status
@@ -32,8 +32,11 @@ STATUS_TOGETHER_S: Final = 1.0
 class Notifier:
     """The line to the service manager that started this process, if one did."""
 
-    def __init__(self, address: str | None = None, watchdog_s: float | None = None) -> None:
+    def __init__(
+        self, address: str | None = None, watchdog_s: float | None = None, keeps: int = 0
+    ) -> None:
         self.watchdog_s = watchdog_s if address else None
+        self.keeps = keeps if address else 0  # descriptors, from this process to the next
         self._address = _path(address) if address else None
         self._status = ""
 
@@ -44,7 +47,7 @@ class Notifier:
         period = watchdog_period_s(
             environ.pop("WATCHDOG_USEC", None), environ.pop("WATCHDOG_PID", None), os.getpid()
         )
-        return cls(address, period)
+        return cls(address, period, _count(environ.pop("FDSTORE", "")))
 
     @property
     def is_listened_to(self) -> bool:
@@ -73,6 +76,14 @@ class Notifier:
     def extend_timeout(self, seconds: float) -> None:
         """Ask for this much more time from now, while starting, draining or reloading."""
         self._send(f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}")
+
+    def keep(self, name: str, sockets: Sequence[socket.socket]) -> bool:
+        """Have the manager keep copies of these for the next process; say whether it has them."""
+        return self._send("FDSTORE=1", f"FDNAME={name}", sockets=sockets)
+
+    def forget(self, name: str) -> None:
+        """Have the manager close what it keeps under this name."""
+        self._send("FDSTOREREMOVE=1", f"FDNAME={name}")
 
     def feed(self) -> None:
         """Keep the watchdog from killing this process for one more period."""
@@ -116,17 +127,21 @@ class Notifier:
                     with anyio.move_on_after(STATUS_EVERY_S):
                         is_open = await anext(events, None) is not None
 
-    def _send(self, *lines: str) -> None:
+    def _send(self, *lines: str, sockets: Sequence[socket.socket] = ()) -> bool:
         if self._address is None or not lines:
-            return
+            return False
+        message = "\n".join(lines).encode()
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
             sock.settimeout(SEND_TIMEOUT_S)
             try:
-                sock.sendto("\n".join(lines).encode(), self._address)
+                sock.connect(self._address)
+                socket.send_fds(sock, [message], [each.fileno() for each in sockets])
             except OSError:
                 # A manager that is being restarted itself. It asks again (the watchdog, the
                 # next status); a daemon that serves must not fall over it.
                 self._status = ""
+                return False
+        return True
 
 
 def watchdog_period_s(usec: str | None, pid: str | None, own_pid: int) -> float | None:
@@ -138,6 +153,10 @@ def watchdog_period_s(usec: str | None, pid: str | None, own_pid: int) -> float 
     except ValueError:
         return None
     return period_s if period_s > 0 else None
+
+
+def _count(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() else 0
 
 
 def _path(address: str) -> str:

@@ -44,7 +44,9 @@ def test_the_unit_runs_this_installation_with_this_shells_environment() -> None:
     assert values(unit, "Environment") == [
         "KUBECONFIG=/home/me/.kube/config",
         "PATH=/opt/llmgw/bin:/usr/bin",
+        "FDSTORE=512",
     ]
+    assert values(unit, "FileDescriptorStoreMax") == ["512"]
 
 
 def test_what_systemd_would_read_otherwise_is_quoted() -> None:
@@ -55,7 +57,7 @@ def test_what_systemd_would_read_otherwise_is_quoted() -> None:
     unit = _service(wanted)
 
     assert values(unit, "ExecStart") == ['"/home/a b/100%%/$$HOME/llmgwd"']
-    assert values(unit, "Environment") == [r'"PATH=/a b/50%%:/c\"d:/$e\\f"']
+    assert values(unit, "Environment") == [r'"PATH=/a b/50%%:/c\"d:/$e\\f"', "FDSTORE=512"]
 
 
 def test_an_older_systemd_is_not_given_what_it_does_not_know() -> None:

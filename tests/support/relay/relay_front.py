@@ -61,6 +61,7 @@ class RelayFront:
     port: int
     context: RelayContext
     admission: NotingAdmission
+    listener: Listener
     errors: list[object]  # what callbacks of the loop raised
 
     @property
@@ -137,7 +138,7 @@ async def relay_front(
     )
     listener = Listener(context)
     sock = bind(ListenAddress("127.0.0.1", 0))
-    front = RelayFront(sock.getsockname()[1], context, admission, errors)
+    front = RelayFront(sock.getsockname()[1], context, admission, listener, errors)
     await listener.serve(sock)
     try:
         yield front

@@ -17,6 +17,8 @@ from llmgwd.relay.http.kept_request import KeptRequest
 from llmgwd.relay.http.web_guard import REFUSED_PAGE
 
 if TYPE_CHECKING:
+    import socket
+
     from llmgwd.relay.connection import LocalConnection
     from llmgwd.relay.context import RelayContext
 
@@ -28,6 +30,8 @@ WAITING_BYTES: Final = 64 * 1024
 
 class HttpConnection:
     """The user of a `LocalConnection` that speaks HTTP/1."""
+
+    speaks_http = True
 
     def __init__(self, client: LocalConnection, context: RelayContext) -> None:
         self.last_pod: str | None = None  # that served it; sessions and caches live in a pod
@@ -144,9 +148,17 @@ class HttpConnection:
         """Close it unless bytes have arrived that were not read yet: they may be a request."""
         if self._exchange is not None or self._client.has_unread_input():
             return False
+        self.let_go()
+        return True
+
+    @property
+    def quiet_socket(self) -> socket.socket | None:
+        is_idle = self._exchange is None and self._reader.is_between
+        return self._client.quiet_socket if is_idle else None
+
+    def let_go(self) -> None:
         self._stop_timer()
         self._client.close()
-        return True
 
     # Inside.
 
