@@ -7,12 +7,14 @@ bare CR) is refused, because the peer behind us might see a message there that w
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
 # RFC 9110, 5.6.2: names of fields and methods.
 TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_NAME: Final = re.compile(TOKEN)
+_FIELD: Final = re.compile(rb"(%b):[ \t]*([^\r\n\0]*)" % TOKEN)
+_FIELD_LINES: Final = re.compile(rb"%b:[^\r\n\0]*(?:\r?\n%b:[^\r\n\0]*)*" % (TOKEN, TOKEN))
 _REQUEST_LINE: Final = re.compile(rb"(%b) ([^\x00-\x20\x7f]+) HTTP/1\.([01])" % TOKEN)
 # Some servers take a method for its other case, and would read another message than we do.
 _METHOD: Final = re.compile(rb"[A-Z][A-Z_-]*")
@@ -26,23 +28,47 @@ class BadMessage(ValueError):
     """These bytes are not HTTP/1.x, or not in a form that everybody reads alike."""
 
 
-class Head(NamedTuple):
+class Head:
     """`first` is the start line; names and values are as they came, without the space around."""
 
-    first: bytes
-    fields: Fields
+    __slots__ = ("_values", "fields", "first")
 
-    def all(self, name: bytes) -> list[bytes]:
+    def __init__(self, first: bytes, fields: Fields) -> None:
+        self.first = first
+        self.fields = fields
+        self._values: dict[bytes, list[bytes]] | None = None  # by name in lower case, once asked
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Head):
+            return NotImplemented
+        return (self.first, self.fields) == (other.first, other.fields)
+
+    def __hash__(self) -> int:
+        return hash((self.first, self.fields))
+
+    def __repr__(self) -> str:
+        return f"Head({self.first!r}, {self.fields!r})"
+
+    def all(self, name: bytes) -> Sequence[bytes]:
         """All values of a field (name in lower case), in order."""
-        return [value for field, value in self.fields if field.lower() == name]
+        if self._values is None:
+            # Some twenty questions are asked about each head.
+            self._values = {}
+            for field, value in self.fields:
+                self._values.setdefault(field.lower(), []).append(value)
+        return self._values.get(name, ())
 
     def first_of(self, name: bytes) -> bytes | None:
         """The first value of a field (name in lower case), or None."""
-        return next((value for field, value in self.fields if field.lower() == name), None)
+        values = self.all(name)
+        return values[0] if values else None
 
     def tokens(self, name: bytes) -> list[bytes]:
         """The members of a list field, in lower case."""
-        joined = b",".join(self.all(name)).lower()
+        values = self.all(name)
+        if not values:
+            return []
+        joined = b",".join(values).lower()
         return [token for token in (part.strip(b" \t") for part in joined.split(b",")) if token]
 
     def raw(self) -> bytes:
@@ -71,15 +97,13 @@ def parse_head(raw: bytes) -> Head:
     Raises:
         BadMessage: a folded line, a bare CR, or a name that is none.
     """
-    first, *lines = (line.removesuffix(b"\r") for line in raw.split(b"\n"))
+    first, newline, lines = raw.partition(b"\n")
+    first = first.removesuffix(b"\r")
     if b"\r" in first or b"\0" in first:
         raise BadMessage("a bare CR in the first line")
-    fields = []
-    for line in lines:
-        name, colon, value = line.partition(b":")
-        if not colon or not _NAME.fullmatch(name) or b"\r" in value or b"\0" in value:
-            raise BadMessage("a header that is none")
-        fields.append((name, value.strip(b" \t")))
+    if newline and not _FIELD_LINES.fullmatch(lines):
+        raise BadMessage("a header that is none")
+    fields = [(name, value.rstrip(b" \t")) for name, value in _FIELD.findall(lines)]
     return Head(first, tuple(fields))
 
 
