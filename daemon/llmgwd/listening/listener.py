@@ -7,7 +7,8 @@ daemon's start; the kernel queues who comes before the loop serves them.
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Final
+import sys
+from typing import TYPE_CHECKING, Any, Final
 
 from llmgwd.config.address import family
 from llmgwd.config.model import Protocol
@@ -15,7 +16,7 @@ from llmgwd.listening.allowed_users import Verdict, reset_when_closed, whose
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from llmgwd.config.model import ListenAddress
     from llmgwd.listening.allowed_users import AllowedUsers
@@ -48,6 +49,17 @@ def bind(address: ListenAddress) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _started(
+    loop: asyncio.AbstractEventLoop, welcome: Coroutine[Any, Any, None]
+) -> asyncio.Task[None]:
+    """Make the task of a coroutine, begun already where Python can do that."""
+    import asyncio
+
+    if sys.version_info >= (3, 12):
+        return asyncio.Task(welcome, loop=loop, eager_start=True)
+    return loop.create_task(welcome)
 
 
 class Listener:
@@ -146,7 +158,8 @@ class Listener:
         accepted.setblocking(False)
         # No task group: accepting is a callback of the byte path, and a task group's child that
         # failed would end its neighbours. Each ends within its own bounds.
-        welcome = asyncio.get_running_loop().create_task(self._welcome(accepted, speaks_http))
+        loop = asyncio.get_running_loop()
+        welcome = _started(loop, self._welcome(accepted, speaks_http))
         self._welcomes.add(welcome)
         welcome.add_done_callback(self._welcomes.discard)
 
@@ -170,7 +183,9 @@ class Listener:
         first_user = go_on if speaks_http else detect
 
         def connection() -> LocalConnection:
-            return LocalConnection(self._context, lambda client: first_user(client, self._context))
+            return LocalConnection(
+                self._context, lambda client: first_user(client, self._context), accepted
+            )
 
         allowed, loop = self._allowed, asyncio.get_running_loop()
         try:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # The kernel keeps a few megabytes for the client besides; this only has to bridge a turn.
 WRITE_HIGH_BYTES: Final = 64 * 1024
+# A request's head, and a body of usual length.
+EARLY_BYTES: Final = 64 * 1024
 # After our FIN the client gets this long to read the rest before the socket goes.
 LINGER_S: Final = 5.0
 # A client that closed looks like one that half-closed for a moment: ask again.
@@ -55,12 +57,14 @@ class LocalConnection(asyncio.Protocol):
         self,
         context: RelayContext,
         first_user: Callable[[LocalConnection], ConnectionUser],
+        accepted: socket.socket,
     ) -> None:
         self.has_finished = False  # the client said its last byte
         self.is_closed = False
         self.is_stalled = False
         self._context = context
         self._first_user = first_user
+        self._accepted: socket.socket | None = accepted  # until asyncio reads from it
         self._loop = asyncio.get_running_loop()
         self._user: ConnectionUser
         self._transport: asyncio.Transport
@@ -169,6 +173,7 @@ class LocalConnection(asyncio.Protocol):
         self._context.counters.connections += 1
         self._context.connections.opened(self)
         self._user = self._first_user(self)
+        self._read_early()
 
     def data_received(self, data: bytes) -> None:
         if self._is_ending:
@@ -203,6 +208,19 @@ class LocalConnection(asyncio.Protocol):
         self._user.client_gone(exc is not None)
 
     # Inside.
+
+    def _read_early(self) -> None:
+        """Take what the client has sent already; asyncio would wait for two turns of the loop."""
+        accepted, self._accepted = self._accepted, None
+        if accepted is None:
+            return
+        try:
+            early = accepted.recv(EARLY_BYTES)
+        except OSError:
+            # Nothing has come, or what asyncio will find, too.
+            return
+        if early:
+            self.data_received(early)
 
     def _look_whether_gone(self) -> None:
         """Tell a client that closed from one that half-closed, where the system can tell."""

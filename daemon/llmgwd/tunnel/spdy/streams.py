@@ -86,6 +86,9 @@ class SpdyStreams:
             owner.pause_sending()
         if self.pressure.lagging:
             self.pressure.settle()
+        if self.load == 1:
+            # Nothing else has to go out on this tunnel: to wait for the turn's end gathers nothing.
+            self._framing.flush()
         return stream
 
     def send_data(self, stream: SpdyStream, payload: bytes) -> None:
