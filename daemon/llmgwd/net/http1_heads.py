@@ -161,10 +161,14 @@ def response_length(head: Head, method: bytes) -> int | Length:
     status = status_of(head)
     if status == 101:
         return Length.FOR_EVER
-    if status < 200 or status in (204, 304) or method == b"HEAD":
+    if status < 200:
         return 0
+    # Of an answer without a body, too: its client may judge them before it knows that.
     length = _content_length(head)
-    if _is_chunked(head, length):
+    is_chunked = _is_chunked(head, length)
+    if status in (204, 304) or method == b"HEAD":
+        return 0
+    if is_chunked:
         return Length.CHUNKED
     return Length.UNTIL_CLOSE if length is None else length
 
@@ -182,9 +186,11 @@ def status_of(head: Head) -> int:
 
 
 def _is_chunked(head: Head, length: int | None) -> bool:
-    if not head.all(b"transfer-encoding"):
+    codings = head.all(b"transfer-encoding")
+    if not codings:
         return False
-    if head.tokens(b"transfer-encoding") != [b"chunked"]:
+    # Not read as a list: Node takes `chunked,` for a body that ends with the connection.
+    if len(codings) > 1 or codings[0].lower() != b"chunked":
         raise BadMessage("a transfer coding other than chunked")
     if length is not None:
         raise BadMessage("a length and chunks together")
@@ -218,7 +224,19 @@ def end_to_end_fields(head: Head, dropped: frozenset[bytes] = frozenset()) -> Fi
     listed = head.tokens(b"connection")
     if listed:
         gone |= frozenset(listed) - _NEVER_DROPPED
+    lengths = head.all(b"content-length")
+    if len(lengths) > 1 or (lengths and b"," in lengths[0]):
+        head = _with_one_length(head)
     return tuple([field for field in head.fields if field[0].lower() not in gone])
+
+
+def _with_one_length(head: Head) -> Head:
+    """Replace a length that is given several times, as RFC 9112 wants it (6.3): uvicorn and Node
+    refuse such a message.
+    """
+    length = b"%d" % (_content_length(head) or 0)
+    fields = [field for field in head.fields if field[0].lower() != b"content-length"]
+    return Head(head.first, (*fields, (b"Content-Length", length)))
 
 
 def forwarded_request(

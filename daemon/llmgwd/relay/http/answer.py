@@ -11,11 +11,20 @@ from typing import Final
 
 from llmgwd.gateway.dialect import Dialect
 from llmgwd.net.http1 import RESPONSE_START, Body, MessageReader
-from llmgwd.net.http1_heads import BadMessage, Head, Length, response_length, status_of
+from llmgwd.net.http1_heads import (
+    BadMessage,
+    Head,
+    Length,
+    end_to_end_fields,
+    response_length,
+    status_of,
+)
 from llmgwd.relay.http.event_stream import EventStream
 
 # 100, 102 and 103 are what exists; a server that sends more than this sends without end.
 MAX_INTERIM_ANSWERS: Final = 16
+# They have no body (RFC 9110, 8.6), whatever they say.
+_NOT_OF_INTERIM: Final = frozenset((b"content-length", b"transfer-encoding"))
 # LiteLLM's errors are a few hundred bytes; a longer answer is none that is judged.
 JUDGED_BYTES: Final = 64 * 1024
 
@@ -146,7 +155,8 @@ class Answer:
             self._interim += 1
             if self._interim > MAX_INTERIM_ANSWERS:
                 raise BadMessage("interim answers without end")
-            return head.raw() if self._passes_interim else b""
+            interim = Head(head.first, end_to_end_fields(head, _NOT_OF_INTERIM))
+            return interim.raw() if self._passes_interim else b""
         self.head, self.status = head, status
         return self._render(head, self._reader.is_until_close)
 
