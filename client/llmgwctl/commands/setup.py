@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -9,9 +10,9 @@ from typing import TYPE_CHECKING
 from llmgwctl.api.client import Client
 from llmgwctl.api.forward_choice import add_forward, choose_gateway
 from llmgwctl.errors import ClientError
-from llmgwctl.gateway import leading
+from llmgwctl.gateway import claude_settings, leading
 from llmgwctl.gateway.destination import key_of, url_of
-from llmgwctl.gateway.programs import avante
+from llmgwctl.gateway.programs import avante, claude
 from llmgwctl.gateway.programs.program import Endpoint
 from llmgwctl.gateway.programs.table import PROGRAMS as PROGRAMS_BY_NAME
 from llmgwctl.rules.placeholder import PLACEHOLDER
@@ -22,7 +23,7 @@ from llmgwctl.wire import Exit
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 DESCRIPTION = """\
 Write what leads a program to the gateway into the file that it reads, keep everything else there,
@@ -39,6 +40,10 @@ EXAMPLES = (
 )
 
 
+# Claude Code writes its settings at times; each try takes milliseconds.
+_TRIES = 3
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("program", choices=PROGRAMS, help="which program")
     parser.add_argument("--print", action="store_true", help="print what is needed; write nothing")
@@ -53,51 +58,94 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.undo:
+        for recipe in RECIPES.get(arguments.program, ()):
+            _undo(recipe, recipe.place(os.environ))
+        return Exit.OK
+    # First of all: it can take seconds, and the file must not have changed meanwhile.
+    endpoint = _endpoint(arguments)
     if arguments.program == AVANTE:
-        url, command = _endpoint(arguments).url, leading.key_command(arguments)
-        print("\n".join(avante.lines(url, arguments.model, command)))
+        command = leading.key_command(arguments)
+        print("\n".join(avante.lines(endpoint.url, arguments.model, command)))
         return Exit.OK
     for recipe in RECIPES[arguments.program]:
-        path = recipe.place(os.environ)
-        try:
-            if arguments.undo:
-                _undo(recipe, path)
-            elif arguments.print:
-                _print(recipe, path, arguments)
-            else:
-                _do(recipe, path, arguments)
-        except UnfitFile as error:
-            raise ClientError("file-unfit", f"{path} is left as it is: {error}") from error
+        act = _print if arguments.print else _do
+        act(recipe, recipe.place(os.environ), endpoint, arguments)
     return Exit.OK
 
 
-def _do(recipe: Recipe, path: str, arguments: argparse.Namespace) -> None:
-    text = file.read(path)
-    request = _request(recipe, text or "", os.environ, arguments)
-    edits = recipe.edits(request)
-    texts = plan.done(text, recipe.format, edits)
+def _do(recipe: Recipe, path: str, endpoint: Endpoint, arguments: argparse.Namespace) -> None:
+    for remaining in reversed(range(_TRIES)):
+        try:
+            texts = _written(recipe, path, endpoint, arguments)
+        except file.Outrun:
+            if not remaining:
+                raise
+        else:
+            break
     if not texts.is_changed:
         print(f"{path} leads there already")
         return
+    sys.stdout.write(plan.difference(texts, path))
+    if recipe.note and endpoint.key != PLACEHOLDER:
+        print(recipe.note)
+    files = leading.settings_files([PROGRAMS_BY_NAME[recipe.name]])
+    leading.say(leading.settings_against(files, endpoint, os.environ, arguments.model))
+
+
+def _written(
+    recipe: Recipe, path: str, endpoint: Endpoint, arguments: argparse.Namespace
+) -> plan.Texts:
+    """Edit the file as it is now; where that fails, nothing of it is left beside the file."""
+    text = file.read(path)
+    with _fit(path):
+        request = _request(recipe, text or "", _surroundings(recipe), endpoint, arguments)
+        edits = recipe.edits(request)
+        texts = plan.done(text, recipe.format, edits)
+    if not texts.is_changed:
+        return texts
     file.check_writable(path)
     earlier = file.read(path + file.RECORD)
     if text is not None and earlier is None:
         file.write(path + file.BACKUP, text)
     file.write(path + file.RECORD, plan.recorded(edits, earlier))
-    file.write(path, texts.after or "")
-    sys.stdout.write(plan.difference(texts, path))
-    if recipe.note and not request.placeholder:
-        print(recipe.note)
-    files = leading.settings_files([PROGRAMS_BY_NAME[recipe.name]])
-    leading.say(leading.settings_against(files, request.endpoint, os.environ, arguments.model))
+    try:
+        file.replace(path, text, texts.after or "")
+    except ClientError:
+        if earlier is None:
+            _forget(path)
+        else:
+            file.write(path + file.RECORD, earlier)
+        raise
+    return texts
 
 
-def _print(recipe: Recipe, path: str, arguments: argparse.Namespace) -> None:
+def _surroundings(recipe: Recipe) -> Mapping[str, str]:
+    """Give what the program finds besides its own file: the shell, and what beats the shell."""
+    if recipe.name != claude.PROGRAM.name:
+        return os.environ
+    return {**os.environ, **claude_settings.state_env(os.environ)}
+
+
+def _print(recipe: Recipe, path: str, endpoint: Endpoint, arguments: argparse.Namespace) -> None:
     """Give the text of the file alone; where a program has several, each under its name."""
-    edits = recipe.edits(_request(recipe, "", {}, arguments))
+    edits = recipe.edits(_request(recipe, "", {}, endpoint, arguments))
     if len(RECIPES[recipe.name]) > 1:
         print(f"# {path}")
     sys.stdout.write(plan.done(None, recipe.format, edits).after or "")
+
+
+@contextlib.contextmanager
+def _fit(path: str) -> Iterator[None]:
+    try:
+        yield
+    except UnfitFile as error:
+        raise ClientError("file-unfit", f"{path} is left as it is: {error}") from error
+
+
+def _forget(path: str) -> None:
+    for kept in (file.RECORD, file.BACKUP):
+        file.remove(path + kept)
 
 
 def _undo(recipe: Recipe, path: str) -> None:
@@ -108,21 +156,24 @@ def _undo(recipe: Recipe, path: str) -> None:
         return
     edits = plan.read_record(record)
     backup = file.read(path + file.BACKUP)
-    texts = plan.undone(file.read(path), backup, recipe.format, edits)
+    with _fit(path):
+        texts = plan.undone(file.read(path), backup, recipe.format, edits)
     file.check_writable(path)
     if texts.after is not None:
-        file.write(path, texts.after)
+        file.replace(path, texts.before, texts.after)
     else:
         file.remove(path)
-    for kept in (file.RECORD, file.BACKUP):
-        file.remove(path + kept)
+    _forget(path)
     sys.stdout.write(plan.difference(texts, path))
 
 
 def _request(
-    recipe: Recipe, text: str, environ: Mapping[str, str], arguments: argparse.Namespace
+    recipe: Recipe,
+    text: str,
+    environ: Mapping[str, str],
+    endpoint: Endpoint,
+    arguments: argparse.Namespace,
 ) -> Request:
-    endpoint = _endpoint(arguments)
     return Request(
         endpoint,
         environ,

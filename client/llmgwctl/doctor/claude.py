@@ -31,6 +31,11 @@ def check_claude(
 ) -> list[CheckStatus]:
     """Give a line for each thing that leads it elsewhere, or one that it is led here."""
     held = claude_settings.effective(environ, settings)
+    unread = [_unread(file) for file in settings if file.fault]
+    return unread + _leading(held, endpoint)
+
+
+def _leading(held: Effective, endpoint: Endpoint) -> list[CheckStatus]:
     if not _is_set(held, _URL) and not _providers(held):
         return [_elsewhere()]
     wrong = [*_providers(held), *_address(held, endpoint)]
@@ -42,6 +47,15 @@ def check_claude(
     place = f", by {held.origins[_URL].path}" if _URL in held.origins else ""
     right = shell_line(CheckState.OK, f"Claude Code leads to {endpoint.url}{place}")
     return [right, *_models(held, endpoint)]
+
+
+def _unread(file: SettingsFile) -> CheckStatus:
+    return shell_line(
+        CheckState.WARNING,
+        f"Claude Code takes nothing from {file.path}: {file.fault}",
+        "it reads no comments and no trailing commas",
+        f"correct {file.path}",
+    )
 
 
 def models_asked_for(environ: Mapping[str, str], settings: Sequence[SettingsFile]) -> list[str]:

@@ -51,7 +51,7 @@ def check_shell(found: Surroundings, endpoint: Endpoint) -> list[CheckStatus]:
 
 def _claude_has(found: Surroundings) -> bool:
     names = [*found.environ, *(name for file in found.settings for name in file.env)]
-    names += ["ANTHROPIC_" for file in found.settings if file.helper]
+    names += ["ANTHROPIC_" for file in found.settings if file.helper or file.fault]
     return any(name.startswith(("ANTHROPIC_", "CLAUDE_CODE_USE_")) for name in names)
 
 

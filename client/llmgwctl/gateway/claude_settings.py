@@ -2,6 +2,7 @@
 
 Each may hold `env`, which Claude Code sets whatever the shell says, `apiKeyHelper`, whose key it
 sends beside the one of the environment, and `model`, which counts where no variable names one.
+Its own state file holds an `env` too, which beats the shell and gives way to the settings.
 Only this module reads them.
 """
 
@@ -28,14 +29,19 @@ _MANAGED = {
     "linux": "/etc/claude-code/managed-settings",
 }
 HELPER = "apiKeyHelper"
+# Of years of projects; it holds their latest prompts.
+_MOST_STATE_BYTES = 64 << 20
 
 
 class SettingsFile(NamedTuple):
+    """`fault` says why Claude Code takes nothing from it."""
+
     path: str
     env: Mapping[str, str]
     helper: str = ""
     is_managed: bool = False
     model: str = ""
+    fault: str = ""
 
     def __repr__(self) -> str:
         return f"SettingsFile({self.path!r})"
@@ -58,14 +64,29 @@ class Effective(NamedTuple):
 
 def places(environ: Mapping[str, str], folder: str) -> list[str]:
     """List the files of the person in order, the one that wins last: user, project, local."""
-    home = environ.get("HOME") or "~"
-    user = environ.get("CLAUDE_CONFIG_DIR") or os.path.join(home, ".claude")
+    user = _user_folder(environ)
     project = os.path.join(folder, ".claude")
     return [
         os.path.join(user, "settings.json"),
         os.path.join(project, "settings.json"),
         os.path.join(project, "settings.local.json"),
     ]
+
+
+def _user_folder(environ: Mapping[str, str]) -> str:
+    return environ.get("CLAUDE_CONFIG_DIR") or os.path.join(environ.get("HOME") or "~", ".claude")
+
+
+def state_place(environ: Mapping[str, str]) -> str:
+    """Give the file in which Claude Code (2.1) keeps its state, by the older name if it is there.
+
+    CLAUDE_CONFIG_DIR moves it as well.
+    """
+    older = os.path.join(_user_folder(environ), ".config.json")
+    if os.path.exists(older):
+        return older
+    home = environ.get("CLAUDE_CONFIG_DIR") or environ.get("HOME") or "~"
+    return os.path.join(home, ".claude.json")
 
 
 def managed_places(base: str = _MANAGED.get(sys.platform, _MANAGED["linux"])) -> list[str]:
@@ -78,27 +99,55 @@ def managed_places(base: str = _MANAGED.get(sys.platform, _MANAGED["linux"])) ->
 
 
 def read(environ: Mapping[str, str], folder: str) -> list[SettingsFile]:
-    """Read the files that are there; what cannot be read does nothing against us."""
-    own = [(path, False) for path in dict.fromkeys(places(environ, folder))]
-    paths = [*own, *((path, True) for path in managed_places())]
-    found = [(path, _read(path), is_managed) for path, is_managed in paths]
-    return [_settings(path, held, managed) for path, held, managed in found if held is not None]
+    """Read the files that are there, in order: the one that wins last."""
+    state = _of_state(state_place(environ))
+    found = [_read(path) for path in dict.fromkeys(places(environ, folder))]
+    managed = (_read(path) for path in managed_places())
+    found += [each._replace(is_managed=True) for each in managed if each is not None]
+    return [each for each in (state, *found) if each is not None]
 
 
-def _read(path: str) -> dict[str, Any] | None:
+def state_env(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Give the variables that Claude Code's state file sets over the shell's."""
+    state = _of_state(state_place(environ))
+    return state.env if state is not None else {}
+
+
+def _of_state(path: str) -> SettingsFile | None:
+    """Take the variables alone: what else stands there is no setting."""
+    try:
+        text = regular_file.read_text(path, _MOST_STATE_BYTES).removeprefix("\ufeff")
+    except OSError:
+        return None
+    # It is large, and new shells wait for this; hardly any holds variables.
+    if '"env"' not in text:
+        return None
+    try:
+        held = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return SettingsFile(path, _variables(held)) if isinstance(held, dict) else None
+
+
+def _read(path: str) -> SettingsFile | None:
+    """Read one file; None where there is none, or none that can be read."""
     try:
         held = json.loads(regular_file.read_text(path).removeprefix("\ufeff"))
-    except (OSError, ValueError, RecursionError):
+    except OSError:
         return None
-    return held if isinstance(held, dict) else None
-
-
-def _settings(path: str, held: Mapping[str, Any], is_managed: bool) -> SettingsFile:
-    env = held.get("env")
-    pairs = env.items() if isinstance(env, dict) else ()
-    values = {name: str(value) for name, value in pairs}
+    except json.JSONDecodeError as error:
+        return SettingsFile(path, {}, fault=f"line {error.lineno} is no JSON")
+    except (ValueError, RecursionError):
+        return SettingsFile(path, {}, fault="it is no JSON that can be read")
+    if not isinstance(held, dict):
+        return SettingsFile(path, {}, fault="it holds no object")
     helper, model = (str(held.get(name) or "") for name in (HELPER, "model"))
-    return SettingsFile(path, values, helper, is_managed, model)
+    return SettingsFile(path, _variables(held), helper, model=model)
+
+
+def _variables(held: Mapping[str, Any]) -> dict[str, str]:
+    env = held.get("env")
+    return {name: str(value) for name, value in env.items()} if isinstance(env, dict) else {}
 
 
 def effective(environ: Mapping[str, str], files: Sequence[SettingsFile]) -> Effective:

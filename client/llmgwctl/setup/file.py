@@ -48,6 +48,29 @@ def check_writable(path: str) -> None:
         )
 
 
+class Outrun(ClientError):
+    """Another program wrote the file after it was read; nothing of its text is lost."""
+
+    def __init__(self, path: str) -> None:
+        message = f"{path} is being written by another program"
+        super().__init__("file-changes", message, "close the program that writes it, and try again")
+
+
+def replace(path: str, before: str | None, after: str) -> None:
+    """Write a file that still holds what was read of it.
+
+    Between the last look and the replacement another writer's text can still be lost: there is
+    no lock that the programs share.
+
+    Raises:
+        Outrun: it holds something else by now.
+        ClientError: as `write`.
+    """
+    if read(path) != before:
+        raise Outrun(path)
+    write(path, after)
+
+
 def write(path: str, text: str) -> None:
     """Replace the file that a path (or the link there) names; its mode stays.
 

@@ -1,4 +1,4 @@
-"""JSON, with comments and trailing commas where a program allows them, edited in its own text.
+"""JSON, with comments and trailing commas where a program reads them, edited in its own text.
 
 No library keeps the comments of JSON, so the text is scanned for where each member lies, and only
 those spans are replaced.
@@ -31,8 +31,12 @@ class _Node:
 
 
 class JsonDocument:
-    def __init__(self, text: str) -> None:
+    """`is_strict`: its program takes nothing from a file with comments or trailing commas."""
+
+    def __init__(self, text: str, *, is_strict: bool = False) -> None:
         self._text = text if text.strip() else "{}\n"
+        if is_strict:
+            _check_plain(self._text)
         self._root = _scan(self._text)
         if not isinstance(self._root.value, dict):
             raise UnfitFile("it holds no object")
@@ -151,6 +155,16 @@ class JsonDocument:
     def _replace(self, start: int, end: int, piece: str) -> None:
         self._text = self._text[:start] + piece + self._text[end:]
         self._root = _scan(self._text)
+
+
+def _check_plain(text: str) -> None:
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        reason = "its program reads no comments and no trailing commas"
+        raise UnfitFile(f"line {error.lineno} is no JSON: {reason}") from None
+    except (ValueError, RecursionError):
+        raise UnfitFile("it is no JSON that can be read") from None
 
 
 def _scan(text: str) -> _Node:

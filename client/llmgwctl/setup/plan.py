@@ -10,7 +10,7 @@ from typing import Any
 
 from llmgwctl.rules.secrets import BLANK, blank_out
 from llmgwctl.setup.document import MISSING, Document, Edit, UnfitFile, apply, revert, set_plainly
-from llmgwctl.setup.recipes import DOTENV, JSON, TOML
+from llmgwctl.setup.recipes import DOTENV, JSON, PLAIN_JSON, TOML
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,10 @@ def document(text: str, kind: str) -> Document:
         UnfitFile: it is none of that format.
     """
     text = _plain(text)
-    if kind == JSON:
+    if kind in (JSON, PLAIN_JSON):
         from llmgwctl.setup.json_document import JsonDocument
 
-        return JsonDocument(text)
+        return JsonDocument(text, is_strict=kind == PLAIN_JSON)
     if kind == TOML:
         from llmgwctl.setup.toml_document import TomlDocument
 
@@ -115,6 +115,8 @@ def undone(text: str | None, backup: str | None, kind: str, edits: list[Edit]) -
     """Take the edits back: to the very backup where nothing else was changed since."""
     if text is None:
         return Texts(None, None)
+    # Comments that the person has written since, which the program does not read, stay too.
+    kind = JSON if kind == PLAIN_JSON else kind
     if done(backup, kind, edits).after == text:
         return Texts(text, backup)
     edited = document(text, kind)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from llmgwctl.gateway.programs.program import Endpoint
 
 JSON, TOML, YAML, DOTENV = "json", "toml", "yaml", "dotenv"
+# Without comments: Claude Code (2.1) ignores a whole file that has one.
+PLAIN_JSON = "plain json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,7 @@ def _gemini_edits(request: Request) -> list[Edit]:
 _FROM_SHELL = 'it takes the key from {name}: eval "$(llmgwctl env --for {program})"'
 
 _ALL = (
-    Recipe("claude", _claude_place, JSON, _claude_edits),
+    Recipe("claude", _claude_place, PLAIN_JSON, _claude_edits),
     Recipe("codex", _codex_place, TOML, _codex_edits),
     Recipe(
         "opencode",

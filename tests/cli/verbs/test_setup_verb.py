@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import client_process
 import pytest
 
+from llmgwctl.setup import file
+
 if TYPE_CHECKING:
     from support.client.plain_daemon import Served
 
@@ -133,6 +135,25 @@ def test_a_read_only_file_is_refused_and_nothing_is_left_beside_it(
     assert f"{settings(home)} is read-only" in ended.stderr
     assert settings(home).read_text() == OWN
     assert [each.name for each in (home / ".claude").iterdir()] == ["settings.json"]
+
+
+def test_what_another_program_wrote_meanwhile_is_not_lost(home: Path) -> None:
+    settings(home).write_text(OWN)
+    read = file.read(str(settings(home)))
+    settings(home).write_text("{}")
+
+    with pytest.raises(file.Outrun):
+        file.replace(str(settings(home)), read, "ours")
+
+    assert settings(home).read_text() == "{}"
+
+
+def test_what_claude_code_remembers_of_a_shell_is_emptied(served: Served, home: Path) -> None:
+    (home / ".claude.json").write_text('{"env": {"CLAUDE_CODE_USE_BEDROCK": "1"}}')
+
+    setup(served, home, "claude")
+
+    assert json.loads(settings(home).read_text())["env"]["CLAUDE_CODE_USE_BEDROCK"] == ""
 
 
 def test_a_file_that_wins_over_the_written_one_is_named(served: Served, home: Path) -> None:

@@ -202,8 +202,13 @@ def test_the_files_are_read_where_the_programs_read_them(tmp_path: Path) -> None
     assert found.installed == {"claude"}
 
 
-def test_a_broken_file_does_nothing(tmp_path: Path) -> None:
-    (tmp_path / ".claude").mkdir()
-    (tmp_path / ".claude" / "settings.json").write_text("{ not json")
+def test_a_broken_file_does_nothing_and_is_named(tmp_path: Path) -> None:
+    settings = tmp_path / ".claude" / "settings.json"
+    settings.parent.mkdir()
+    settings.write_text('{\n// mine\n"env": {"ANTHROPIC_BASE_URL": "http://elsewhere"}}')
 
-    assert look({"HOME": str(tmp_path), "PATH": ""}, "/nowhere").settings == []
+    found = look({"HOME": str(tmp_path), "PATH": ""}, "/nowhere")
+    lines = check_shell(found, ENDPOINT)
+
+    assert lines[0]["found"] == f"Claude Code takes nothing from {settings}: line 2 is no JSON"
+    assert not any("elsewhere" in line["found"] for line in lines)

@@ -11,8 +11,10 @@ from llmgwctl.gateway.claude_settings import (
     SettingsFile,
     managed_places,
     overriding,
+    places,
     read,
     rivals,
+    state_env,
     with_model,
 )
 from llmgwctl.gateway.programs.program import Endpoint
@@ -100,6 +102,30 @@ def test_the_files_are_read_in_the_order_in_which_they_win(tmp_path: Path) -> No
     found = read({"HOME": str(tmp_path), "CLAUDE_CONFIG_DIR": str(user)}, str(project))
 
     assert [each.path for each in found] == [str(place) for place in places]
+
+
+@pytest.mark.parametrize(
+    ("moved", "place"),
+    [(False, ".claude.json"), (False, ".claude/.config.json"), (True, "elsewhere/.claude.json")],
+)
+def test_what_claude_codes_state_sets_is_known_and_gives_way_to_the_settings(
+    tmp_path: Path, moved: bool, place: str
+) -> None:
+    environ = {"HOME": str(tmp_path)}
+    if moved:
+        environ["CLAUDE_CONFIG_DIR"] = str(tmp_path / "elsewhere")
+    state, settings = tmp_path / place, Path(places(environ, "/nowhere")[0])
+    for path in (state, settings):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    names = ("ANTHROPIC_BASE_URL", "CLAUDE_CODE_USE_BEDROCK")
+    state.write_text(json.dumps({"apiKeyHelper": "x", "env": dict.fromkeys(names, "http://x")}))
+    settings.write_text(json.dumps({"env": {"ANTHROPIC_BASE_URL": URL}}))
+
+    found = read(environ, "/nowhere")
+
+    beaten = [(name, file.path) for name, file in rivals(found, ENDPOINT, {})]
+    assert beaten == [("CLAUDE_CODE_USE_BEDROCK", str(state))]
+    assert state_env(environ).keys() == set(names)
 
 
 def test_the_owner_of_the_machine_may_have_a_folder_of_files(tmp_path: Path) -> None:

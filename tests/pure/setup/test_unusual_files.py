@@ -17,7 +17,6 @@ ODD = [
     ("claude", '{\r\n  "model": "opus"\r\n}\r\n'),
     ("claude", '\ufeff{"a": 1}'),
     ("claude", '{"env": {"A": "1"}, "env": {"B": "2"}}'),
-    ("claude", '// mine\n{\n\t"a":\t1,\n}\n'),
     ("codex", '# mine\r\nmodel = "x" # mine\r\n[a]\r\nb = 1\r\n'),
     ("codex", "\ufeffa = 1\n"),
     ("codex", BLOCKS),
@@ -30,6 +29,7 @@ ODD = [
     ("aider", "\ufeffmodel: y\n"),
     ("gemini", "export A='x y'\r\n# mine\r\nGEMINI_MODEL=old\r\n"),
     ("gemini", "A=1\x0b2\u20283\nnot a variable\n"),
+    ("opencode", '// mine\n{\n\t"a":\t1,\n}\n'),
     ("opencode", '{ // mine\n "provider": { "openai": { "models": {} }, /* z */ },\n}\n'),
 ]
 
@@ -68,6 +68,8 @@ def test_only_lines_about_it_are_changed(name: str, text: str) -> None:
         ("claude", "null", "no object"),
         ("claude", '{"env": "x"}', "env is no object"),
         ("claude", '{"a": 1}{', "line 1 is no JSON"),
+        ("claude", "{\n// mine\n}", "line 2 is no JSON: its program reads no comments"),
+        ("claude", '{"a": 1,}', "line 1 is no JSON"),
         ("codex", "model_providers = 3\n", "model_providers is no table"),
         ("codex", "[[model_providers]]\na = 1\n", "model_providers is no table"),
         ("codex", 'model = "a"\nmodel = "b"\n', "already exists"),
