@@ -128,18 +128,27 @@ def _arguments(
     if programs[0].name != claude.PROGRAM.name:
         return added, []
     rivals = claude_settings.rivals(files, endpoint, environ, model)
-    beaten = [(name, file) for name, file in rivals if not file.is_managed]
-    lines = [
-        f"{file.path} sets {name}: {_SETTLED if not file.is_managed else _MANAGED}"
+    keeps_key = arguments.keep_key or arguments.custom_headers
+    beaten = [
+        (name, file)
         for name, file in rivals
+        if not file.is_managed and not (keeps_key and claude_settings.is_of_key(name))
+    ]
+    lines = [
+        f"{file.path} sets {name}: {_MANAGED if file.is_managed else _SETTLED}"
+        for name, file in rivals
+        if file.is_managed or (name, file) in beaten
     ]
     if arguments.keep_key:
-        against += _against_kept_key(files, environ)
-    if not beaten or _has_settings(words) or arguments.keep_key or arguments.custom_headers:
-        return added, against if beaten or arguments.keep_key else lines
+        lines += _against_kept_key(files, environ)
+    if not beaten:
+        return added, lines
+    if _has_settings(words):
+        return added, against
     held = claude_settings.effective(environ, files).environ
     helper = shlex.join(leading.key_command(arguments))
-    settings = claude_settings.overriding(beaten, held, endpoint, helper, model)
+    own = endpoint._replace(key=None) if keeps_key else endpoint
+    settings = claude_settings.overriding(beaten, held, own, helper, model)
     return ["--settings", json.dumps(settings)], lines
 
 

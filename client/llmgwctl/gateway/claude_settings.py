@@ -213,6 +213,15 @@ def _beats(name: str, environ: Mapping[str, str], endpoint: Endpoint) -> bool:
     return rival is not None and rival.acts(value)
 
 
+def is_of_key(name: str) -> bool:
+    """Say whether what a file sets by that name is about which key is sent."""
+    if name in (HELPER, claude.HEADERS):
+        return True
+    rival = claude.PROGRAM.rival_of(name)
+    leads = any(lead.name == name and lead.is_key for lead in claude.PROGRAM.leads)
+    return leads or (rival is not None and rival.is_key)
+
+
 def overriding(
     found: Sequence[tuple[str, SettingsFile]],
     environ: Mapping[str, str],

@@ -105,6 +105,11 @@ def test_run_beats_settings_files_without_a_key_on_the_command_line(
     assert f"{settings} sets ANTHROPIC_BASE_URL: beaten by --settings" in ended.stderr
     assert "sk-" not in ended.stderr + words[1]
 
+    words, _ = shown(call(daemon, "run", "--keep-key", "--", claude, ANTHROPIC_AUTH_TOKEN="sk-a"))
+    assert json.loads(words[1]) == {
+        "env": {"ANTHROPIC_BASE_URL": f"http://localhost:{daemon.port}"}
+    }
+
 
 @pytest.mark.parametrize(
     ("flag", "token"), [("--keep-key", "sk-mine"), ("--no-key", "sk-mine"), ("--quiet", MASTER_KEY)]
