@@ -21,7 +21,7 @@ from llmgwctl.gateway import claude_settings, leading
 from llmgwctl.gateway.changes import applied, changes
 from llmgwctl.gateway.destination import key_of, url_of
 from llmgwctl.gateway.programs import claude
-from llmgwctl.gateway.programs.program import Endpoint
+from llmgwctl.gateway.programs.program import Endpoint, Line, Start
 from llmgwctl.gateway.programs.table import chosen, of_command
 
 if TYPE_CHECKING:
@@ -88,10 +88,10 @@ def run(arguments: argparse.Namespace) -> int:
     environ = applied(os.environ, found)
     if len(programs) == 1:
         _check_obstacle(programs[0], environ)
-    added, more = _arguments(programs, environ, endpoint, arguments, words, files)
+    led = _line(programs, environ, endpoint, arguments, words, files)
     if not arguments.quiet:
-        leading.say([*lines, *more])
-    _become(path, [words[0], *added, *words[1:]], environ)
+        leading.say([*lines, *led.sentences])
+    _become(path, [words[0], *led.words], environ)
 
 
 def _check_obstacle(program: Program, environ: Mapping[str, str]) -> None:
@@ -111,22 +111,29 @@ def _with_models(
     return endpoint._replace(models=models)
 
 
-def _arguments(
+def _line(
     programs: Sequence[Program],
     environ: Mapping[str, str],
     endpoint: Endpoint,
     arguments: argparse.Namespace,
     words: Sequence[str],
     files: Sequence[SettingsFile],
-) -> tuple[list[str], list[str]]:
-    """Give the words to add to the program's command line, and what to say of them."""
-    model = arguments.model
-    against = leading.settings_against(files, endpoint, environ, model)
+) -> Line:
+    """Give the words to start the program with, and what to say of them."""
+    own = tuple(words[1:])
+    start = Start(endpoint, arguments.model, own, environ, os.getcwd())
     if len(programs) != 1 or of_command(words[0]) != programs[0].name:
-        return [], against
-    added = programs[0].arguments(endpoint, model)
+        return Line(list(own), leading.settings_against(files, endpoint, environ, start.model))
     if programs[0].name != claude.PROGRAM.name:
-        return added, []
+        return programs[0].line(start)
+    return _past_settings(start, arguments, files)
+
+
+def _past_settings(
+    start: Start, arguments: argparse.Namespace, files: Sequence[SettingsFile]
+) -> Line:
+    """Have Claude Code's settings files beaten by --settings, as far as they can be."""
+    endpoint, model, words, environ, _ = start
     rivals = claude_settings.rivals(files, endpoint, environ, model)
     keeps_key = arguments.keep_key or arguments.custom_headers
     beaten = [
@@ -142,14 +149,14 @@ def _arguments(
     if arguments.keep_key:
         lines += _against_kept_key(files, environ)
     if not beaten:
-        return added, lines
+        return Line(list(words), lines)
     if _has_settings(words):
-        return added, against
+        return Line(list(words), leading.settings_against(files, endpoint, environ, model))
     held = claude_settings.effective(environ, files).environ
     helper = shlex.join(leading.key_command(arguments))
     own = endpoint._replace(key=None) if keeps_key else endpoint
     settings = claude_settings.overriding(beaten, held, own, helper, model)
-    return ["--settings", json.dumps(settings)], lines
+    return Line(["--settings", json.dumps(settings), *words], lines)
 
 
 def _against_kept_key(files: Sequence[SettingsFile], environ: Mapping[str, str]) -> list[str]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import tomllib
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmgwctl.gateway import claude_settings
+from llmgwctl.gateway.programs import codex
 from llmgwctl.gateway.programs.table import PROGRAMS
-from llmgwctl.rules import regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,14 +36,6 @@ def look(environ: Mapping[str, str], folder: str) -> Surroundings:
     return Surroundings(
         environ,
         claude_settings.read(environ, folder),
-        _codex_config(environ),
+        codex.config(environ),
         frozenset(installed),
     )
-
-
-def _codex_config(environ: Mapping[str, str]) -> Mapping[str, object] | None:
-    folder = environ.get("CODEX_HOME") or Path(environ.get("HOME", "~"), ".codex")
-    try:
-        return tomllib.loads(regular_file.read_text(Path(folder, "config.toml")))
-    except (OSError, ValueError, RecursionError):
-        return None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from llmgwctl.gateway import proxies
 from llmgwctl.gateway.address import leads_to
 from llmgwctl.gateway.programs import claude
-from llmgwctl.gateway.programs.program import Variable, rivals_in
+from llmgwctl.gateway.programs.program import KEY_HEADER, Variable, rivals_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -115,7 +115,7 @@ def _headers(environ: Mapping[str, str], key: str | None) -> Iterator[Change]:
     others = claude.key_headers_in(was)
     lines = claude.other_headers(was)
     if key is not None:
-        lines.append(f"{claude.KEY_HEADER}: Bearer {key}")
+        lines.append(f"{KEY_HEADER}: Bearer {key}")
     value = "\n".join(lines)
     if value == was or (key is None and not others):
         return

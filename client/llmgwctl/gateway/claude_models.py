@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from llmgwctl.rules.models import is_offered, without_suffix
+from llmgwctl.rules.models import is_offered, newest_first, without_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -76,7 +76,7 @@ def by_family(offered: Iterable[str]) -> dict[str, str]:
         family = family_of(name)
         if family and "*" not in name and not name.endswith("]"):
             found.setdefault(family, []).append(name)
-    return {family: min(names, key=_order) for family, names in found.items()}
+    return {family: min(names, key=newest_first) for family, names in found.items()}
 
 
 def family_of(name: str) -> str:
@@ -85,16 +85,6 @@ def family_of(name: str) -> str:
     if "claude" not in words and name not in FAMILIES:
         return ""
     return next((family for family in FAMILIES if family in words), "")
-
-
-def _order(name: str) -> tuple[tuple[int, ...], int, str]:
-    """Sort the highest version first, then the shortest name: an alias before a dated one."""
-    bare = re.sub(r"-v\d+(:\d+)?$", "", name.rpartition("/")[2])
-    words = re.split(r"[^0-9a-zA-Z]+", bare)
-    version = tuple(int(word) for word in words if word.isdecimal() and len(word) <= 2)
-    # A shorter version is the older one: 4 before 4.5; the padding keeps the order when negated.
-    padded = (*version, 0, 0, 0)[:3]
-    return tuple(-part for part in padded), len(name), name
 
 
 def asked_for(environ: Mapping[str, str]) -> list[str]:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 AT_HAND_S = 0.2
 # Nor, for the addresses, than this for a daemon that hangs; one that is well answers in 10 ms.
 DAEMON_S = 1.0
-# The programs some of whose variables are made from the gateway's list of models.
-BY_MODELS = ("claude", "opencode", "aider")
+# The programs some of whose variables, or words, are made from the gateway's list of models.
+BY_MODELS = ("claude", "codex", "opencode", "aider", "gemini")
 # A program that is about to start may wait a moment for the list of models.
 _LIST_S = 5.0
 

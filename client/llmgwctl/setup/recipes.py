@@ -12,7 +12,7 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 from llmgwctl.gateway import claude_models, claude_settings, proxies
-from llmgwctl.gateway.programs import avante, claude, codex, gemini, opencode
+from llmgwctl.gateway.programs import aider, avante, claude, codex, gemini, opencode
 from llmgwctl.gateway.programs.program import rivals_in
 from llmgwctl.setup.document import MISSING, Edit
 
@@ -121,7 +121,9 @@ def _codex_edits(request: Request) -> list[Edit]:
         Edit((*provider, "auth", "command"), program),
         Edit((*provider, "auth", "args"), words),
     ]
-    return [*edits, Edit(("model",), request.model)] if request.model else edits
+    named = str(request.held.get("model") or "")
+    model = request.model or codex.model_instead(named, request.endpoint.models or ())
+    return [*edits, Edit(("model",), model)] if model else edits
 
 
 def _opencode_place(environ: Mapping[str, str]) -> str:
@@ -144,8 +146,21 @@ def _opencode_edits(request: Request) -> list[Edit]:
                 edits.append(Edit(("provider", name, key), value))
         if request.placeholder:
             edits.append(Edit(("provider", name, "options", "apiKey"), request.placeholder))
-    if request.model:
-        edits.append(Edit(("model",), f"{opencode.PROVIDER}/{request.model}"))
+    changed, _ = opencode.over(request.held, models, request.model)
+    edits += _leaves(changed)
+    # Where only some providers are switched on, ours must be one of them.
+    on = request.held.get("enabled_providers")
+    if isinstance(on, list) and opencode.PROVIDER not in on:
+        edits.append(Edit(("enabled_providers",), [*on, opencode.PROVIDER]))
+    return edits
+
+
+def _leaves(values: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[Edit]:
+    """Give an edit for each value that holds no others."""
+    edits = []
+    for name, value in values.items():
+        here = (*path, name)
+        edits += _leaves(value, here) if isinstance(value, Mapping) else [Edit(here, value)]
     return edits
 
 
@@ -153,7 +168,15 @@ def _aider_edits(request: Request) -> list[Edit]:
     edits = [Edit(("openai-api-base",), f"{request.endpoint.url}/v1")]
     if request.placeholder:
         edits.append(Edit(("openai-api-key",), request.placeholder))
-    return [*edits, Edit(("model",), f"openai/{request.model}")] if request.model else edits
+    offered = request.endpoint.models
+    main = aider.led_model(request.model or str(request.held.get("model") or ""), offered)
+    main = main or aider.default(offered)
+    for role in aider.ROLES:
+        held = str(request.held.get(role) or "")
+        led = main if role == "model" else aider.led_model(held, offered) or main
+        if held or (role == "model" and (request.model or offered)):
+            edits.append(Edit((role,), led))
+    return edits
 
 
 def _gemini_login(_request: Request) -> list[Edit]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from llmgwctl.gateway import claude_models
 from llmgwctl.gateway.programs.program import (
+    KEY_HEADERS,
     NODE_PROXIES,
     Endpoint,
     Lead,
@@ -19,16 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HEADERS = "ANTHROPIC_CUSTOM_HEADERS"
-KEY_HEADER = "x-litellm-api-key"
-# By each of these LiteLLM takes a key; ours wins over all of them but not over itself.
-_KEY_HEADERS = (
-    KEY_HEADER,
-    "authorization",
-    "api-key",
-    "x-api-key",
-    "x-goog-api-key",
-    "ocp-apim-subscription-key",
-)
 _LOGIN = (
     r"(ANTHROPIC|CLAUDE_CODE)_(\w+_)?"
     r"(AUTH_TOKEN|ACCESS_TOKEN|OAUTH_TOKEN|REFRESH_TOKEN|IDENTITY_TOKEN|IDENTITY_TOKEN_FILE"
@@ -39,7 +30,7 @@ _LOGIN = (
 def key_headers_in(headers: str) -> list[str]:
     """Name the headers, one a line in the variable, that would give LiteLLM another key."""
     names = (line.partition(":")[0].strip() for line in headers.splitlines())
-    return [name for name in names if name.lower() in _KEY_HEADERS]
+    return [name for name in names if name.lower() in KEY_HEADERS]
 
 
 def other_headers(headers: str) -> list[str]:
@@ -47,7 +38,7 @@ def other_headers(headers: str) -> list[str]:
     return [
         line
         for line in headers.splitlines()
-        if line.strip() and line.partition(":")[0].strip().lower() not in _KEY_HEADERS
+        if line.strip() and line.partition(":")[0].strip().lower() not in KEY_HEADERS
     ]
 
 

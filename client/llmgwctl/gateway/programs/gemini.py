@@ -8,7 +8,6 @@ Google in them beats all variables.
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING
 
 from llmgwctl.gateway.programs.program import (
@@ -19,14 +18,13 @@ from llmgwctl.gateway.programs.program import (
     Variable,
     rival,
 )
-from llmgwctl.rules import regular_file
+from llmgwctl.rules import jsonc, regular_file
+from llmgwctl.rules.models import is_offered, preferred
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 LOGIN = "gemini-api-key"
-# In a file with comments, which the standard library cannot read.
-_SELECTED = re.compile(r'"selectedType"\s*:\s*"([^"]*)"')
 
 
 def folder(environ: Mapping[str, str]) -> str:
@@ -34,22 +32,47 @@ def folder(environ: Mapping[str, str]) -> str:
     return os.path.join(os.path.expanduser(home), ".gemini")
 
 
-def _model(_endpoint: Endpoint, _environ: Mapping[str, str], model: str) -> list[Variable]:
+def _model(endpoint: Endpoint, environ: Mapping[str, str], model: str) -> list[Variable]:
+    """Name a model where gemini-cli would ask for its own default: which that is, is not known."""
+    held = environ.get("GEMINI_MODEL") or _setting(_places(environ, os.getcwd()), "model", "name")
+    offered = endpoint.models or ()
+    if not model and not is_offered(held or _ANY, offered):
+        newest = preferred(offered, ("gemini",))
+        model = newest if "gemini" in newest else ""
     return [Variable("GEMINI_MODEL", model)] if model else []
 
 
 def _obstacle(environ: Mapping[str, str], started_in: str) -> str:
     """Look at the login that its settings select: those of the folder win over the person's."""
-    for place in (os.path.join(started_in, ".gemini"), folder(environ)):
-        path = os.path.join(place, "settings.json")
-        try:
-            selected = _SELECTED.search(regular_file.read_text(path))
-        except OSError:
-            continue
-        if selected is not None:
-            found = selected[1]
+    for path in _places(environ, started_in):
+        found = _setting([path], "security", "auth", "selectedType")
+        if found:
             return "" if found == LOGIN else f"gemini-cli logs in by {found}, as {path} says"
     return "gemini-cli takes its kind of login from its settings alone, and none is selected there"
+
+
+def _places(environ: Mapping[str, str], started_in: str) -> list[str]:
+    """List its settings files, the one that wins first."""
+    folders = (os.path.join(started_in, ".gemini"), folder(environ))
+    return [os.path.join(each, "settings.json") for each in folders]
+
+
+def _setting(paths: Sequence[str], *keys: str) -> str:
+    """Give the first value that the files have there."""
+    for path in paths:
+        try:
+            held = jsonc.loads(regular_file.read_text(path))
+        except (OSError, ValueError, RecursionError):
+            continue
+        for key in keys:
+            held = held.get(key) if isinstance(held, dict) else None
+        if isinstance(held, str) and held:
+            return held
+    return ""
+
+
+# No model's name: only a wildcard offers it, and then the default, too.
+_ANY = "gemini-0"
 
 
 PROGRAM = Program(

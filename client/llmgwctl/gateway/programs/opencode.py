@@ -10,7 +10,9 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from llmgwctl.gateway.programs import opencode_files
 from llmgwctl.gateway.programs.program import (
+    KEY_HEADERS,
     USUAL_PROXIES,
     Endpoint,
     Lead,
@@ -18,12 +20,14 @@ from llmgwctl.gateway.programs.program import (
     Variable,
     rival,
 )
-from llmgwctl.rules import regular_file
+from llmgwctl.rules.models import preferred
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-PROVIDER = "llmgw"
+PROVIDER, OPENAI = "llmgw", "openai"
+_KEY = "{env:OPENAI_API_KEY}"
+_FAMILIES = ("sonnet", "opus", "gpt", "gemini")
 CONTENT = "OPENCODE_CONFIG_CONTENT"
 
 
@@ -35,7 +39,7 @@ def providers(url: str, models: Sequence[str]) -> dict[str, Any]:
     """
     named = [name for name in models if "*" not in name]
     openai: dict[str, Any] = {} if named != list(models) or not named else {"whitelist": named}
-    options = {"baseURL": f"{url}/v1", "apiKey": "{env:OPENAI_API_KEY}"}
+    options = {"baseURL": f"{url}/v1", "apiKey": _KEY}
     return {
         PROVIDER: {
             "npm": "@ai-sdk/openai-compatible",
@@ -43,7 +47,7 @@ def providers(url: str, models: Sequence[str]) -> dict[str, Any]:
             "options": options,
             "models": {name: {} for name in named},
         },
-        "openai": {"options": dict(options), **openai},
+        OPENAI: {"options": dict(options), **openai},
     }
 
 
@@ -55,43 +59,67 @@ def _content(endpoint: Endpoint, environ: Mapping[str, str], model: str) -> list
     if not isinstance(content, dict):
         content = {}
     models = list(dict.fromkeys([*(endpoint.models or ()), *([model] if model else [])]))
-    led = providers(endpoint.url, models)
-    content["provider"] = {**content.get("provider", {}), **led}
+    held = opencode_files.merge(opencode_files.held(environ, os.getcwd()), content)
+    changed, sentence = over(held, models, model)
+    content = opencode_files.merge(content, changed)
+    content = opencode_files.merge(content, {"provider": providers(endpoint.url, models)})
     # A login with another provider, kept in opencode's own files, would be used.
-    content["enabled_providers"] = list(led)
-    chosen, sentence = _model(content, environ, models, model)
-    if chosen:
-        content["model"] = f"{PROVIDER}/{chosen}"
+    content["enabled_providers"] = [PROVIDER, OPENAI]
     return [Variable(CONTENT, json.dumps(content), sentence=sentence)]
 
 
-def _model(
-    content: Mapping[str, Any], environ: Mapping[str, str], models: Sequence[str], model: str
-) -> tuple[str, str]:
-    """Give the model to set, if one must be: that of another provider is none that is asked."""
-    held = str(content.get("model") or _of_files(environ))
-    provider, _, bare = held.partition("/")
-    named = [name for name in models if "*" not in name]
-    if model or not bare or provider in (PROVIDER, "openai") or not named:
-        return model, ""
-    chosen = bare if bare in named else named[0]
-    return chosen, f"opencode's model is {chosen}, of the gateway, and was {held}"
+def over(
+    held: Mapping[str, Any], models: Sequence[str], model: str = ""
+) -> tuple[dict[str, Any], str]:
+    """Give what must be said over a configuration for the gateway to be asked, and a sentence.
 
-
-def _of_files(environ: Mapping[str, str]) -> str:
-    """Give the model that opencode's own files name, the last of them; one with comments names
-    none here.
+    A model of another provider, opencode's or an agent's, is not found; a provider may be switched
+    off; a header of the person's may hold another key.
     """
-    home = environ.get("HOME") or "~"
-    base = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
-    found = ""
-    for path in (os.path.join(base, "opencode", "opencode.json"), "opencode.json"):
-        try:
-            held = json.loads(regular_file.read_text(path))
-        except (OSError, ValueError, RecursionError):
-            continue
-        found = str(held.get("model") or found) if isinstance(held, dict) else found
-    return found
+    changed: dict[str, Any] = {}
+    named = [name for name in models if "*" not in name]
+    was = str(held.get("model") or "")
+    chosen = model or _instead_of(was, named)
+    if chosen:
+        changed["model"] = f"{PROVIDER}/{chosen}"
+    for table in ("agent", "mode"):
+        for name, agent in _members(held, table):
+            its = _instead_of(str(agent.get("model") or ""), named)
+            if its:
+                changed.setdefault(table, {})[name] = {"model": f"{PROVIDER}/{its}"}
+    off = held.get("disabled_providers")
+    if isinstance(off, list) and set(map(str, off)) & {PROVIDER, OPENAI}:
+        changed["disabled_providers"] = [each for each in off if each not in (PROVIDER, OPENAI)]
+    for name, provider in _members(held, "provider"):
+        headers = _key_headers(provider) if name in (PROVIDER, OPENAI) else {}
+        if headers:
+            changed.setdefault("provider", {})[name] = {"options": {"headers": headers}}
+    sentence = ""
+    if chosen and not model:
+        sentence = f"opencode's model is {chosen}, of the gateway, and was {was}"
+    return changed, sentence
+
+
+def _instead_of(held: str, named: Sequence[str]) -> str:
+    """Give the model to ask for where another provider's is named, or one not offered."""
+    provider, _, bare = held.partition("/")
+    if not bare or not named or (provider in (PROVIDER, OPENAI) and bare in named):
+        return ""
+    return bare if bare in named else preferred(named, _FAMILIES)
+
+
+def _members(held: Mapping[str, Any], name: str) -> list[tuple[str, Mapping[str, Any]]]:
+    table = held.get(name)
+    pairs = table.items() if isinstance(table, dict) else ()
+    return [(key, each) for key, each in pairs if isinstance(each, dict)]
+
+
+def _key_headers(provider: Mapping[str, Any]) -> dict[str, str]:
+    """Give the headers by which LiteLLM takes a key, each with the gateway's."""
+    options = provider.get("options")
+    headers = options.get("headers") if isinstance(options, dict) else None
+    names = headers if isinstance(headers, dict) else ()
+    return {name: f"Bearer {_KEY}" for name in names if name.lower() in KEY_HEADERS}
 
 
 PROGRAM = Program(

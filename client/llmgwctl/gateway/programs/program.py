@@ -12,6 +12,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 
+KEY_HEADER = "x-litellm-api-key"
+# By each of these LiteLLM takes a key; ours wins over all of them but not over itself.
+KEY_HEADERS = (
+    KEY_HEADER,
+    "authorization",
+    "api-key",
+    "x-api-key",
+    "x-goog-api-key",
+    "ocp-apim-subscription-key",
+)
+
+
 class Endpoint(NamedTuple):
     """Where programs are led: `url` without a path, the key, and the gateway's models if known."""
 
@@ -49,6 +61,26 @@ class Lead(NamedTuple):
         return self.template.format(url=endpoint.url, key=endpoint.key)
 
 
+class Start(NamedTuple):
+    """A program about to start: where it is led, its words, and what it finds."""
+
+    endpoint: Endpoint
+    model: str
+    words: tuple[str, ...]
+    environ: Mapping[str, str]
+    folder: str
+
+    def __repr__(self) -> str:
+        return f"Start({self.endpoint!r})"
+
+
+class Line(NamedTuple):
+    """The words to start a program with, no secret in them, and what they change, as sentences."""
+
+    words: list[str]
+    sentences: list[str]
+
+
 class Rival(NamedTuple):
     """Variables, by a pattern of whole names, that win over those that lead; and what they do.
 
@@ -76,8 +108,8 @@ def no_variables(_endpoint: Endpoint, _environ: Mapping[str, str], _model: str) 
     return []
 
 
-def no_arguments(_endpoint: Endpoint, _model: str) -> list[str]:
-    return []
+def as_given(start: Start) -> Line:
+    return Line(list(start.words), [])
 
 
 def no_obstacle(_environ: Mapping[str, str], _folder: str) -> str:
@@ -89,8 +121,8 @@ class Program(NamedTuple):
 
     `proxies` names, first wins, the variables that name a proxy for http:// addresses. `more` gives
     variables that depend on the gateway's models, what the shell has, and the model asked for;
-    `arguments` what only the command line can say, without a secret. `obstacle` says what leads it
-    elsewhere that neither can beat, started in a folder.
+    `line` what only the command line can say. `obstacle` says what leads it elsewhere that neither
+    can beat, started in a folder.
     """
 
     name: str
@@ -100,7 +132,7 @@ class Program(NamedTuple):
     proxies: tuple[str, ...]
     rivals: tuple[Rival, ...] = ()
     more: Callable[[Endpoint, Mapping[str, str], str], list[Variable]] = no_variables
-    arguments: Callable[[Endpoint, str], list[str]] = no_arguments
+    line: Callable[[Start], Line] = as_given
     obstacle: Callable[[Mapping[str, str], str], str] = no_obstacle
 
     def rival_of(self, name: str) -> Rival | None:
