@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from llmgwctl.rules.secrets import blank_out
+from llmgwctl.rules.secrets import blank_out, written_forms
 
 # Shorter ones would blank out ordinary words, and no gateway takes them for keys.
 _LEAST_CHARACTERS: Final = 8
@@ -20,7 +20,7 @@ def register(value: str) -> None:
     """Never write this value from here on."""
     value = value.strip()
     if len(value) >= _LEAST_CHARACTERS:
-        _known.add(value)
+        _known.update(written_forms(value))
 
 
 def redact(text: str) -> str:

@@ -60,6 +60,58 @@ def test_a_report_has_every_part_and_no_secret(
     assert call(daemon, "report", "-o", str(path), "--yes").returncode == Exit.NOT_SO
 
 
+TOLD = {
+    "exec plugin": "plugin-pw-99",
+    "its argument": "argument-pw-99",
+    "the proxy of the kubeconfig": "kubeconfig-pw-99",
+    "the proxy of the environment": "environment-pw-99",
+    "an address": "address-pw-99",
+}
+KUBECONFIG = {
+    "current-context": "c",
+    "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+    "clusters": [
+        {
+            "name": "c",
+            "cluster": {
+                "server": f"https://localhost:1/?access_token={TOLD['an address']}",
+                "proxy-url": f"http://jane:{TOLD['the proxy of the kubeconfig']}@localhost:1",
+            },
+        }
+    ],
+    "users": [
+        {
+            "name": "u",
+            "user": {
+                "exec": {
+                    "apiVersion": "client.authentication.k8s.io/v1",
+                    "interactiveMode": "Never",
+                    "command": "/bin/sh",
+                    "args": [
+                        *("-c", f"echo Cookie: sid={TOLD['exec plugin']} >&2; exit 1", "sh"),
+                        f"--password={TOLD['its argument']}",
+                    ],
+                }
+            },
+        }
+    ],
+}
+
+
+def test_what_a_kubeconfig_and_its_plugin_say_is_no_secret_in_a_report(tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(json.dumps(KUBECONFIG))
+    proxy = f"http://jane:{TOLD['the proxy of the environment']}@localhost:1"
+
+    with running(tmp_path, kubeconfig, DEFAULT, HTTPS_PROXY=proxy) as daemon:
+        daemon.wait_for("blocked")
+        text = call(daemon, "report", "--print", HTTPS_PROXY=proxy).stdout
+        log = daemon.log()
+
+    assert "Cookie: [secret]" in text
+    assert {what: pw for what, pw in TOLD.items() if pw in text or pw in log} == {}
+
+
 @pytest.mark.parametrize(("answer", "is_written"), [("y\n", True), ("n\n", False), ("\n", False)])
 def test_it_is_shown_and_then_asked_for(
     asked: tuple[RunningDaemon, str], tmp_path: Path, answer: str, is_written: bool
