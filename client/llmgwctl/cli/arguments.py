@@ -48,7 +48,7 @@ def build(verb: Verb, module: VerbModule) -> Parser:
         prog=f"llmgwctl {verb.name}",
         description=_flowed(description),
         epilog=examples_text(module.EXAMPLES, verb),
-        formatter_class=_formatter,
+        formatter_class=_Formatter,
         allow_abbrev=False,
     )
     parser.set_defaults(verb=verb.name)
@@ -66,10 +66,26 @@ def build(verb: Verb, module: VerbModule) -> Parser:
     return parser
 
 
-def _formatter(prog: str) -> argparse.HelpFormatter:
-    # Left to itself, argparse imports shutil (and so bz2 and lzma) with the first argument added.
-    width = min(detect(False).width, 100) - 2
-    return argparse.RawDescriptionHelpFormatter(prog, width=width)
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Draws help without colour, the same on every Python, and imports little until it draws.
+
+    argparse makes a formatter with the first argument that is added, to check its texts. Left to
+    itself this imports shutil (and so bz2 and lzma), and from Python 3.14 on the colours' module,
+    which imports dataclasses and inspect: 20 ms of each `llmgwctl status`.
+    """
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=min(detect(False).width, 100) - 2)
+
+    def _set_color(self, *_: object, **__: object) -> None:
+        """Leave the colours to the first use of what this method would set."""
+
+    def __getattr__(self, name: str) -> object:
+        if name not in ("_theme", "_decolor"):
+            raise AttributeError(name)
+        # Python 3.14 and later have it.
+        super()._set_color(False)  # type: ignore[misc]
+        return self.__dict__[name]
 
 
 def _flowed(text: str) -> str:
