@@ -142,29 +142,34 @@ class LineStream:
 
 
 def peer_pid(connection: _socket.socket) -> int | None:
-    """Give the process id of the other end, where the system has it (Linux)."""
-    found = _credentials(connection)
-    return int.from_bytes(found[:4], sys.byteorder) or None
+    """Give the process id of the other end; None where the system does not say."""
+    if sys.platform == "darwin":
+        # <sys/un.h>: LOCAL_PEERPID at SOL_LOCAL (0) gives a pid_t.
+        found = _option(connection, 0, 2, 4)
+    else:
+        found = _credentials(connection)[:4]
+    return int.from_bytes(found, sys.byteorder) or None
 
 
 def peer_uid(connection: _socket.socket) -> int | None:
     """Give the user id of the process at the other end; None where the system does not say."""
     if sys.platform == "darwin":
-        try:
-            # <sys/ucred.h>: LOCAL_PEERCRED at SOL_LOCAL (0) gives struct xucred, version and uid.
-            found = connection.getsockopt(0, 1, 76)
-        except OSError:
-            return None
-        return int.from_bytes(found[4:8], sys.byteorder) if len(found) >= 8 else None
-    found = _credentials(connection)
-    return int.from_bytes(found[4:8], sys.byteorder) if found else None
+        # <sys/ucred.h>: LOCAL_PEERCRED at SOL_LOCAL (0) gives struct xucred, version and uid.
+        found = _option(connection, 0, 1, 76)
+    else:
+        found = _credentials(connection)
+    return int.from_bytes(found[4:8], sys.byteorder) if len(found) >= 8 else None
 
 
 def _credentials(connection: _socket.socket) -> bytes:
     """Linux's struct ucred: pid, uid, gid; empty elsewhere."""
     option = getattr(_socket, "SO_PEERCRED", None)
+    return b"" if option is None else _option(connection, _socket.SOL_SOCKET, option, 12)
+
+
+def _option(connection: _socket.socket, level: int, option: int, size: int) -> bytes:
     try:
-        return b"" if option is None else connection.getsockopt(_socket.SOL_SOCKET, option, 12)
+        return connection.getsockopt(level, option, size)
     except OSError:
         return b""
 

@@ -116,8 +116,9 @@ def _netlink() -> socket.socket:
     """One socket for good: with every descriptor in use, the clients that are gone must be known
     for theirs to be freed.
     """
-    kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
-    netlink = socket.socket(socket.AF_NETLINK, kind, _NETLINK_SOCK_DIAG)
+    if not sys.platform.startswith("linux"):
+        raise OSError("no netlink on this system")
+    netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG)
     netlink.setblocking(False)
     return netlink
 

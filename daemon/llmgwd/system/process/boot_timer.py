@@ -10,13 +10,14 @@ import contextlib
 import ctypes
 import os
 import struct
-import time
 from typing import Any, Final, Self
 
 import anyio
 
 # TFD_NONBLOCK and TFD_CLOEXEC are those of open(2).
 _FLAGS: Final = os.O_NONBLOCK | os.O_CLOEXEC
+# clock_gettime(2); the `time` module has it on Linux alone, and there alone is a timerfd.
+_CLOCK_BOOTTIME: Final = 7
 _COUNT: Final = struct.Struct("@Q")
 # struct itimerspec: an interval (none), then the seconds and nanoseconds to go.
 _SPEC: Final = struct.Struct("@llll")
@@ -29,7 +30,7 @@ class BootTimer:
         """Raises OSError: the system has none, or no descriptor is left."""
         try:
             self._libc: Any = ctypes.CDLL(None, use_errno=True)
-            self._descriptor = _checked(self._libc.timerfd_create(time.CLOCK_BOOTTIME, _FLAGS))
+            self._descriptor = _checked(self._libc.timerfd_create(_CLOCK_BOOTTIME, _FLAGS))
         except AttributeError as error:
             raise OSError("no timerfd on this system") from error
 

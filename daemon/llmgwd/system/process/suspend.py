@@ -24,8 +24,9 @@ Sleep = Callable[[float], Awaitable[None]]
 def clock_s() -> float:
     """Read the clock that runs on while the machine sleeps."""
     # On macOS CLOCK_MONOTONIC counts sleep; time.monotonic does not, on neither.
-    counts_sleep = time.CLOCK_MONOTONIC if sys.platform == "darwin" else time.CLOCK_BOOTTIME
-    return time.clock_gettime(counts_sleep)
+    if sys.platform == "darwin":
+        return time.clock_gettime(time.CLOCK_MONOTONIC)
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 async def notice(woke: Callable[[float], None]) -> NoReturn:
