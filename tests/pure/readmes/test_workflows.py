@@ -56,7 +56,7 @@ def test_a_commit_is_looked_at_by_the_linters_of_ci() -> None:
 
     called = re.findall(r"^  (\.venv/bin/.+?)(?: \.| \.github/\S+\.yml)?$", lint, re.MULTILINE)
 
-    assert len(called) == 8
+    assert len(called) == 9
     assert [hook["entry"] for hook in hooks] == called
 
 
