@@ -7,10 +7,17 @@ import pytest
 from virtual_clock import run
 
 from llmgwd.cluster.auth.credentials import Credential
-from llmgwd.cluster.auth.renewal import PATIENCE_S, Renewed, RenewingLogin, UnderWay
-from llmgwd.errors import Transient
+from llmgwd.cluster.auth.renewal import (
+    PATIENCE_S,
+    RETRY_FAILED_S,
+    Renewed,
+    RenewingLogin,
+    UnderWay,
+)
+from llmgwd.errors import Blocked, LlmgwError, Transient
 
 GIVEN = Credential({"Authorization": "Bearer x"})
+FAILED = Blocked("login-expired", "the login plugin corp failed: log in")
 
 
 def _login(takes_s: float) -> RenewingLogin:
@@ -30,6 +37,62 @@ def test_a_login_that_takes_long_is_named_and_goes_on() -> None:
         assert anyio.current_time() == PATIENCE_S
         assert await login.current() is GIVEN
         assert anyio.current_time() == PATIENCE_S + 1
+
+    run(main)
+
+
+def test_a_login_that_failed_has_failed_until_a_retry_succeeds() -> None:
+    async def main() -> None:
+        runs = 0
+
+        async def renew() -> Renewed:
+            nonlocal runs
+            runs += 1
+            await anyio.sleep(PATIENCE_S + 1)
+            if runs == 1:
+                raise FAILED
+            return Renewed(GIVEN, None)
+
+        login = RenewingLogin(
+            renew, files=(), remedy="", wall_clock=anyio.current_time, clock=anyio.current_time
+        )
+        raised = []
+        for _ in range(2):
+            with pytest.raises(LlmgwError) as caught:
+                await login.current()
+            raised.append(caught.value)
+        await anyio.sleep(RETRY_FAILED_S)
+        with pytest.raises(LlmgwError) as caught:
+            await login.current()
+
+        # The second run was under way, and no one knew more than before.
+        assert runs == 2
+        assert caught.value is raised[1] is FAILED
+        assert await login.current() is GIVEN
+
+    run(main)
+
+
+def test_a_login_that_was_over_when_it_was_made_is_used_until_it_is_refused() -> None:
+    async def main() -> None:
+        runs = 0
+
+        async def renew() -> Renewed:
+            nonlocal runs
+            runs += 1
+            return Renewed(GIVEN, 1_000.0)
+
+        login = RenewingLogin(
+            renew, files=(), remedy="", wall_clock=lambda: 2_000.0, clock=anyio.current_time
+        )
+        for _ in range(100):
+            assert await login.current() is GIVEN
+            await anyio.sleep(1.0)
+        assert runs == 1
+
+        assert login.reject(GIVEN) is False
+        with pytest.raises(Blocked, match="by this machine's clock had ended before it was made"):
+            await login.current()
 
     run(main)
 

@@ -33,6 +33,9 @@ _NAMESPACED = re.compile(
     r"/(?P<resource>[^/]+)(?:/(?P<name>[^/]+))?(?:/(?P<sub>[^/]+))?$"
 )
 _USER = re.compile(r'User "([^"]+)"')
+# A denial by admission, whose status is its own choice (400, 403, 422): a webhook's or a policy's,
+# or one of a plugin of the API server, worded as an authorizer's without its `User "…" cannot`.
+_DENIED = re.compile(r"""denied (?:the )?request|is forbidden: (?!User "[^"]*" cannot )""")
 # What RBAC adds for a role that a binding names and that it does not know.
 _UNKNOWN_ROLE = re.compile(r'RBAC: .*?((?:cluster)?role)[^ ]* "([^"]+)" not found')
 # A sentence of a proxy's error page is enough; the page is not.
@@ -50,6 +53,10 @@ class NotFound(Blocked):
 
 class Forbidden(Blocked):
     """403 by the API server's own authorization; the remedy is the rule that is missing."""
+
+
+class Denied(Forbidden):
+    """By a policy of the cluster, whatever the roles allow; no rule is missing."""
 
 
 class Unauthorized(Blocked):
@@ -200,6 +207,8 @@ def forbidden(action: Action, words: str = "") -> LlmgwError:
             f" {action}: it has just started, or the {unknown[1]} was deleted",
             public=f"the API server does not know a role, which allows to {action}",
         )
+    if is_denial(words):
+        return denied(action, words)
     user = _USER.search(words)
     who = f'"{user[1]}"' if user else "this login"
     kind = "Role" if action.namespace else "ClusterRole"
@@ -208,6 +217,23 @@ def forbidden(action: Action, words: str = "") -> LlmgwError:
         f"{who} may not {action}",
         public=f"this login may not {action}",
         remedy=f"Have this rule added to a {kind} bound to it: {action.rule}",
+    )
+
+
+def is_denial(words: str) -> bool:
+    """Are these the words of admission, which comes after the roles have allowed a request?"""
+    return _DENIED.search(words) is not None
+
+
+def denied(action: Action, words: str) -> Denied:
+    """The API server, or what stands for it, refuses what the roles may well allow."""
+    where = f" in namespace {action.namespace}" if action.namespace else ""
+    ours = f"a policy of the cluster denies {action.resource}{where}"
+    return Denied(
+        ConditionKind.PERMISSION_DENIED,
+        f"{ours}: {words}",
+        "Ask the cluster's administrator for an exception: no rule of a Role is missing.",
+        public=ours,
     )
 
 

@@ -29,9 +29,11 @@ from llmgwd.cluster.api_errors import (
     CLUSTER_REMEDY,
     Action,
     Forbidden,
+    denied,
     excerpt,
     forbidden,
     in_between,
+    is_denial,
     is_page,
     read_status,
     sentence_of,
@@ -234,12 +236,14 @@ def refused(
         return in_between(status, action, words) if is_page(body) else unauthorized(login_remedy)
     if status == 403 and said is not None:
         return forbidden(action, words)
+    if said is not None and is_denial(words):
+        return denied(action, words)
     if status == 404 and (said is not None or words == "pod does not exist"):
         ours = f"pod {endpoint.pod} is gone"
         return Transient(ConditionKind.NO_PODS, f"{ours}: {words}", public=ours)
     is_node = "dialing backend" in words if said else status == 500 and _is_text(body)
     if is_node:
-        return _node_failing(endpoint, words, kubectl)
+        return node_failing(endpoint, words, kubectl)
     if said is not None and (status == 429 or status >= 500) and "upgrade" not in words:
         ours = f"the API server answered {status}"
         failing = ConditionKind.API_SERVER_FAILING
@@ -252,15 +256,23 @@ def _is_text(body: bytes) -> bool:
     return bool(body.strip()) and body.lstrip()[:1] not in (b"<", b"{")
 
 
-def _node_failing(endpoint: Endpoint, words: str, kubectl: Kubectl) -> Transient:
+def node_failing(endpoint: Endpoint, words: str, kubectl: Kubectl) -> Transient:
     """No way in leads to a pod whose node does not answer: no other one is worth trying."""
-    ours = f"the node of pod {endpoint.pod} takes no connection"
+    node = f"the node {endpoint.node}" if endpoint.node else "the node"
+    ours = f"{node} of pod {endpoint.pod} takes no connection"
     return Transient(
         ConditionKind.NODE_FAILING,
         f"{ours}: {words}",
-        kubectl.command("get", f"pod/{endpoint.pod}", "-o", "wide", namespace=endpoint.namespace),
+        _look_at_node(endpoint, kubectl),
         public=ours,
     )
+
+
+def _look_at_node(endpoint: Endpoint, kubectl: Kubectl) -> str:
+    if endpoint.node:
+        return kubectl.command("describe", f"node/{endpoint.node}")
+    pod = f"pod/{endpoint.pod}"
+    return kubectl.command("get", pod, "-o", "wide", namespace=endpoint.namespace)
 
 
 def _refusal(way: UpgradeKind, answer: str, words: str = "") -> Transient:

@@ -14,6 +14,7 @@ from llmgwctl.rules.models import is_offered
 from llmgwctl.rules.nearest import nearest
 from llmgwctl.rules.secrets import blank_out
 from llmgwctl.wire import CheckState, ConditionKind, UpgradeKind
+from llmgwd.cluster.api_errors import Denied
 from llmgwd.cluster.target.resolve import explained
 from llmgwd.cluster.upgrade import OTHER_WAY_MAY_PASS
 from llmgwd.config.model import ProbeKind
@@ -74,8 +75,9 @@ async def _try_way(context: CheckContext, way: UpgradeKind) -> Finding:
     except LlmgwError as error:
         if error.code == _DIAL:
             return from_error(_explained(context, endpoint, error))
-        # A pod's or a node's fault is that of no way.
-        return from_error(error, f"{way} refused" if error.code in OTHER_WAY_MAY_PASS else "")
+        # A pod's, a node's or a policy's fault is that of no way.
+        is_ways = error.code in OTHER_WAY_MAY_PASS and not isinstance(error, Denied)
+        return from_error(error, f"{way} refused" if is_ways else "")
     except TimeoutError:
         cause = f"no answer within {_WAY_S:.0f} s: something in between drops it"
         return failure(f"{way} unanswered", cause)

@@ -226,7 +226,8 @@ class Forward:
 
     async def _keep_settling(self) -> NoReturn:
         while True:
-            is_calm = self.state in (State.READY, State.STOPPED) and not self.health.is_open
+            is_still = self.state in (State.READY, State.STOPPED) and not self.health.is_open
+            is_calm = is_still and not self.routes.is_retrying
             await self._news.wait(until_next(CALM_TICK_S if is_calm else TICK_S))
             self._settle()
 

@@ -66,6 +66,11 @@ class RouteSet:
     def is_on_fallback(self) -> bool:
         return self._active > 0
 
+    @property
+    def is_retrying(self) -> bool:
+        """Did something fail in one of them, up or not, that is tried again?"""
+        return any(route.retry_at is not None for route in self._routes)
+
     def problems(self) -> Iterator[LlmgwError]:
         """Give what is wrong with any of them, the preferred one's first."""
         for route in self._routes:

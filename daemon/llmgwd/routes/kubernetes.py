@@ -14,7 +14,7 @@ import anyio
 from llmgwctl.rules import timestamps
 from llmgwctl.wire import ConditionKind, PodStatus, RouteKind, RouteStatus
 from llmgwd.cluster.target.resolve import explained
-from llmgwd.cluster.upgrade import UpgradeChooser
+from llmgwd.cluster.upgrade import UpgradeChooser, node_failing
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.net.http1_heads import forwarded_request
 from llmgwd.relay.http.kept_request import origin_form
@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from llmgwd.relay.route_events import RouteEvents
     from llmgwd.routes.followed_access import Accesses
 
-# So many failures in a row are reported even while other tunnels serve.
-WORTH_REPORTING: Final = 3
+# What still fails after this long is reported even while other tunnels serve. A time and no count
+# of failures: news (a file that a login program writes, say) begin a count anew, and the condition
+# then went and came at each, though its cause stood.
+PASSING_S: Final = 1.0
 # What a dial says of a pod that has just gone, before the watch reports it.
 _PODS_OWN: Final = (ConditionKind.TARGET_MISSING, ConditionKind.DIAL_REFUSED)
 
@@ -109,36 +111,36 @@ class KubernetesRoute:
         What brought the route down stands in none of them any more once a dial is under way, so
         it is remembered until something newer is known.
         """
-        target, dials = self._target, self.pool.dials
-        watch_error = None if target.failure is None else target.failure.error
-        found = [self._access.error, target.problem]
-        if not self._is_passing(watch_error, target.failures):
-            found.append(watch_error)
+        target = self._target
         # Where there is nothing to dial, what the last dial said is history.
-        if target.problem is None and not self._is_passing(dials.last_error, dials.attempts):
-            found.append(dials.last_error)
+        dial = None if target.problem is not None else self.pool.dials.failure
+        found = [self._access.error, target.problem]
+        found += [
+            each.error
+            for each in (target.failure, dial)
+            if each is not None and not self._is_passing(each.error, each.since)
+        ]
         standing = [error for error in found if error is not None]
         if not standing and not self.is_up and self._down_by is not None:
             return [self._down_by]
         return standing
 
-    def _is_passing(self, error: LlmgwError | None, failures: int) -> bool:
-        """Say whether tunnels stand and an error will most likely be gone in a moment.
+    def _is_passing(self, error: LlmgwError, since: float) -> bool:
+        """Say whether tunnels stand and an error will most likely be gone in a moment. What comes
+        of it when that moment is over no one reports: a forward asks again while a retry is due.
 
         API servers close watches when they restart, and a pod that has just gone refuses dials
         until the watch reports it. A condition for each of these would turn a forward that serves
         to `degraded` and back at every rollout, and hide the one that matters.
         """
-        if error is None:
-            return False
         if error.code == ConditionKind.NO_PODS and error is self.pool.dials.last_error:
             # Of a pod that the view still has: what is so now, the next view says.
             return True
         if not self.is_up:
             return False
-        if isinstance(error, Transient):
-            return failures < WORTH_REPORTING
-        return error.code in _PODS_OWN
+        if not isinstance(error, Transient):
+            return error.code in _PODS_OWN
+        return anyio.current_time() < since + PASSING_S
 
     # As a route of the relay.
 
@@ -223,16 +225,27 @@ class KubernetesRoute:
         return self._has_demand() or self.pool.is_in_use
 
     async def _dial(self, endpoint: Endpoint) -> Upgraded:
-        access = self._access_to_dial()
-        began_at = anyio.current_time()
-        upgraded = await self._upgrades.dial(access, endpoint)
+        while True:
+            access = self._access_to_dial()
+            began_at = anyio.current_time()
+            try:
+                upgraded = await self._upgrades.dial(access, endpoint)
+                break
+            except LlmgwError:
+                # What failed with a login that was replaced meanwhile says nothing of the new one.
+                if access is self._access_to_dial():
+                    raise
         self._events.record(TunnelDialled(anyio.current_time() - began_at))
         if access is self._access.current:
             self._target.dial_succeeded(began_at)
         return upgraded
 
-    def _unanswered(self, within_s: float) -> LlmgwError:
-        return self._access_to_dial().unanswered(within_s)
+    def _unanswered(self, endpoint: Endpoint, within_s: float, others_answer: bool) -> LlmgwError:
+        access = self._access_to_dial()
+        if others_answer:
+            silence = f"no answer within {within_s:.0f} s"
+            return node_failing(endpoint, silence, access.kubectl)
+        return access.unanswered(within_s)
 
     def _access_to_dial(self) -> ClusterAccess:
         """Give the access for the endpoints at hand: another cluster has no such pods.

@@ -37,9 +37,10 @@ _DISPROVED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class WatchFailure:
-    """Both times are on the loop's clock."""
+    """All times are on the loop's clock; `since` is the first failure's in a row."""
 
     error: LlmgwError
+    since: float
     failed_at: float
     retry_at: float
 
@@ -156,7 +157,8 @@ class TargetFollower:
 
     def _failed(self, error: LlmgwError, _failures: int, retry_in_s: float) -> None:
         now = anyio.current_time()
-        self.failure = WatchFailure(error, now, now + retry_in_s)
+        since = now if self.failure is None else self.failure.since
+        self.failure = WatchFailure(error, since, now, now + retry_in_s)
         self._events.changed()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
@@ -13,7 +15,7 @@ from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Collection
 
     from llmgwd.cluster.target.pods import Endpoint
     from llmgwd.cluster.upgrade import Upgraded
@@ -33,6 +35,27 @@ BLOCKED_DEMAND_RETRY_S: Final = 5.0
 DEMAND_LOOK_S: Final = 0.5
 # With other tunnels standing, the way is there; what failed is one pod or one moment.
 STANDING_RETRY_S: Final = 1.0
+# While others serve, no one asks for a pod whose dial failed. It is dialled all the same now and
+# then: what is shown of it must be what is so.
+RECHECK_S: Final = 5.0
+# What a failed dial says of its own pod, and of no other one.
+_PODS_OWN: Final = (
+    ConditionKind.NODE_FAILING,
+    ConditionKind.NO_PODS,
+    ConditionKind.TARGET_MISSING,
+    ConditionKind.DIAL_REFUSED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DialFailure:
+    """Of one endpoint: the last error, and since when each dial to it has failed. On the loop's
+    clock.
+    """
+
+    error: LlmgwError
+    since: float
+    at: float
 
 
 class DialOwner(Protocol):
@@ -40,6 +63,9 @@ class DialOwner(Protocol):
 
     def is_standing(self) -> bool:
         """Do other tunnels stand?"""
+
+    def is_heard_since(self, instant: float) -> bool:
+        """Did a byte come over any of them?"""
 
     def dial_succeeded(self, endpoint: Endpoint, upgraded: Upgraded) -> None: ...
 
@@ -49,7 +75,10 @@ class DialOwner(Protocol):
         """Whichever way."""
 
 
-def unanswered(within_s: float) -> LlmgwError:
+Unanswered = Callable[["Endpoint", float, bool], "LlmgwError"]
+
+
+def unanswered(endpoint: Endpoint, within_s: float, others_answer: bool) -> LlmgwError:
     """Say that a dial got no answer, where no more is known of the server."""
     return Transient(
         ConditionKind.API_SERVER_UNREACHABLE, f"The cluster gave no answer within {within_s:.0f} s."
@@ -59,7 +88,8 @@ def unanswered(within_s: float) -> LlmgwError:
 class Dials:
     """`dial` gives an upgraded connection to an endpoint or raises `Transient` or `Blocked`;
     `retry_wait` says how long to wait after a failure; `has_demand` whether a client waits for the
-    route elsewhere; `unanswered` what it means that a dial did not end within so many seconds.
+    route elsewhere; `unanswered` what it means that a dial did not end within so many seconds,
+    while other tunnels through the same server were heard, or not.
     """
 
     def __init__(
@@ -68,11 +98,10 @@ class Dials:
         retry_wait: RetryWait,
         owner: DialOwner,
         has_demand: Callable[[], bool],
-        unanswered: Callable[[float], LlmgwError],
+        unanswered: Unanswered,
     ) -> None:
         self.attempts = 0  # that failed in a row
         self.retry_at: float | None = None  # on the loop's clock
-        self.last_error: LlmgwError | None = None
         self.succeeded_at = 0.0  # when a tunnel last came to stand
         self._dial = dial
         self._retry_wait = retry_wait
@@ -80,8 +109,7 @@ class Dials:
         self._has_demand = has_demand
         self._unanswered = unanswered
         self._failed_at = 0.0
-        self._failed: dict[Endpoint, float] = {}  # those whose last dial did, and when
-        self._failed_endpoint: Endpoint | None = None  # that `last_error` is about
+        self._failed: dict[Endpoint, DialFailure] = {}  # those whose last dial did
         self._under_way: dict[object, tuple[Endpoint, float]] = {}  # and when they were started
         self._clock = asyncio.get_running_loop().time
 
@@ -99,12 +127,26 @@ class Dials:
         by the next dial, if it is still so.
         """
         self._failed = {each: at for each, at in self._failed.items() if each in endpoints}
-        if self._failed_endpoint not in endpoints:
-            self.last_error, self._failed_endpoint = None, None
+
+    @property
+    def failure(self) -> DialFailure | None:
+        """The latest that no success has disproved."""
+        return max(self._failed.values(), key=lambda each: each.at, default=None)
+
+    @property
+    def last_error(self) -> LlmgwError | None:
+        return None if self.failure is None else self.failure.error
 
     def failed_at(self, endpoint: Endpoint) -> float:
         """When the last dial to it failed; zero if it did not."""
-        return self._failed.get(endpoint, 0.0)
+        failure = self._failed.get(endpoint)
+        return 0.0 if failure is None else failure.at
+
+    def is_to_be_rechecked(self, endpoint: Endpoint) -> bool:
+        """Has what is known of its failure grown old, and is nothing under way to it?"""
+        failure = self._failed.get(endpoint)
+        is_old = failure is not None and self._clock() >= failure.at + RECHECK_S
+        return is_old and endpoint not in self.endpoints()
 
     def is_due(self, is_waited_for: bool) -> bool:
         """May another be tried now? Sooner, when someone waits, here or elsewhere."""
@@ -123,7 +165,8 @@ class Dials:
             return min(self.retry_at, now + DEMAND_LOOK_S)
         if self._under_way and not self._owner.is_standing():
             return max(at for _, at in self._under_way.values()) + DIAL_HANGS_AFTER_S
-        return math.inf
+        recheck_at = min((each.at for each in self._failed.values()), default=math.inf) + RECHECK_S
+        return max(recheck_at, now + DEMAND_LOOK_S)
 
     def is_one_more_worth_it(self) -> bool:
         """With nothing standing one is tried at a time, and another when all that are hang."""
@@ -137,17 +180,26 @@ class Dials:
         tasks.start_soon(self._run, endpoint, token)
 
     async def _run(self, endpoint: Endpoint, token: object) -> None:
+        began_at = self._clock()
         try:
             with anyio.fail_after(DIAL_TIMEOUT_S):
                 upgraded = await self._dial(endpoint)
         except TimeoutError:
-            self._fail(endpoint, self._unanswered(DIAL_TIMEOUT_S))
+            # A living idle tunnel is heard once a ping; a dial that was older than a second when
+            # the path was last seen to live would have ended on it.
+            others_answer = self._owner.is_heard_since(began_at + DIAL_HANGS_AFTER_S)
+            self._fail(endpoint, self._unanswered(endpoint, DIAL_TIMEOUT_S, others_answer))
         except LlmgwError as error:
             self._fail(endpoint, error)
         else:
             self._failed.pop(endpoint, None)
+            # The way to all of them is there; what a pod's own node does is another matter.
+            self._failed = {
+                each: failure
+                for each, failure in self._failed.items()
+                if failure.error.code in _PODS_OWN
+            }
             self.retry_at = None
-            self.last_error, self._failed_endpoint = None, None
             self.succeeded_at = self._clock()
             self._owner.dial_succeeded(endpoint, upgraded)
         finally:
@@ -156,8 +208,9 @@ class Dials:
 
     def _fail(self, endpoint: Endpoint, error: LlmgwError) -> None:
         self.attempts += 1
-        self._failed_at = self._failed[endpoint] = self._clock()
-        self.last_error, self._failed_endpoint = error, endpoint
+        self._failed_at = now = self._clock()
+        before = self._failed.get(endpoint)
+        self._failed[endpoint] = DialFailure(error, now if before is None else before.since, now)
         wait_s = self._wait_s(error)
         self.retry_at = self._failed_at + wait_s
         self._owner.dial_failed(error, wait_s)

@@ -28,11 +28,12 @@ import anyio
 
 from llmgwctl.wire import ConditionKind, UpgradeKind
 from llmgwd.errors import LlmgwError, Transient
+from llmgwd.system.backoff import FORGIVEN_AFTER_S
 from llmgwd.system.wakeup import Wakeup
 from llmgwd.tunnel import figures, suspicion, tunnel_choice
 from llmgwd.tunnel.demand import SURPLUS_FOR_S, Demand
 from llmgwd.tunnel.dial_probe import Ejections
-from llmgwd.tunnel.dials import Dials, unanswered
+from llmgwd.tunnel.dials import Dials, Unanswered, unanswered
 from llmgwd.tunnel.standing import PoolOwner, Standing
 from llmgwd.tunnel.tunnel import Tunnel, silence
 
@@ -45,8 +46,6 @@ if TYPE_CHECKING:
     from llmgwd.relay.route_events import RouteEvents
     from llmgwd.system.backoff import RetryWait
 
-# A route that has lived this long is forgiven its earlier failures.
-FORGIVEN_AFTER_S: Final = 10.0
 # Waking this much later than planned means that the machine slept or the loop stood still.
 OVERSLEPT_S: Final = 5.0
 # News come by the thousand in a crowd; liveness is no more urgent for that.
@@ -69,7 +68,7 @@ class TunnelPool:
         retry_wait: RetryWait,
         has_demand: Callable[[], bool] = lambda: False,
         limit: int = 64,
-        unanswered: Callable[[float], LlmgwError] = unanswered,
+        unanswered: Unanswered = unanswered,
     ) -> None:
         self.way: UpgradeKind | None = None
         self.dials = Dials(dial, retry_wait, self, has_demand, unanswered)
@@ -205,7 +204,9 @@ class TunnelPool:
             self._ejected.next_at(),
             self._standing.next_at(),
             self._forgiven_at(),
-            suspicion.given_up_at(self._tunnels, now, self._up_since, self.dials.succeeded_at),
+            suspicion.given_up_at(
+                self._tunnels, now, self._standing.carries_since, self.dials.succeeded_at
+            ),
             self._demand.surplus_at(self._idle(), now),
             *(tunnel.next_at() for tunnel in self._tunnels),
         )
@@ -216,7 +217,9 @@ class TunnelPool:
         for tunnel in list(self._tunnels):
             tunnel.check(now)
         suspicion.suspect_if_late(self._tunnels, now)
-        suspicion.give_up_silent(self._tunnels, now, self._up_since, self.dials.succeeded_at)
+        suspicion.give_up_silent(
+            self._tunnels, now, self._standing.carries_since, self.dials.succeeded_at
+        )
         if self._ejected.tend(self._idle_to, now):
             self._standing.come_up(now)
         if self.is_up and now - self._standing.up_since >= FORGIVEN_AFTER_S:
@@ -232,10 +235,6 @@ class TunnelPool:
     def _forgiven_at(self) -> float:
         is_guilty = self.is_up and self.dials.attempts > 0
         return self._standing.up_since + FORGIVEN_AFTER_S if is_guilty else inf
-
-    @property
-    def _up_since(self) -> float | None:
-        return self._standing.up_since if self.is_up else None
 
     def _shrink(self, now: float) -> None:
         for tunnel in self._demand.surplus(self._idle(), now):
@@ -268,17 +267,23 @@ class TunnelPool:
         self.dials.start(tasks, endpoint)
 
     def _is_unreached(self, endpoint: Endpoint, now: float) -> bool:
-        """Nothing leads there, though a pod that rests may be asked again, or all is down."""
+        """Nothing leads there, and a pod that rests may be asked again, or all is down; or what is
+        known of a dial that failed is old.
+        """
         probe = self._ejected.probe(endpoint)
         is_wanted = not self.is_up if probe is None else probe.is_due(now)
-        return is_wanted and not any(
+        is_reached = any(
             each.endpoint == endpoint and not each.liveness.is_doubted(now) for each in self._idle()
         )
+        return (is_wanted and not is_reached) or self.dials.is_to_be_rechecked(endpoint)
 
     # As the owner of dials.
 
     def is_standing(self) -> bool:
         return any(not (t.is_draining or t.liveness.is_silent) for t in self._tunnels)
+
+    def is_heard_since(self, instant: float) -> bool:
+        return any(tunnel.liveness.heard_at > instant for tunnel in self._tunnels)
 
     def dial_succeeded(self, endpoint: Endpoint, upgraded: Upgraded) -> None:
         tunnel = Tunnel(endpoint, upgraded.way, self._changed)

@@ -45,6 +45,11 @@ class Standing:
         self._events = events
         self._draining_pods: set[str] = set()
 
+    @property
+    def carries_since(self) -> float | None:
+        """None: it does not carry."""
+        return self.up_since if self.is_up else None
+
     def come_up(self, now: float) -> None:
         if not self.is_up:
             self.is_up = True

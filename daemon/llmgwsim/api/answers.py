@@ -58,6 +58,12 @@ def forbidden(
     return Refusal(403, status(403, "Forbidden", text, details=details))
 
 
+def denied_by_webhook(code: int, words: str) -> Refusal:
+    """Refuse as admission does; the status is the webhook's."""
+    text = f'admission webhook "policy.corp" denied the request: {words}'
+    return Refusal(code, status(code, "", text))
+
+
 def bad_request(text: str) -> Refusal:
     return Refusal(400, status(400, "BadRequest", text))
 

@@ -28,6 +28,8 @@ class Behaviour:
     hangs_watches: bool = False
     # A page in between (a captive portal, a login of a proxy) answers everything with this status.
     portal_status: int | None = None
+    # The status and the words with which admission denies every port-forward.
+    denial: tuple[int, str] | None = None
     # What of the node is stopped: its pods go on, but the API server does not reach them.
     stopped: Literal["kubelet", "runtime"] | None = None
     # Until this instant of the loop's clock the roles are not loaded, as after a start.

@@ -116,6 +116,8 @@ class Api:
         if place.subresource == "portforward":
             for verb in verbs_needed(request, self._behaviour):
                 self._require(user, verb, place)
+            if self._behaviour.denial is not None:
+                raise answers.denied_by_webhook(*self._behaviour.denial)
             pod = self._pod(place)
             serve_portforward(request, self._world, self._behaviour, self.upgrades, pod)
         elif place.subresource == "log":

@@ -43,6 +43,12 @@ class ApiFaults(FaultCalls):
         else:
             denied.discard((verb, resource))
 
+    def deny_by_policy(self, words: str | None, status: int = 403) -> None:
+        """Have an admission webhook deny every port-forward, with a status of its choice; null ends
+        it. What the roles allow is not asked of it.
+        """
+        self._behaviour.denial = None if words is None else (status, words)
+
     def set_role(self, role: str, user: str = "demo") -> None:
         """Give a user one of the named roles, see `access.ROLES`."""
         if role not in ROLES:

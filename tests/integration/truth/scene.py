@@ -33,8 +33,10 @@ class Scene:
         document = kubeconfig(where, self.cluster.authority, chosen, **fields)
         write_kubeconfig(self.cluster.kubeconfig, document)
 
-    def log_in_by(self, script: str) -> None:
-        """Have a program of sh log in from now on; without a script there is none."""
+    def log_in_by(self, script: str, *, cut: bool = True) -> None:
+        """Have a program of sh log in from now on; without a script there is none. It writes into
+        a folder each time, as programs do, and unless told otherwise every tunnel breaks.
+        """
         program, ran = self.folder / "corp-login", self.folder / "corp-login-ran"
         if script:
             program.write_text(f"#!/bin/sh\ntouch {ran}\n{script}\n")
@@ -44,7 +46,8 @@ class Scene:
         self.daemon.wait_until(
             lambda: ran.exists() or self.daemon.conditions(), "has read the kubeconfig"
         )
-        self.faults.cut()
+        if cut:
+            self.faults.cut()
 
     def write_config(self, addition: str = "") -> None:
         """Add to the daemon's configuration; without an addition back to what it was."""

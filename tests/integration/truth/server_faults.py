@@ -108,8 +108,6 @@ SERVER = (
             "api-server-failing",
             "api-server",
             f"the API server answered {status}",
-            # One failure is nothing while tunnels stand.
-            within_s=BY_SILENCE_S,
             clients=frozenset({"ok"}),
         )
         for status in (429, 503)
@@ -146,6 +144,23 @@ LOGIN = (
         clients=CUT,
         role="create-only",
     ),
+    *(
+        Row(
+            f"port-forwards denied by a policy with {status}",
+            lambda s, status=status: (  # type: ignore[misc]
+                s.faults.deny_by_policy(words="no port-forward in production", status=status),
+                s.faults.cut(),
+            ),
+            lambda s: s.faults.deny_by_policy(words=None),
+            "blocked",
+            "permission-denied",
+            "ways-in",
+            "denied the request: no port-forward in production",
+            never=frozenset({"upgrade-refused", "login-expired"}),
+            clients=CUT,
+        )
+        for status in (400, 403)
+    ),
     Row(
         "login refused",
         lambda s: (s.faults.revoke_token(), s.faults.cut()),
@@ -160,7 +175,7 @@ LOGIN = (
     *(
         Row(
             f"login program {name}",
-            lambda s, script=script: s.log_in_by(script),  # type: ignore[misc]
+            lambda s, script=script, cut=state != "degraded": s.log_in_by(script, cut=cut),  # type: ignore[misc]
             lambda s: s.write_kubeconfig(),
             state,
             kind,
@@ -180,6 +195,14 @@ LOGIN = (
                 2.0,
             ),
             ("missing", "", "blocked", "login-plugin-failed", "No such file or directory", 2.0),
+            (
+                "without a network, while tunnels stand",
+                "echo 'dial tcp: lookup login.corp: no such host' >&2; exit 1",
+                "degraded",
+                "login-plugin-failed",
+                "no such host",
+                2.0,
+            ),
             (
                 "that hangs",
                 "sleep 60",

@@ -90,12 +90,14 @@ def test_a_fault_is_shown_as_what_it_is(
         f" over {well.at - ended:.2f} s after its end, doctor {doctor_s:.2f} s"
         f" (promised {DOCTOR_S:g} s), clients {dict(traffic.counts)}\n  {watched.story(began)}"
     )
+    gaps = watched.without(row.condition, shown.at, ended)
     blamed = sorted(watched.kinds(began) & row.never)
     stale = sorted(watched.kinds(well.at))
     raised = sorted(each["cause"] for each in events if each["kind"] == "condition-raised")
     cleared = sorted(each["cause"] for each in events if each["kind"] == "condition-cleared")
     told = _told(events)
-    assert (blamed, stale) == ([], []), watched.story(began)
+    # A condition never goes away while its cause stands.
+    assert (blamed, gaps, stale) == ([], [], []), watched.story(began)
     assert set(traffic.counts) <= row.clients
     assert raised == cleared
     assert any("is ready again after" in line for line in told) is (row.state != "ready"), told

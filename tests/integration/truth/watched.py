@@ -76,6 +76,11 @@ class Watched:
     def kinds(self, since: float) -> set[str]:
         return {kind for each in self.seen if each.at >= since for kind in each.kinds}
 
+    def without(self, kind: str, since: float, until: float) -> list[str]:
+        """What was shown when this was not among it."""
+        seen = [each for each in list(self.seen) if since <= each.at < until]
+        return [f"{each.state} {each.kinds}" for each in seen if kind not in each.kinds]
+
     def story(self, since: float) -> str:
         """Each change of what is shown, with the seconds since an instant."""
         told: list[str] = []

@@ -125,6 +125,26 @@ def test_a_missing_verb_is_named_with_the_rule_to_add(way: UpgradeKind, verb: st
     assert f'resources: ["pods/portforward"], verbs: ["{verb}"]' in error.remedy
 
 
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (403, 'admission webhook "policy.corp" denied the request: not in production'),
+        (400, 'admission webhook "policy.corp" denied the request: not in production'),
+        (422, "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: not in production"),
+        (403, 'pods "litellm-0" is forbidden: cannot attach to a privileged pod'),
+    ],
+)
+def test_a_policys_denial_is_no_missing_rule_and_no_proxys(code: int, words: str) -> None:
+    error = refused(POD, UpgradeKind.SPDY, code, status(words), "")
+
+    assert isinstance(error, Forbidden)
+    assert (
+        error.message
+        == f"a policy of the cluster denies pods/portforward in namespace litellm: {words}"
+    )
+    assert "verbs:" not in error.remedy
+
+
 def test_a_401_shows_how_to_log_in() -> None:
     error = refused(POD, UpgradeKind.SPDY, 401, status("Unauthorized"), "tsh login")
 

@@ -167,7 +167,7 @@ async def renew(plugin: Plugin) -> Renewed:
         )
     except child_process.StillRunning as error:
         raise Unattended(
-            ConditionKind.LOGIN_EXPIRED,
+            ConditionKind.LOGIN_PLUGIN_FAILED,
             f"the login plugin {plugin.command} did not end within {PLUGIN_S:.0f} s: does it wait"
             " for a person?",
             plugin.remedy,

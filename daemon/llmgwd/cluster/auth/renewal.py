@@ -67,6 +67,7 @@ class _Held:
     credential: Credential
     renew_at: float
     expires_at: float
+    was_over: bool = False  # when it was made, by this machine's clock
 
 
 class RenewingLogin:
@@ -117,6 +118,9 @@ class RenewingLogin:
         running = self._start()
         await asyncio.wait([running], timeout=PATIENCE_S)
         if not running.done():
+            if self._failure is not None:
+                # What is tried again has failed until it has not.
+                raise self._failure
             words = f"{self._name} has not ended for {PATIENCE_S:.0f} s: it may wait for a person"
             raise UnderWay(ConditionKind.LOGIN_PLUGIN_FAILED, words, self.remedy)
         if self._failure is not None:
@@ -135,14 +139,11 @@ class RenewingLogin:
         """
         if self.doubt(refused):
             return True
-        self._held = None
-        self._fail(
-            Blocked(
-                ConditionKind.LOGIN_EXPIRED,
-                "the cluster does not accept the login that was just made (401)",
-                self.remedy,
-            )
-        )
+        held, self._held = self._held, None
+        words = "the cluster does not accept the login that was just made (401)"
+        if held is not None and held.was_over:
+            words += ", which by this machine's clock had ended before it was made"
+        self._fail(Blocked(ConditionKind.LOGIN_EXPIRED, words, self.remedy))
         return False
 
     def doubt(self, doubted: Credential) -> bool:
@@ -158,7 +159,7 @@ class RenewingLogin:
         """A watched file changed. What a failing login itself wrote does not count."""
         is_idle = self._failure is not None and self._running is None
         if is_idle and self._look() != self._seen and self._news.allows():
-            self._failure, self._next_at = None, self._clock()
+            self._next_at = self._clock()
 
     async def close(self) -> None:
         running = self._running
@@ -194,6 +195,10 @@ class RenewingLogin:
 def _hold(renewed: Renewed, now: float) -> _Held:
     if renewed.expires_at is None:
         return _Held(renewed.credential, float("inf"), float("inf"))
-    life = max(renewed.expires_at - now, 0.0)
+    life = renewed.expires_at - now
+    if life <= 0:
+        # This clock and that of the login disagree. What counts is the cluster's: renewed for each
+        # request, as its end by this clock would have it, a program would run ten times a second.
+        return _Held(renewed.credential, float("inf"), float("inf"), was_over=True)
     ahead = min(_AHEAD_S, life * _AHEAD_SHARE)
     return _Held(renewed.credential, renewed.expires_at - ahead, renewed.expires_at)

@@ -6,7 +6,7 @@ Pure: JSON objects in, frozen values out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from llmgwd.cluster.target import objects
@@ -42,12 +42,13 @@ class Pod:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A pod and the number of the port in it to dial."""
+    """A pod and the number of the port in it to dial; `node` is where it runs, "" if unknown."""
 
     namespace: str
     pod: str
     uid: str
     port: int
+    node: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,7 +187,7 @@ def _endpoints(pods: Iterable[Pod], port: int | str) -> Iterable[Endpoint]:
     for pod in pods:
         number = port if isinstance(port, int) else pod.ports.get(port)
         if number is not None:
-            yield Endpoint(pod.namespace, pod.name, pod.uid, number)
+            yield Endpoint(pod.namespace, pod.name, pod.uid, number, pod.node)
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,7 @@ async def test_a_plugin_that_does_not_end_is_ended_with_all_it_started(
 
         error = await problem_of(access)
 
-        assert error.code == ConditionKind.LOGIN_EXPIRED
+        assert error.code == ConditionKind.LOGIN_PLUGIN_FAILED
         assert "did not end within 1 s" in error.message
         await _gone(int((tmp_path / "child").read_text()))
         await access.close()
