@@ -54,15 +54,24 @@ def short(served: Served) -> str:
     return client_process.run(served.path, "status", "--short").stdout.strip()
 
 
-def test_starship_and_waybar_show_the_state(environ: dict[str, str], short: str) -> None:
+@pytest.mark.parametrize("state", ["as it is", "no daemon"])
+def test_starship_and_waybar_show_the_state(
+    environ: dict[str, str], short: str, state: str
+) -> None:
     (starship,) = (tomllib.loads(text)["custom"]["llmgw"] for text in blocks("toml"))
     (waybar,) = (json.loads(text)["custom/llmgw"] for text in blocks("json"))
+    socket = {} if state == "as it is" else {"LLMGW_SOCKET": "/nowhere"}
 
     for command in (starship["command"], waybar["exec"]):
         said = subprocess.run(
-            ["sh", "-c", command], env=environ, capture_output=True, text=True, check=False
+            ["sh", "-c", command],
+            env=environ | socket,
+            capture_output=True,
+            text=True,
+            check=True,
         )
-        assert (said.stdout.strip(), said.stderr) == (short, "")
+        assert said.stderr == ""
+        assert said.stdout.strip() == short if not socket else "llmgwd" in said.stdout
 
 
 def test_tmux_shows_the_state(environ: dict[str, str], short: str, tmp_path: Path) -> None:

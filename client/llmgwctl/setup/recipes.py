@@ -89,8 +89,9 @@ def _claude_edits(request: Request) -> list[Edit]:
     helper = MISSING if request.placeholder else shlex.join(request.key_command)
     edits.append(Edit((claude_settings.HELPER,), helper))
     if request.status_command:
-        line = {"type": "command", "command": shlex.join(request.status_command)}
-        edits.append(Edit(("statusLine",), line))
+        # Of a command that fails, as this one does while the forward is down, it shows nothing.
+        command = f"{shlex.join(request.status_command)} 2>&1 || true"
+        edits.append(Edit(("statusLine",), {"type": "command", "command": command}))
     return edits
 
 
