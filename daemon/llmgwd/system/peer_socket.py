@@ -99,15 +99,16 @@ def is_peer_gone(sock: socket.socket) -> bool:
 
 def _look_up(sock: socket.socket, source: End, destination: End) -> PeerSocket | None:
     """Look up the socket between these two ends, in the family of `sock`; raises OSError."""
-    is_tcp = sock.family in (socket.AF_INET, socket.AF_INET6)
+    family = sock.family  # asked once: it is made into its enumeration each time
+    is_tcp = family in (socket.AF_INET, socket.AF_INET6)
     if not sys.platform.startswith("linux") or not is_tcp:
         return None
     ports = _PORTS.pack(source[1], destination[1])
     addresses = b"".join(
-        socket.inet_pton(sock.family, end[0]).ljust(16, b"\0") for end in (source, destination)
+        socket.inet_pton(family, end[0]).ljust(16, b"\0") for end in (source, destination)
     )
     sockid = ports + addresses + struct.pack("=I", 0) + _ANY_COOKIE
-    request = _REQUEST.pack(sock.family, socket.IPPROTO_TCP, 0, 0, 0xFFFF_FFFF) + sockid
+    request = _REQUEST.pack(family, socket.IPPROTO_TCP, 0, 0, 0xFFFF_FFFF) + sockid
     return _read(_ask(request), ports)
 
 
