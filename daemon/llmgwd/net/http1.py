@@ -29,6 +29,7 @@ _HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
 _CHUNK_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n\0]*)?\r\n")
 _TRAILER_LINE: Final = re.compile(rb"%b:[^\r\n\0]*\r\n" % TOKEN)
 _CRLF: Final = b"\r\n"
+_LAST_CHUNK: Final = b"0\r\n\r\n"
 # As much of a first line as tells who asks for what, where the rest may be anything.
 _MAX_LINE_SHOWN: Final = 1024
 
@@ -111,9 +112,22 @@ class MessageReader:
         return self._at is _At.REST
 
     @property
-    def is_at_chunk_start(self) -> bool:
-        """A chunked body stands right behind a whole chunk: a chunk may be added here."""
-        return self._at is _At.CHUNK_LINE and not self._line
+    def missing_of_chunk(self) -> bytes | None:
+        """What a chunked body lacks until a chunk may be added: at most a line's end. None: more,
+        or it is no chunked body.
+        """
+        if self._at is _At.CHUNK_END:
+            return _CRLF[len(self._line) :]
+        return b"" if self._at is _At.CHUNK_LINE and not self._line else None
+
+    @property
+    def missing_end(self) -> bytes | None:
+        """What a chunked body lacks that has come but for its last chunk; None: more."""
+        if self._at is _At.TRAILER and not self._trailer_bytes and _CRLF.startswith(self._line):
+            return _CRLF[len(self._line) :]
+        if self._at is _At.CHUNK_LINE and _LAST_CHUNK.startswith(self._line):
+            return _LAST_CHUNK[len(self._line) :]
+        return None if self.missing_of_chunk is None else self.missing_of_chunk + _LAST_CHUNK
 
     def feed(self, data: bytes) -> list[Event]:
         """Take bytes as the network cut them; give the events they complete.

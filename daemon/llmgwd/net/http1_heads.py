@@ -16,6 +16,7 @@ TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _FIELD: Final = re.compile(rb"(%b):[ \t]*([^\r\n\0]*)" % TOKEN)
 _FIELD_LINES: Final = re.compile(rb"%b:[^\r\n\0]*(?:\r?\n%b:[^\r\n\0]*)*" % (TOKEN, TOKEN))
 _REQUEST_LINE: Final = re.compile(rb"(%b) ([^\x00-\x20\x7f]+) HTTP/1\.([01])" % TOKEN)
+_HTTP2_PREFACE: Final = b"PRI * HTTP/2.0"
 # Some servers take a method for its other case, and would read another message than we do.
 _METHOD: Final = re.compile(rb"[A-Z][A-Z_-]*")
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([1-9]\d\d)(?: [^\r\n\0]*)?")
@@ -114,6 +115,8 @@ def request_line(head: Head) -> RequestLine:
         BadMessage: it is none of HTTP/1.0 or 1.1, or asks for a proxy (CONNECT).
     """
     line = _REQUEST_LINE.fullmatch(head.first)
+    if head.first == _HTTP2_PREFACE:
+        raise BadMessage("HTTP/2 without an upgrade; the client must be told to use HTTP/1.1")
     if line is None:
         raise BadMessage("no request line of HTTP/1")
     if line[1] == b"CONNECT":

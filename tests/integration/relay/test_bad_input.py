@@ -49,7 +49,9 @@ async def test_a_bad_request_is_answered_400_ends_the_connection_and_reaches_no_
         answer = await read_answer(reader)
 
         assert (answer.status, answer.field("connection")) == (400, "close")
-        assert "cannot be passed on" in json.loads(answer.body)["error"]["message"]
+        message = json.loads(answer.body)["error"]["message"]
+        assert "cannot be passed on" in message
+        assert ("use HTTP/1.1" in message) is bad.startswith(b"PRI")
         assert await reader.read() == b""
         assert route.streams == []
         writer.close()

@@ -218,7 +218,7 @@ async def test_an_answer_that_had_its_last_event_ends_cleanly(
     "said",
     [
         CHUNKS + chunk(b"data: half"),
-        CHUNKS + chunk(b"data: 1\n\n")[:-1],
+        CHUNKS + chunk(b"data: 1\n\n")[:-3],
         CHUNKS + chunk(b"data: 1\n\n") + b"5\r\nda",
         CHUNKS.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n") + chunk(b"data: 1\n\n"),
         CHUNKS.replace(b"text/event-stream", b"application/json") + chunk(b"[1]\n\n"),

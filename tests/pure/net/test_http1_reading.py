@@ -314,18 +314,26 @@ def test_after_an_upgrade_everything_passes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("came", "is_there"),
+    ("came", "missing_of_chunk", "missing_end"),
     [
-        (b"", True),
-        (b"3\r\nabc\r\n", True),
-        (b"3\r\nabc\r", False),
-        (b"3\r\nabc", False),
-        (b"3", False),
-        (b"0\r\n", False),
+        (b"", b"", b"0\r\n\r\n"),
+        (b"3\r\nabc\r\n", b"", b"0\r\n\r\n"),
+        (b"3\r\nabc\r", b"\n", b"\n0\r\n\r\n"),
+        (b"3\r\nabc", b"\r\n", b"\r\n0\r\n\r\n"),
+        (b"3\r\nab", None, None),
+        (b"3", None, None),
+        (b"0", None, b"\r\n\r\n"),
+        (b"0\r", None, b"\n\r\n"),
+        (b"0\r\n", None, b"\r\n"),
+        (b"0\r\n\r", None, b"\n"),
+        (b"0\r\nX: y\r\n", None, None),
+        (b"00", None, None),
     ],
 )
-def test_a_chunk_may_be_added_right_behind_a_whole_one_only(came: bytes, is_there: bool) -> None:
+def test_what_a_chunked_body_lacks_is_known_where_only_framing_is_missing(
+    came: bytes, missing_of_chunk: bytes | None, missing_end: bytes | None
+) -> None:
     reader = responses()
     reader.feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + came)
 
-    assert reader.is_at_chunk_start is is_there
+    assert (reader.missing_of_chunk, reader.missing_end) == (missing_of_chunk, missing_end)

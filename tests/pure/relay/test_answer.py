@@ -38,8 +38,8 @@ def end_of(came: bytes) -> str:
     following.feed(came)
     meanings = {
         "whole": following.is_whole or following.may_end,
-        "complete": following.is_complete_but_for_its_end,
-        "error event": following.takes_error_event,
+        "complete": following.missing_end is not None,
+        "error event": following.missing_of_event is not None,
     }
     found = [meaning for meaning, holds in meanings.items() if holds]
     assert len(found) <= 1
@@ -61,13 +61,16 @@ def end_of(came: bytes) -> str:
         (EVENTS, "error event"),
         (EVENTS + chunk(b"data: 1\n\n"), "error event"),
         (EVENTS + chunk(b"data: 1\n") + chunk(b"\n"), "error event"),
-        (EVENTS + chunk(b"data: 1\n\n")[:-1], "cut"),
+        (EVENTS + chunk(b"data: 1\n\n")[:-1], "error event"),
+        (EVENTS + chunk(b"data: 1\n\n")[:-3], "cut"),
         (EVENTS + chunk(b"data: 1\n"), "cut"),
         (EVENTS + chunk(b"data: 1\n\nda"), "cut"),
         (EVENTS + chunk(b"data: 1\n\n") + b"5", "cut"),
         (EVENTS + chunk(b"data: 1\n\n" + DONE), "complete"),
         (EVENTS + chunk(DONE[:-1]), "cut"),
-        (EVENTS + chunk(DONE) + b"0\r\n", "cut"),
+        (EVENTS + chunk(DONE)[:-2], "complete"),
+        (EVENTS + chunk(DONE) + b"0\r\n", "complete"),
+        (EVENTS + chunk(b"data: 1\n\n") + b"0\r\n", "cut"),
         (EVENTS + chunk(DONE) + b"0\r\n\r\n", "whole"),
         (EVENTS.replace(b"event-stream", b"event-stream; charset=utf-8"), "error event"),
         (EVENTS.replace(b"text/", b"Content-Encoding: identity\r\nX: "), "cut"),

@@ -89,12 +89,16 @@ def test_a_request_for_a_name_of_this_machine_passes(host: str) -> None:
         "[::1]evil.example",
         "",
         "\xb5.example",
+        "\x0blocalhost",
+        "local\xffhost",
     ],
 )
 def test_a_rebound_name_is_refused(host: str) -> None:
     said = refusal({"Host": host})
 
     assert "no name of this machine" in said
+    assert "for localhost," not in said
+    assert "for ," not in said
     assert said.isascii()
 
 

@@ -130,19 +130,20 @@ class Answer:
         return self.is_whole or (self.head is not None and self._reader.is_until_close)
 
     @property
-    def is_complete_but_for_its_end(self) -> bool:
-        """Its last event has come whole, and only the framing's end is missing."""
-        return self._is_at_event_end and self.events is not None and self.events.has_ended
+    def missing_end(self) -> bytes | None:
+        """The framing's end, where its last event has come whole and nothing else is missing."""
+        events = self.events
+        is_over = events is not None and events.is_between_events and events.has_ended
+        return self._reader.missing_end if is_over else None
 
     @property
-    def takes_error_event(self) -> bool:
-        """It stands between two events and two chunks: an error event and an end can follow."""
-        return self._is_at_event_end and self.events is not None and not self.events.has_ended
-
-    @property
-    def _is_at_event_end(self) -> bool:
-        is_between = self.events is not None and self.events.is_between_events
-        return is_between and self._reader.is_at_chunk_start
+    def missing_of_event(self) -> bytes | None:
+        """What is to be written before an error event, where it stands between two events and
+        two chunks; None: it does not.
+        """
+        events = self.events
+        is_between = events is not None and events.is_between_events and not events.has_ended
+        return self._reader.missing_of_chunk if is_between else None
 
     def _take_head(self, head: Head) -> bytes:
         status = status_of(head)

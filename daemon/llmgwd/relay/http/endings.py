@@ -46,16 +46,11 @@ def lost(cause: LlmgwError) -> Trouble:
     return Trouble(502, cause.code, message, remedy)
 
 
-def error_event_of(dialect: Dialect, cause: LlmgwError) -> bytes:
-    """Give the event that ends a stream of events whose rest is lost."""
+def last_event(dialect: Dialect, cause: LlmgwError) -> bytes:
+    """Give the event that says that the rest is lost, and the end of the chunks behind it."""
     sentence = f"llmgw: {_sentence(cause.message)} The answer is not complete."
-    return error_event(dialect, 502, cause.code, sentence)
-
-
-def last_chunks(content: bytes) -> bytes:
-    """Give the end of a chunked body, behind this content if there is any."""
-    chunk = b"%x\r\n%b\r\n" % (len(content), content) if content else b""
-    return chunk + b"0\r\n\r\n"
+    event = error_event(dialect, 502, cause.code, sentence)
+    return b"%x\r\n%b\r\n0\r\n\r\n" % (len(event), event)
 
 
 def client_head(head: Head, line: RequestLine, *, persists: bool) -> Head:

@@ -289,15 +289,15 @@ class Exchange:
 
     def _cut(self, cause: LlmgwError) -> None:
         """In the middle of the answer that the client has begun to read."""
-        if self._answer.is_complete_but_for_its_end:
-            self._client.write(endings.last_chunks(b""))
+        if (end := self._answer.missing_end) is not None:
+            self._client.write(end)
             self._finish(RequestOutcome.ANSWERED)
             return
         self._context.admission.cut(cause)
-        if not self._answer.takes_error_event:
+        if (missing := self._answer.missing_of_event) is None:
             self._reset_client()
             return
-        self._client.write(endings.last_chunks(endings.error_event_of(self._dialect, cause)))
+        self._client.write(missing + endings.last_event(self._dialect, cause))
         self._finish(RequestOutcome.CUT)
 
     def _answer_ourselves(self, trouble: Trouble) -> None:

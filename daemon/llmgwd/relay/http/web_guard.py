@@ -51,9 +51,9 @@ class WebGuard:
         for host in (*head.all(b"host"), *_authority_of(line.target)):
             name = _text(host)
             if not self._is_own(name):
-                allowed = _hostname(name)
+                allowed, shown = _hostname(name), _shown(name) or "no host"
                 return _forbidden(
-                    f"The request is for {_shown(name)}, which is no name of this machine",
+                    f"The request is for {shown}, which is no name of this machine",
                     f'Allow it: hosts = ["{allowed}"] in the configuration.' if allowed else "",
                 )
         for origin in head.all(b"origin"):
@@ -153,7 +153,7 @@ def _hostname(authority: str) -> str:
     """The host of an authority, in lower case, without its port and brackets; none where it has
     another form, or a login.
     """
-    parts = _AUTHORITY.fullmatch(authority.strip().lower())
+    parts = _AUTHORITY.fullmatch(authority.lower())
     return "" if parts is None else (parts[1] or parts[2].rstrip("."))
 
 
@@ -176,8 +176,8 @@ def _text(value: bytes) -> str:
 
 def _shown(text: str) -> str:
     """Foreign words, fit for a sentence."""
-    shown = "".join(letter for letter in text if letter.isascii() and letter.isprintable())
-    return shown.replace('"', "").replace("\\", "")[:100]
+    is_fit = [letter.isascii() and letter.isprintable() and letter not in '"\\' for letter in text]
+    return "".join(letter if fits else "?" for letter, fits in zip(text, is_fit, strict=True))[:100]
 
 
 def _forbidden(message: str, remedy: str) -> Trouble:
