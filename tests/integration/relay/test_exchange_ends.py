@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from llmgwd.relay.http.kept_request import ResendBudget
 from support.relay.http_messages import OK, get, post, read_answer
 from support.relay.relay_front import RelayFront, relay_front, until
 from support.relay.scripted_route import LOST, REFUSED, ScriptedRoute, ServedStream
@@ -55,6 +56,29 @@ async def test_what_no_one_received_is_sent_again_whatever_its_method(
         assert counts(front) == (3, 0)
         assert len(route.refusals) == (3 if cause is REFUSED else 0)
         assert [record["resent"] for record in front.records] == [3]
+        writer.close()
+
+
+async def test_what_no_one_received_and_is_not_kept_is_the_clients_to_repeat() -> None:
+    route = ScriptedRoute()
+    async with relay_front(route.up) as front:
+        front.context.budget = ResendBudget(10)
+        reader, writer = await front.connect()
+        head, body = post(body=b"x" * 50)[:-50], b"x" * 50
+        writer.write(head)
+        stream = await route.stream()
+        writer.write(body)
+        await until(lambda: stream.heard.endswith(body))
+        stream.fail(LOST, is_unreceived=True)
+        answer = await read_answer(reader)
+        writer.write(get("/next"))
+        (await route.stream(1)).say(OK)
+
+        assert (answer.status, answer.field("retry-after")) == (503, "1")
+        assert b"was not received" in answer.body
+        assert answer.field("x-should-retry") is None
+        assert (await read_answer(reader)).body == b"ok"
+        assert counts(front) == (0, 1)
         writer.close()
 
 

@@ -46,6 +46,12 @@ def lost(cause: LlmgwError) -> Trouble:
     return Trouble(502, cause.code, message, remedy)
 
 
+def not_kept(cause: LlmgwError) -> Trouble:
+    """Word the end of a stream on which nothing was received, of a request too large to keep."""
+    message = f"{_sentence(cause.message)} The request was not received, and is too large to be"
+    return Trouble(503, cause.code, f"{message} sent again by llmgw", "Repeat it.", retry_after_s=1)
+
+
 def last_event(dialect: Dialect, cause: LlmgwError) -> bytes:
     """Give the event that says that the rest is lost, and the end of the chunks behind it."""
     sentence = f"llmgw: {_sentence(cause.message)} The answer is not complete."

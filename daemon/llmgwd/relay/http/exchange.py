@@ -160,14 +160,12 @@ class Exchange:
             self._answered()
 
     def stream_ended(self) -> None:
+        self._leave()
         if self._answer.is_upgraded:
-            self._leave()
             self._finish(RequestOutcome.ANSWERED, persists=False)
         elif self._answer.may_end:
-            self._leave()
             self._answered()
         else:
-            self._leave()
             cause = endings.broken(self.log.pod, self.log.url, "it closed the connection")
             self._lost(cause, is_unreceived=False)
 
@@ -261,7 +259,9 @@ class Exchange:
                 # Not at once: what cut this stream may have cut all of them, unread by us yet.
                 self._again(cause, at_once=False)
             case Next.TELL_CLIENT:
-                self._unknown(cause)
+                self._tell_client(cause, endings.lost(cause))
+            case Next.HAVE_CLIENT_REPEAT:
+                self._tell_client(cause, endings.not_kept(cause))
             case Next.END_ANSWER:
                 self._cut(cause)
 
@@ -277,15 +277,15 @@ class Exchange:
         else:
             self._context.admission.admit(self, cause)
 
-    def _unknown(self, cause: LlmgwError) -> None:
+    def _tell_client(self, cause: LlmgwError, trouble: Trouble) -> None:
         self._context.admission.cut(cause)
-        self._answer_ourselves(endings.lost(cause))
+        self._answer_ourselves(trouble)
 
     def _failed_answer(self, cause: LlmgwError) -> None:
         if self._answer.has_passed:
             self._cut(cause)
         else:
-            self._unknown(cause)
+            self._tell_client(cause, endings.lost(cause))
 
     def _cut(self, cause: LlmgwError) -> None:
         """In the middle of the answer that the client has begun to read."""

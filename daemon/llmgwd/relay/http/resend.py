@@ -12,8 +12,8 @@ The proof that a request may be sent again, and what follows from its lack:
   that the request may have been received. Repeating a POST by ourselves would pay for two answers,
   and run a tool call twice; not answering at all (a reset, as every port-forwarder gives) makes
   most clients give up, because their HTTP library cannot say what happened.
-- What is not kept whole any more (above the limits of `kept_request`) cannot be sent again, even
-  where it might be.
+- What is not kept whole any more (above the limits of `kept_request`) cannot be sent again by us.
+  Where no one received it, its client gets a 503 that says so, and may repeat it without a doubt.
 - Once the final head of an answer has been passed on, the answer is what the client has. It can
   be completed in words (an error event, between two events), or not: then the client is reset,
   because a clean end would make it take the part for the whole.
@@ -33,6 +33,7 @@ class Next(Enum):
     SEND_AGAIN = auto()
     REPEAT_ONCE = auto()  # it may have been received, and does no harm twice
     TELL_CLIENT = auto()
+    HAVE_CLIENT_REPEAT = auto()  # no one received it, and we have not all of it any more
     END_ANSWER = auto()
 
 
@@ -41,10 +42,8 @@ def after_loss(
 ) -> Next:
     if answer.has_passed:
         return Next.END_ANSWER
-    if not request.can_be_sent:
-        return Next.TELL_CLIENT
     if is_unreceived and not answer.has_begun:
-        return Next.SEND_AGAIN
-    if request.is_safe and not was_repeated:
+        return Next.SEND_AGAIN if request.can_be_sent else Next.HAVE_CLIENT_REPEAT
+    if request.is_safe and request.can_be_sent and not was_repeated:
         return Next.REPEAT_ONCE
     return Next.TELL_CLIENT
