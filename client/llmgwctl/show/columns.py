@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from llmgwctl.show.terminal import cells
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,11 +44,12 @@ class Layout:
         return self.line([column.title for column in self._columns])
 
     def line(self, row: Sequence[str]) -> str:
-        cells = []
+        shown = []
         for n, width in zip(self._kept, self._widths, strict=True):
             text = self._terminal.cut(row[n], width)
-            cells.append(text.rjust(width) if self._columns[n].is_number else text.ljust(width))
-        return (" " * _GAP).join(cells).rstrip()
+            space = " " * (width - cells(text))
+            shown.append(space + text if self._columns[n].is_number else text + space)
+        return (" " * _GAP).join(shown).rstrip()
 
 
 def draw(columns: Sequence[Column], rows: Sequence[Sequence[str]], terminal: Terminal) -> list[str]:
@@ -57,7 +60,7 @@ def draw(columns: Sequence[Column], rows: Sequence[Sequence[str]], terminal: Ter
 
 def widths(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
     return [
-        max(len(column.title), *(len(row[n]) for row in rows)) for n, column in enumerate(columns)
+        max(len(column.title), *(cells(row[n]) for row in rows)) for n, column in enumerate(columns)
     ]
 
 

@@ -67,9 +67,12 @@ class Terminal:
 
     def cut(self, text: str, width: int) -> str:
         """Shorten to a width; a sign at the end says so."""
-        if len(text) <= width:
+        if cells(text) <= width:
             return text
-        return text[: max(width - 1, 0)] + self.sign("…") if width > 0 else ""
+        shown = text[: max(width - 1, 0)]
+        while cells(shown) > max(width - 1, 0):
+            shown = shown[:-1]
+        return shown + self.sign("…") if width > 0 else ""
 
     def wrap(self, text: str, first: str, indent: str) -> list[str]:
         """Break at spaces to fit the width; `first` may be painted, and is as wide as `indent`."""
@@ -83,6 +86,15 @@ class Terminal:
                 line = f"{line} {word}" if line else word
         lines.append(line)
         return [(indent if n else first) + line for n, line in enumerate(lines)]
+
+
+def cells(text: str) -> int:
+    """How wide a terminal shows it: wide letters take two cells, marks on a letter none."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(each) else 1 + (east_asian_width(each) in "WF") for each in text)
 
 
 def detect(is_coloured: bool) -> Terminal:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from llmgwctl.show.requests import RequestTable, Summary, has_failed
-from llmgwctl.show.terminal import Terminal
+from llmgwctl.show.terminal import Terminal, cells
 from support.client import golden, sample
 from support.client.request_records import VARIOUS, record
 
@@ -59,6 +59,16 @@ def test_requests_are_drawn_to_fit_the_terminal(name: str, terminal: Terminal) -
 
 def test_the_column_of_notes_is_left_out_where_nothing_is_to_note() -> None:
     assert "NOTE" not in drawn([record()], Terminal(200))
+
+
+@pytest.mark.parametrize("width", [200, 80, 40])
+def test_wide_letters_and_marks_leave_the_columns_in_line(width: int) -> None:
+    paths = ["/v1", "/日本語" * 20, "/\N{GRINNING FACE}/x", "/a\u0301\u0301" * 9]
+    lines = drawn([record(path=path) for path in paths], Terminal(width)).split("\n\n")[0]
+
+    for line in lines.splitlines()[1:]:
+        assert cells(line) <= width
+        assert cells(line[: line.index(" 200")]) == lines.index("STATUS") - 1
 
 
 def test_lines_that_come_one_by_one_keep_their_columns() -> None:
