@@ -6,6 +6,7 @@ no request, and no one's name.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -36,6 +37,10 @@ _CALLS: Final = re.compile(
     r"/(chat/completions|completions|messages|responses|embeddings|rerank|images/\w+|audio/\w+)$"
 )
 
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# Of a sum that was ever counted; a number above it, or none (NaN), is of a damaged file.
+_MOST: Final = 2**53
+
 _log = structlog.get_logger()
 
 _Key = tuple[str, str, str]  # day, forward, model
@@ -55,6 +60,7 @@ class Spend:
         self._path = None if folder is None else folder / "spend.json"
         self._rows: dict[_Key, DaySpend] = {}
         self._has_changed = anyio.Event()
+        self._is_unwritten = False  # the last write failed, and was reported
         if self._path is not None:
             self._rows = {_key(row): row for row in _read(self._path)}
 
@@ -81,13 +87,18 @@ class Spend:
         return [self._rows[key] for key in sorted(self._rows)]
 
     async def run(self) -> None:
-        """Keep the disk up to date; what is left at the end is written by `close`."""
+        """Keep the disk up to date; what is left at the end is written by `close`.
+
+        A disk that is full, or cannot be written, is tried again as long as this runs.
+        """
         while True:
             await self._has_changed.wait()
             await anyio.sleep(WRITE_EVERY_S)
             self._has_changed = anyio.Event()
             text = json.dumps(self.days())
             await anyio.to_thread.run_sync(self._write, text)
+            if self._is_unwritten:
+                self._has_changed.set()
 
     def close(self) -> None:
         if self._has_changed.is_set():
@@ -103,7 +114,11 @@ class Spend:
         try:
             _replace(self._path, text.encode())
         except OSError as error:
-            _log.warning("spend not written", reason=error.strerror)
+            if not self._is_unwritten:
+                _log.warning("spend not written", reason=error.strerror)
+            self._is_unwritten = True
+        else:
+            self._is_unwritten = False
 
 
 def _empty(key: _Key) -> DaySpend:
@@ -129,19 +144,33 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _read(path: Path) -> list[DaySpend]:
-    """Read what an earlier run wrote; rows that are none are left out."""
+    """Read what an earlier run wrote; rows that are none are left out.
+
+    A file that cannot be read, or holds no rows, is put aside: the next write would end it.
+    """
     try:
         rows: Any = json.loads(regular_file.read(path, MAX_FILE_BYTES))
-    except (OSError, ValueError, RecursionError):
+        if not isinstance(rows, list):
+            raise ValueError("no list of rows")
+    except FileNotFoundError:
         return []
-    return [cast("DaySpend", row) for row in rows if _is_row(row)] if isinstance(rows, list) else []
+    except (OSError, ValueError, RecursionError) as error:
+        aside = path.with_name(f"{path.name}.damaged")
+        _log.warning("spend not read", reason=str(error), kept_as=str(aside))
+        with contextlib.suppress(OSError):
+            os.replace(path, aside)
+        return []
+    return [cast("DaySpend", row) for row in rows if _is_row(row)]
 
 
 def _is_row(row: Any) -> bool:
     return (
         isinstance(row, dict)
         and all(isinstance(row.get(name), str) for name in ("day", "forward", "model"))
+        and bool(_DAY.fullmatch(row["day"]))
         and all(type(row.get(name)) is int for name in ("requests", "known"))
-        and isinstance(row.get("cost"), (int, float))
+        and 0 <= row["known"] <= row["requests"] <= _MOST
+        and type(row.get("cost")) in (int, float)
+        and 0 <= row["cost"] <= _MOST
         and len(row) == 6
     )

@@ -65,3 +65,33 @@ def test_the_sums_are_kept_across_restarts(tmp_path: Path) -> None:
 
     assert [(row["requests"], row["cost"]) for row in after.days()] == [(2, 0.5)]
     assert "claude-cli" not in json.dumps(after.days())
+
+
+ROW = {"day": "2026-03-01", "forward": "f", "model": "m", "requests": 2, "known": 1, "cost": 0.5}
+BAD_ROWS = [
+    {**ROW, "day": "zzz"},
+    {**ROW, "cost": float("nan")},
+    {**ROW, "cost": -1},
+    {**ROW, "cost": True},
+    {**ROW, "requests": 10**400},
+    {**ROW, "known": 3},
+    [],
+]
+
+
+def test_rows_that_are_none_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "spend.json").write_text(json.dumps([*BAD_ROWS, ROW]))
+
+    assert Spend(tmp_path).days() == [ROW]
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}", "[" * 100_000, "\xff"])
+def test_a_damaged_file_is_put_aside_and_counting_begins_anew(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "spend.json"
+    path.write_text(text, encoding="latin-1")
+    spend = Spend(tmp_path)
+    spend.add(record(cost=0.25))
+    spend.close()
+
+    assert (tmp_path / "spend.json.damaged").read_text(encoding="latin-1") == text
+    assert [row["cost"] for row in json.loads(path.read_text())] == [0.25]
