@@ -3,7 +3,8 @@
 An incident of a forward begins when it stops being ready, and ends when it is ready again. It has
 one line when it begins, one when another cause is found, and one when it ends, with what it cost.
 What else happens meanwhile (routes, pods, conditions, each request that waited) is counted or left
-out. A forward that falls again and again is reported once as flapping, until it stays up.
+out. A forward that falls again and again is reported once as flapping, until it stays up. What a
+ready forward's connections meet again and again has a line at first, and one when it is over.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 # So many beginnings within so long are one flapping forward, until it has been up for as long.
 FLAPS = 3
 FLAPPING_WITHIN_S = 60.0
+
+# Connections that are cut again and again, as by a pod that crashes, are one matter until none was
+# for so long.
+QUIET_S = 60.0
 
 # A state says the same, of the forward as a whole.
 _LEFT_OUT = (EventKind.ROUTE_LOST, EventKind.ROUTE_UP)
@@ -55,6 +60,16 @@ class _Incident:
 
 
 @dataclass
+class _Repeated:
+    """Connections that met the same while the forward was ready; `more` were not shown yet."""
+
+    latest: Event
+    began_at: float
+    last_at: float
+    more: int = 0
+
+
+@dataclass
 class _Course:
     """What is known of one forward."""
 
@@ -62,6 +77,7 @@ class _Course:
     begun: deque[float] = field(default_factory=lambda: deque(maxlen=FLAPS))
     is_flapping: bool = False
     unshown_end: Event | None = None  # of the last outage of a flapping forward
+    repeated: dict[str, _Repeated] = field(default_factory=dict)  # by the kind of event
     hidden: set[str] = field(default_factory=set)  # conditions that an incident's lines stand for
 
 
@@ -89,12 +105,20 @@ class Incidents:
             yield from _meanwhile(course, course.incident, event)
         elif kind == EventKind.CONDITION_CLEARED and event.get("cause") in course.hidden:
             course.hidden.discard(event["cause"])
+        elif kind in _COUNTED:
+            yield from _again(course, event)
         elif kind not in _LEFT_OUT:
             yield event
 
     def settled(self, now: float) -> Iterator[Event]:
-        """Give the end of each forward's flapping that is over: it has stayed up long enough."""
+        """Give the end of what is over: a forward's flapping, when it has stayed up long enough,
+        and what its connections met again and again.
+        """
         for course in self._courses.values():
+            for kind, each in list(course.repeated.items()):
+                if now - each.last_at > QUIET_S:
+                    del course.repeated[kind]
+                    yield from _all_told(each)
             end = course.unshown_end
             if end is None or now - (seconds_of(end["time"]) or 0.0) <= FLAPPING_WITHIN_S:
                 continue
@@ -117,10 +141,33 @@ def _state(course: _Course, event: Event) -> Iterator[Event]:
         yield event
     elif incident is None:
         course.incident = _Incident(now)
+        for kind, repeated in course.repeated.items():
+            course.incident.counts[kind] += repeated.more
+        course.repeated.clear()
         _note(course, course.incident, event)
         yield from _begun(course, event, now)
     else:
         yield from _clearer(course, incident, event)
+
+
+def _again(course: _Course, event: Event) -> Iterator[Event]:
+    kind, now = event["kind"], seconds_of(event["time"]) or 0.0
+    known = course.repeated.get(kind)
+    if known is None:
+        course.repeated[kind] = _Repeated(event, now, now)
+        yield event
+    else:
+        known.latest, known.last_at = event, now
+        known.more += event.get("streams", 1)
+
+
+def _all_told(repeated: _Repeated) -> Iterator[Event]:
+    if not repeated.more:
+        return
+    lasted = span(max(repeated.last_at - repeated.began_at, 1.0))
+    more = f"{repeated.more} more connection{'' if repeated.more == 1 else 's'}"
+    what = _COUNTED[EventKind(repeated.latest["kind"])].format(more)
+    yield _with(repeated.latest, f"{what} within {lasted}.")
 
 
 def _begun(course: _Course, event: Event, now: float) -> Iterator[Event]:

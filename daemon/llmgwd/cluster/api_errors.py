@@ -156,7 +156,7 @@ def refusal(
     said = read_status(body)
     words = sentence_of(said) if said else excerpt(body)
     if is_page(body) or 300 <= status < 400 or (said is None and status in (403, 404)):
-        return in_between(status, action, words)
+        return in_between(status, words)
     if status == 401:
         return unauthorized(login_remedy)
     if status == 403:
@@ -165,13 +165,18 @@ def refusal(
         return _not_found(action, words)
     if status == 410:
         return Gone(ConditionKind.API_SERVER_FAILING, "the watch is too old to go on")
-    ours = f"the API server answered {status} to {action}"
+    return failing(status, words, _retry_after_s(headers))
+
+
+def failing(status: int, words: str, retry_after_s: float | None = None) -> Transient:
+    """The API server itself cannot answer, whatever it was asked: one fault has one sentence."""
+    ours = f"the API server answered {status}"
     return Transient(
         ConditionKind.API_SERVER_FAILING,
-        ours + (f": {words}" if words else ""),
+        f"{ours}: {words}" if words else ours,
         CLUSTER_REMEDY,
         public=ours,
-        retry_after_s=_retry_after_s(headers),
+        retry_after_s=retry_after_s,
     )
 
 
@@ -181,9 +186,9 @@ def unauthorized(login_remedy: str) -> Unauthorized:
     )
 
 
-def in_between(status: int, action: Action, words: str) -> Transient:
+def in_between(status: int, words: str) -> Transient:
     """Say that the answer is of something before the API server."""
-    ours = f"something that is no API server answered {status} to {action}"
+    ours = f"something that is no API server answered {status}"
     return Transient(
         ConditionKind.API_SERVER_FAILING,
         f"{ours}: {words}" if words else ours,

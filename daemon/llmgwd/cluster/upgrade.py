@@ -26,11 +26,11 @@ import anyio
 from llmgwctl import __version__
 from llmgwctl.wire import ConditionKind, UpgradeKind
 from llmgwd.cluster.api_errors import (
-    CLUSTER_REMEDY,
     Action,
     Forbidden,
     denied,
     excerpt,
+    failing,
     forbidden,
     in_between,
     is_denial,
@@ -233,7 +233,7 @@ def refused(
     verb = verb or ("create" if way is UpgradeKind.SPDY else "get")
     action = Action(verb, "pods/portforward", "", endpoint.namespace, endpoint.pod)
     if status == 401:
-        return in_between(status, action, words) if is_page(body) else unauthorized(login_remedy)
+        return in_between(status, words) if is_page(body) else unauthorized(login_remedy)
     if status == 403 and said is not None:
         return forbidden(action, words)
     if said is not None and is_denial(words):
@@ -245,9 +245,7 @@ def refused(
     if is_node:
         return node_failing(endpoint, words, kubectl)
     if said is not None and (status == 429 or status >= 500) and "upgrade" not in words:
-        ours = f"the API server answered {status}"
-        failing = ConditionKind.API_SERVER_FAILING
-        return Transient(failing, f"{ours}: {words}", CLUSTER_REMEDY, public=ours)
+        return failing(status, words)
     return _refusal(way, str(status), words)
 
 

@@ -80,7 +80,8 @@ class _MetricsServer(ControlServer):
         """Judge who connected: None for those who may ask; others are reset."""
         verdict, peer = self._allowed.judge_connection(connection)
         if verdict is Verdict.FOREIGN:
-            self._refused.add(whose(peer))
+            if reason := whose(peer):
+                self._refused.add(reason)
             reset_when_closed(connection)
             return b""
         return self.no_room()

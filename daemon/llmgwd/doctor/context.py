@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from llmgwctl.wire import ForwardStatus, UpgradeKind
     from llmgwd.cluster.access import ClusterAccess
-    from llmgwd.cluster.target.pods import TargetView
+    from llmgwd.cluster.target.pods import Endpoint, TargetView
     from llmgwd.config.key_source import KeySource
     from llmgwd.errors import LlmgwError
     from llmgwd.gateway.key import Key
@@ -42,6 +42,7 @@ class CheckContext:
     user: str | None = None
     denied: frozenset[tuple[str, str]] = frozenset()  # verb and resource
     view: TargetView | None = None
+    endpoint: Endpoint | None = None  # one that a way in leads to
     way: UpgradeKind | None = None
     key: Key | None = None
     models: tuple[str, ...] = ()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # /health calls every model behind the gateway.
 _PAID_S: Final = 40.0
+# First one pod, then the others.
+_WAYS_S: Final = 2 * gateway.WAY_S + 0.5
 # Above the probe's own time, so that its words are heard.
 _GATEWAY_S: Final = 6.0
 _HANGS: Final = "the API server takes connections and does not answer"
@@ -36,7 +38,7 @@ _CLUSTER: Final = (
     Check("target", cluster.check_target, ("namespace",)),
     Check("port", cluster.check_port, ("target",)),
     Check("pods", cluster.check_pods, ("port",), if_silent=_HANGS),
-    Check("ways-in", gateway.check_ways, ("pods",), after=("permissions",)),
+    Check("ways-in", gateway.check_ways, ("pods",), after=("permissions",), within_s=_WAYS_S),
 )
 _URL: Final = Check("url", gateway.check_urls, if_silent=_LOST)
 _LOCAL: Final = Check("local-port", port.check_port)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -35,40 +36,57 @@ if TYPE_CHECKING:
     from llmgwd.doctor.context import CheckContext
 
 # Of one way into a pod: below what the whole check is given.
-_WAY_S: Final = 4.0
+WAY_S: Final = 4.0
 _ANSWER_S: Final = 4.0
+# Gateways have two or three pods; of more, these few say enough.
+_PODS_TRIED: Final = 3
 # /health calls every model behind the gateway; below what a whole check is given.
 _PAID_S: Final = 38.0
 _SHOWN_MODELS: Final = 5
+# Of several pods one may answer, and the next one not: the daemon has asked more often.
+_SEEN_IN_TURN: Final = (ConditionKind.GATEWAY_SILENT, ConditionKind.GATEWAY_UNHEALTHY)
 _DIAL: Final = ConditionKind.DIAL_REFUSED
 
 
 async def check_ways(context: CheckContext) -> list[Finding]:
-    """Try each kind of upgrade; one that works is enough, the others are only reported."""
+    """Try each kind of upgrade; one that works is enough, the others are only reported. Then see
+    that it leads to other pods as well: what fails at one of several is that one's fault.
+    """
     assert context.view is not None
     if ("create", "pods/portforward") in context.denied:
         raise Skip("permissions")
-    tried: dict[UpgradeKind, Finding] = {}
+    first, *others = context.view.endpoints[:_PODS_TRIED]
+    tried = await _try_all(context, [first], list(UpgradeKind))
+    ways = [way for way in UpgradeKind if not tried[first, way].is_failure]
+    tried |= await _try_all(context, others, ways[:1] or list(UpgradeKind))
+    works = [each for each, finding in tried.items() if not finding.is_failure]
+    if not works:
+        return _without_repetition([tried[first, way] for way in UpgradeKind])
+    context.endpoint, context.way = works[0]
+    found = [_excused(tried[first, way]) for way in UpgradeKind] if ways else [tried[works[0]]]
+    reached = {endpoint for endpoint, _ in works}
+    unreached = [tried[each, context.way] for each in (first, *others) if each not in reached]
+    return [*found, *(replace(each, state=CheckState.WARNING) for each in unreached)]
 
-    async def try_it(way: UpgradeKind) -> None:
-        tried[way] = await _try_way(context, way)
+
+async def _try_all(
+    context: CheckContext, endpoints: Sequence[Endpoint], ways: Sequence[UpgradeKind]
+) -> dict[tuple[Endpoint, UpgradeKind], Finding]:
+    tried = {}
+
+    async def try_it(endpoint: Endpoint, way: UpgradeKind) -> None:
+        tried[endpoint, way] = await _try_way(context, endpoint, way)
 
     async with anyio.create_task_group() as tasks:
-        for way in UpgradeKind:
-            tasks.start_soon(try_it, way)
-    works = [way for way in UpgradeKind if not tried[way].is_failure]
-    findings = [tried[way] for way in UpgradeKind]
-    if not works:
-        return _without_repetition(findings)
-    context.way = works[0]
-    return [_excused(finding) for finding in findings]
+        for endpoint in endpoints:
+            for way in ways:
+                tasks.start_soon(try_it, endpoint, way)
+    return {(each, way): tried[each, way] for each in endpoints for way in ways}
 
 
-async def _try_way(context: CheckContext, way: UpgradeKind) -> Finding:
-    assert context.view is not None
-    endpoint = context.view.endpoints[0]
+async def _try_way(context: CheckContext, endpoint: Endpoint, way: UpgradeKind) -> Finding:
     try:
-        with Clock() as clock, anyio.fail_after(_WAY_S):
+        with Clock() as clock, anyio.fail_after(WAY_S):
             async with open_tunnel(context.cluster, endpoint, way) as tunnel:
                 took_s = clock.so_far_s
                 await require_listener(tunnel)
@@ -79,8 +97,8 @@ async def _try_way(context: CheckContext, way: UpgradeKind) -> Finding:
         is_ways = error.code in OTHER_WAY_MAY_PASS and not isinstance(error, Denied)
         return from_error(error, f"{way} refused" if is_ways else "")
     except TimeoutError:
-        cause = f"no answer within {_WAY_S:.0f} s: something in between drops it"
-        return failure(f"{way} unanswered", cause)
+        cause = f"no answer within {WAY_S:.0f} s: something in between or the pod's node drops it"
+        return failure(f"{way} to {endpoint.pod} unanswered", cause)
     return ok(f"{way} upgraded", took_s)
 
 
@@ -138,6 +156,9 @@ async def check_gateway(context: CheckContext) -> Finding:
     found = f"answers {where}{version}{database}"
     if problem is not None:
         return warning(found, problem.message, problem.remedy)
+    for condition in context.status["conditions"] if context.status is not None else ():
+        if condition["kind"] in _SEEN_IN_TURN:
+            return warning(found, condition["summary"], condition["remedy"])
     return ok(found, result.latency_s)
 
 
@@ -154,9 +175,9 @@ async def _connecting(context: CheckContext) -> AsyncIterator[tuple[Connect, str
 
         yield connect, f"on {address}"
         return
-    assert context.view is not None
     assert context.way is not None
-    endpoint = context.view.endpoints[0]
+    assert context.endpoint is not None
+    endpoint = context.endpoint
     async with open_tunnel(context.cluster, endpoint, context.way) as tunnel:
 
         async def speak() -> tuple[asyncio.StreamReader, object]:

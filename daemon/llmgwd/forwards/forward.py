@@ -293,14 +293,16 @@ class Forward:
     def _become(self, after: State) -> None:
         if after is self.state:
             return
-        # What was counted belongs to the state that ends here.
-        self.admission.flush_events()
+        # What was counted belongs to the outage: to that which ends here, or which begins.
+        if self.state is not State.READY:
+            self.admission.flush_events()
         before, self.state = self.state, after
         self.since = timestamps.now()
         if before in SERVING_STATES and self.state not in (*SERVING_STATES, State.STOPPED):
             self.relay.counters.outages += 1
         self.admission.reconfigure(self.config.hold_s, self._hold_limit(self.config))
         self._events.state(before, self.state, self.conditions.worst())
+        self.admission.flush_events()
 
     def _carried(self) -> object:
         """Give what has changed when something was carried since, or is now."""

@@ -85,13 +85,17 @@ def subordinate_ranges(lines: Iterable[str], uid: int) -> Iterable[range]:
 
 
 def whose(peer: PeerSocket | None) -> str:
-    """Say whose a refused connection was, as it ends a sentence."""
+    """Say whose a refused connection was, as it ends a sentence.
+
+    "" for one that its client has closed already: a look at the port (`nc -z`, the doctor) asked
+    for nothing, so nothing was refused.
+    """
     if peer is None:
         return "whose user is not known"
     if peer is NOT_HERE:
         return "from another machine or network namespace"
     if not peer.has_holder:
-        return "that had been closed already"
+        return ""
     return f"of user {_name_of(peer.uid) or f'uid {peer.uid}'}"
 
 

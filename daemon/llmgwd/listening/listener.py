@@ -171,7 +171,8 @@ class Listener:
         if verdict is not Verdict.FOREIGN:
             self.is_peer_unknown = verdict is Verdict.UNKNOWN
             return True
-        self._note_refusal(whose(peer))
+        if reason := whose(peer):
+            self._note_refusal(reason)
         return False
 
     async def _welcome(self, accepted: socket.socket, speaks_http: bool) -> None:

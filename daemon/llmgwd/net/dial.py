@@ -263,7 +263,7 @@ async def _through_http_proxy(
         transport.write(_connect_request(dialer.server, proxy))
         status, _ = await reader.read_head()
         if status != 200:
-            raise _proxy_refusal(proxy, status)
+            raise _proxy_refusal(proxy, status, dialer.server.authority)
         protocol = factory()
         if dialer.tls is None:
             transport.set_protocol(protocol)
@@ -293,15 +293,20 @@ def _connect_request(server: Server, proxy: Proxy) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-def _proxy_refusal(proxy: Proxy, status: int) -> LlmgwError:
+def _proxy_refusal(proxy: Proxy, status: int, where: str) -> LlmgwError:
     if status == 407:
         return ProxyRefused(
             ConditionKind.API_SERVER_UNREACHABLE,
             f"the proxy {proxy} wants a login (407)",
             "Put it into the proxy's URL: http://USER:PASSWORD@HOST:PORT.",
         )
+    if status >= 500:
+        words = f"the proxy {proxy} answered {status} to CONNECT {where}: it does not reach it"
+        return Transient(ConditionKind.API_SERVER_UNREACHABLE, words, NETWORK_REMEDY)
     return Transient(
-        ConditionKind.API_SERVER_UNREACHABLE, f"the proxy {proxy} answered {status} to CONNECT"
+        ConditionKind.API_SERVER_UNREACHABLE,
+        f"the proxy {proxy} answered {status} to CONNECT {where}: it does not let that pass",
+        f"Have the proxy let {where} pass, or name another one in the kubeconfig (proxy-url).",
     )
 
 

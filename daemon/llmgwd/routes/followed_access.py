@@ -32,8 +32,8 @@ class AccessUser(Protocol):
     def login_changed(self) -> None:
         """A file changed from which the kubeconfig takes the login."""
 
-    def access_moved(self, before: ClusterAccess, after: ClusterAccess) -> None:
-        """The kubeconfig leads to another cluster now, or to the same in another context."""
+    def access_replaced(self, before: ClusterAccess, after: ClusterAccess) -> None:
+        """The kubeconfig was read anew; it may lead to another cluster now."""
 
     def access_questioned(self) -> None:
         """The kubeconfig cannot be read any more; `error` says why."""
@@ -93,9 +93,8 @@ class FollowedAccess:
         self._files.follow((self, "login"), login_files, self._login_changed)
         before, self.current = self.current, access
         if before is not None:
-            if (before.context, before.server) != (access.context, access.server):
-                for user in tuple(self._users):
-                    user.access_moved(before, access)
+            for user in tuple(self._users):
+                user.access_replaced(before, access)
             await before.close()
 
     async def _close(self) -> None:

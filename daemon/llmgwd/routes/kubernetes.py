@@ -206,9 +206,11 @@ class KubernetesRoute:
     def login_changed(self) -> None:
         self.retry_now()
 
-    def access_moved(self, before: ClusterAccess, after: ClusterAccess) -> None:
-        self._upgrades.forget()
-        self._events.record(ClusterChanged(_place(before), _place(after)))
+    def access_replaced(self, before: ClusterAccess, after: ClusterAccess) -> None:
+        self.pool.dials.abandon()
+        if (before.context, before.server) != (after.context, after.server):
+            self._upgrades.forget()
+            self._events.record(ClusterChanged(_place(before), _place(after)))
 
     def access_questioned(self) -> None:
         self._events.changed()
@@ -225,16 +227,9 @@ class KubernetesRoute:
         return self._has_demand() or self.pool.is_in_use
 
     async def _dial(self, endpoint: Endpoint) -> Upgraded:
-        while True:
-            access = self._access_to_dial()
-            began_at = anyio.current_time()
-            try:
-                upgraded = await self._upgrades.dial(access, endpoint)
-                break
-            except LlmgwError:
-                # What failed with a login that was replaced meanwhile says nothing of the new one.
-                if access is self._access_to_dial():
-                    raise
+        access = self._access_to_dial()
+        began_at = anyio.current_time()
+        upgraded = await self._upgrades.dial(access, endpoint)
         self._events.record(TunnelDialled(anyio.current_time() - began_at))
         if access is self._access.current:
             self._target.dial_succeeded(began_at)

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from llmgwctl.wire import EventKind
     from llmgwd.errors import LlmgwError
 
-# A lost tunnel or pod is noticed by all its connections within this.
-TOGETHER_S: Final = 0.25
+# A lost tunnel or pod is noticed by all its connections within a moment; but whether an outage
+# comes of it, to which they belong, is known only when a second has passed for a fresh dial.
+TOGETHER_S: Final = 1.25
 
 Report = Callable[["EventKind", "LlmgwError | None", int], None]
 

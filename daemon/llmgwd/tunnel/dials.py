@@ -110,7 +110,7 @@ class Dials:
         self._unanswered = unanswered
         self._failed_at = 0.0
         self._failed: dict[Endpoint, DialFailure] = {}  # those whose last dial did
-        self._under_way: dict[object, tuple[Endpoint, float]] = {}  # and when they were started
+        self._under_way: dict[anyio.CancelScope, tuple[Endpoint, float]] = {}  # and since when
         self._clock = asyncio.get_running_loop().time
 
     def __len__(self) -> int:
@@ -175,11 +175,26 @@ class Dials:
         return is_hanging and len(self) < DIALS_IN_THE_DARK
 
     def start(self, tasks: anyio.abc.TaskGroup, endpoint: Endpoint) -> None:
-        token = object()
-        self._under_way[token] = endpoint, self._clock()
-        tasks.start_soon(self._run, endpoint, token)
+        scope = anyio.CancelScope()
+        self._under_way[scope] = endpoint, self._clock()
+        tasks.start_soon(self._run, endpoint, scope)
 
-    async def _run(self, endpoint: Endpoint, token: object) -> None:
+    def abandon(self) -> None:
+        """Give up those under way: the login or the server that they began with was replaced, and
+        how they would end says nothing about the new one.
+        """
+        for scope in self._under_way:
+            scope.cancel()
+
+    async def _run(self, endpoint: Endpoint, scope: anyio.CancelScope) -> None:
+        try:
+            with scope:
+                await self._try(endpoint)
+        finally:
+            self._under_way.pop(scope, None)
+            self._owner.dial_ended()
+
+    async def _try(self, endpoint: Endpoint) -> None:
         began_at = self._clock()
         try:
             with anyio.fail_after(DIAL_TIMEOUT_S):
@@ -202,9 +217,6 @@ class Dials:
             self.retry_at = None
             self.succeeded_at = self._clock()
             self._owner.dial_succeeded(endpoint, upgraded)
-        finally:
-            self._under_way.pop(token, None)
-            self._owner.dial_ended()
 
     def _fail(self, endpoint: Endpoint, error: LlmgwError) -> None:
         self.attempts += 1

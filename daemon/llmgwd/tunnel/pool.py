@@ -267,15 +267,11 @@ class TunnelPool:
         self.dials.start(tasks, endpoint)
 
     def _is_unreached(self, endpoint: Endpoint, now: float) -> bool:
-        """Nothing leads there, and a pod that rests may be asked again, or all is down; or what is
-        known of a dial that failed is old.
-        """
+        """Should a tunnel lead there, or be tried again, that no one asks for?"""
         probe = self._ejected.probe(endpoint)
         is_wanted = not self.is_up if probe is None else probe.is_due(now)
-        is_reached = any(
-            each.endpoint == endpoint and not each.liveness.is_doubted(now) for each in self._idle()
-        )
-        return (is_wanted and not is_reached) or self.dials.is_to_be_rechecked(endpoint)
+        sure = (each.endpoint for each in self._idle() if not each.liveness.is_doubted(now))
+        return (is_wanted and endpoint not in sure) or self.dials.is_to_be_rechecked(endpoint)
 
     # As the owner of dials.
 

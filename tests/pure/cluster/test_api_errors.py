@@ -108,10 +108,7 @@ def test_a_page_of_something_in_between_is_no_login_and_no_permission(code: int)
 
     assert isinstance(error, Transient)
     assert error.code == ConditionKind.API_SERVER_FAILING
-    assert error.message == (
-        f"something that is no API server answered {code} to list pods in namespace litellm: "
-        "Sign in"
-    )
+    assert error.message == (f"something that is no API server answered {code}: Sign in")
 
 
 def test_a_role_that_is_not_loaded_yet_is_waited_for() -> None:

@@ -16,7 +16,7 @@ def test_a_port_repeats_nothing_of_what_an_api_server_says() -> None:
 
     trouble = without_route(conditions.worst(), 1, is_blocked=False)
 
-    assert trouble.message == "The API server answered 500 to get services in namespace ns."
+    assert trouble.message == "The API server answered 500."
     assert "marvin" in conditions.standing[0].summary
     assert "abcdefghijk" not in conditions.standing[0].summary
 

@@ -72,6 +72,26 @@ def test_what_happens_while_all_is_well_is_shown() -> None:
     ]
 
 
+def test_connections_that_are_cut_again_and_again_are_one_matter() -> None:
+    cuts = [event(n * 20.0, "connection-cut", streams=2, message="Cut.") for n in range(4)]
+
+    lines = shown(state(0.0, "ready"), *cuts, event(200.0, "pod-added", message="Pod a."))
+
+    assert lines == ["litellm is ready.", "Cut.", "6 more connections cut within 60s.", "Pod a."]
+
+
+def test_an_outage_counts_what_was_cut_before_it() -> None:
+    cuts = [event(float(n), "connection-cut", message="Cut.") for n in range(3)]
+
+    lines = shown(*cuts, state(3.0, "reconnecting", "no-pods"), state(4.0, "ready"))
+
+    assert lines == [
+        "Cut.",
+        "litellm is reconnecting: no-pods.",
+        "litellm is ready again after 1.0 s: 2 cut.",
+    ]
+
+
 def test_a_forward_that_falls_again_and_again_is_flapping() -> None:
     falls = [
         each
