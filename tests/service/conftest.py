@@ -19,7 +19,7 @@ import pytest
 from support.ports import free_port
 
 from . import package
-from .manager import BOOTED, Manager, obstacle, wait_until
+from .manager import Manager, obstacle, systemd_is_booted, wait_until
 
 MASTER_KEY = "sk-of-the-simulated-gateway"
 
@@ -36,12 +36,8 @@ def _booted() -> Iterator[None]:
     if reason and os.environ.get("CI") != "true":
         pytest.skip(reason)
     assert not reason, reason
-    is_ours = not BOOTED.exists()
-    BOOTED.mkdir(parents=True, exist_ok=True)
-    yield
-    if is_ours:
-        with contextlib.suppress(OSError):
-            BOOTED.rmdir()
+    with systemd_is_booted():
+        yield
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +40,17 @@ def obstacle() -> str:
     if os.getuid() != 0:
         return "control groups for a manager of its own can only be made by root"
     return "" if _HIERARCHIES else "no control groups are mounted"
+
+
+@contextlib.contextmanager
+def systemd_is_booted() -> Iterator[None]:
+    """Have the folder by which systemd knows that it is the machine's own."""
+    is_ours = not BOOTED.exists()
+    BOOTED.mkdir(parents=True, exist_ok=True)
+    yield
+    if is_ours:
+        with contextlib.suppress(OSError):
+            BOOTED.rmdir()
 
 
 @dataclass
