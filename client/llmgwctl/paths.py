@@ -1,4 +1,4 @@
-"""Where the control socket, its folder and the configuration file are, for both sides.
+"""Where the control socket, the configuration and the history are, for both sides.
 
 Decided from the environment alone: nothing is created, and no other process is asked.
 """
@@ -16,6 +16,7 @@ APP = "llmgw"
 SOCKET_NAME = "control.sock"
 SOCKET_VARIABLE = "LLMGW_SOCKET"
 CONFIG_VARIABLE = "LLMGW_CONFIG"
+STATE_VARIABLE = "LLMGW_STATE_DIR"
 
 # sizeof(sun_path) less the final NUL, which macOS and Linux both require.
 SOCKET_PATH_LIMIT = 103 if sys.platform == "darwin" else 107
@@ -54,13 +55,23 @@ def config_path(environ: Mapping[str, str] = os.environ, platform: str = sys.pla
     chosen = environ.get(CONFIG_VARIABLE)
     if chosen:
         return os.path.abspath(chosen)
+    return os.path.join(_folder(environ, platform, "XDG_CONFIG_HOME", ".config"), "config.toml")
+
+
+def state_folder(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> str:
+    """Give the folder of what is kept across restarts: $LLMGW_STATE_DIR, or the platform's."""
+    chosen = environ.get(STATE_VARIABLE)
+    usual = os.path.join(".local", "state")
+    return chosen or _folder(environ, platform, "XDG_STATE_HOME", usual)
+
+
+def _folder(environ: Mapping[str, str], platform: str, variable: str, usual: str) -> str:
+    """Give our folder in the one that a variable names, or in the usual one."""
     if platform == "darwin":
-        folder = os.path.join(_home(environ), "Library", "Application Support")
-    else:
-        configured = environ.get("XDG_CONFIG_HOME", "")
-        is_usable = os.path.isabs(configured)
-        folder = configured if is_usable else os.path.join(_home(environ), ".config")
-    return os.path.join(folder, APP, "config.toml")
+        return os.path.join(_home(environ), "Library", "Application Support", APP)
+    chosen = environ.get(variable, "")
+    folder = chosen if os.path.isabs(chosen) else os.path.join(_home(environ), usual)
+    return os.path.join(folder, APP)
 
 
 def _home(environ: Mapping[str, str]) -> str:

@@ -38,8 +38,9 @@ NEWER = "0.1.1"
 KINDS = ("raw", "httpx", "aiohttp")
 # For what a command set going to show.
 BETWEEN_S, OVER_S = 5.0, 60.0
-# What belongs to the installers, and to systemd, which is told where the units were wanted.
-NOT_OURS = (".cache/", ".local/share/pipx", ".local/state/pipx", ".config/systemd/user/")
+# What belongs to the installers.
+NOT_OURS = (".cache/", ".local/share/pipx", ".local/state/pipx")
+CONFIGURATION = {".config/llmgw/config.toml"}
 
 
 def main() -> None:
@@ -110,8 +111,9 @@ class Walk:
     def files(self) -> set[str]:
         """Give what is at home and in the runtime folder, folders aside."""
         places = (self.home, Path(self.environ["XDG_RUNTIME_DIR"]))
-        found = {str(p.relative_to(each)) for each in places for p in each.rglob("*")}
-        return {each for each in found if not each.startswith(NOT_OURS)}
+        found = ((place, path) for place in places for path in place.rglob("*"))
+        files = {str(path.relative_to(place)) for place, path in found if not path.is_dir()}
+        return {each for each in files if not each.startswith(NOT_OURS)}
 
 
 def in_a_clone(walk: Walk, is_whole: bool) -> None:
@@ -226,12 +228,13 @@ def as_a_service(walk: Walk) -> None:
             time.sleep(2)
         print(kept.summary())
         assert not kept.lost, kept.summary()
-        assert f"llmgwd {NEWER}" in walk.types("llmgwctl", "version")
+        assert f"llmgwd   {NEWER}\n" in walk.types("llmgwctl", "version")
     with walk.step("all taken away"):
         walk.types("llmgwctl", "service", "uninstall")
         walk.types(*PIPX, "uninstall", "llmgw")
         left = walk.files() - before
-        print("left:", *sorted(left), sep="\n  ")
+        print("left:", *sorted(left))
+        assert left == CONFIGURATION
 
 
 if __name__ == "__main__":

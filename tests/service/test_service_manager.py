@@ -255,7 +255,20 @@ def test_uninstall_leaves_nothing_but_the_configuration(installed: Machine) -> N
     assert installed.config.exists()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", installed.port), 5)
-    assert not (manager.folder / "run" / "llmgw" / "control.sock").exists()
+    assert not (manager.folder / "run" / "llmgw").exists()
+    assert f"removed the history of events and spend in {manager.home}" in said.stdout
+    assert not (manager.home / ".local" / "state" / "llmgw").exists()
+
+
+def test_uninstall_leaves_the_history_of_a_daemon_that_runs_without_it(machine: Machine) -> None:
+    machine.llmgwctl("service", "install")
+    machine.llmgwctl("service", "stop")
+    with machine.foreground():
+        said = machine.llmgwctl("service", "uninstall")
+
+        assert "the history is kept, because another llmgwd runs" in said.stdout
+        assert machine.status()["state"] == "ready"
+        assert (machine.manager.home / ".local" / "state" / "llmgw" / "events.jsonl").exists()
 
 
 def test_a_unit_that_is_a_link_is_left_to_who_made_it(machine: Machine, tmp_path: Path) -> None:

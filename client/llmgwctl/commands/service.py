@@ -19,7 +19,7 @@ EXAMPLES = (
     ("llmgwctl service install --print", "show the files, write nothing"),
     ("llmgwctl service status", "what the service manager knows"),
     ("llmgwctl service logs -f", "the log of llmgwd, and new lines"),
-    ("llmgwctl service uninstall", "stop and remove it; the configuration stays"),
+    ("llmgwctl service uninstall", "stop and remove it and its history; the configuration stays"),
 )
 
 DESCRIPTION = """\
@@ -89,10 +89,13 @@ def _install(arguments: argparse.Namespace) -> int:
 
 
 def _uninstall(arguments: argparse.Namespace) -> int:
-    from llmgwctl.paths import config_path
+    from llmgwctl.paths import config_path, socket_path, state_folder
     from llmgwctl.service.available import running_manager
+    from llmgwctl.service.leftovers import clear
 
     for sentence in running_manager().uninstall():
+        print(sentence)
+    for sentence in clear(arguments.socket or socket_path(), state_folder()):
         print(sentence)
     path = config_path()
     kept = "the configuration is kept" if os.path.exists(path) else "there was no configuration"

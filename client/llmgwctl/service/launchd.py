@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
 from typing import TYPE_CHECKING, Final
 
 from llmgwctl.errors import ClientError
@@ -17,6 +19,11 @@ if TYPE_CHECKING:
     from llmgwctl.service.manager import Wanted
 
 _TIMEOUT_S: Final = 60.0
+# The plist's ExitTimeOut, in which streams may end, and some.
+_ENDS_WITHIN_S: Final = 40.0
+_LOOK_EVERY_S: Final = 0.1
+# EINPROGRESS of macOS: `bootout` returned before the job had ended.
+_IN_PROGRESS: Final = 36
 
 
 class Launchd:
@@ -43,7 +50,7 @@ class Launchd:
         self._do("enable", self._job)
         if changed and self._is_loaded():
             # launchd reads a plist only when it loads it.
-            self._do("bootout", self._job)
+            self.stop()
         did = [f"wrote {path}" for path in changed] or ["the agent was up to date"]
         return [*did, "enabled at login", self._bring_up(is_current)]
 
@@ -52,8 +59,10 @@ class Launchd:
         if not os.path.lexists(self.path):
             return ["there was no agent to remove"]
         self.stop()
-        remove(self.path)
-        return ["stopped and disabled", f"removed {self.path}"]
+        did = [f"removed {path}" for path in (self.path, self.log_path) if remove(path)]
+        with contextlib.suppress(OSError):
+            os.rmdir(os.path.dirname(self.log_path))
+        return ["stopped and disabled", *did]
 
     def start(self) -> None:
         self._must_be_installed()
@@ -61,8 +70,17 @@ class Launchd:
             self._do("bootstrap", self._domain, self.path)
 
     def stop(self) -> None:
-        if self._is_loaded():
-            self._do("bootout", self._job)
+        """Unload it, and wait until it is gone: launchd loads none while it ends one."""
+        if not self._is_loaded():
+            return
+        self._do("bootout", self._job, but=_IN_PROGRESS)
+        deadline = time.monotonic() + _ENDS_WITHIN_S
+        while self._is_loaded():
+            if time.monotonic() > deadline:
+                raise ClientError(
+                    "service-failed", f"{LABEL} does not end", f"launchctl print {self._job}"
+                )
+            time.sleep(_LOOK_EVERY_S)
 
     def restart(self) -> None:
         self._must_be_installed()
@@ -113,9 +131,9 @@ class Launchd:
     def _is_loaded(self) -> bool:
         return self._ask("print", self._job).returncode == 0
 
-    def _do(self, *words: str) -> None:
+    def _do(self, *words: str, but: int = 0) -> None:
         answer = self._ask(*words)
-        if answer.returncode != 0:
+        if answer.returncode not in (0, but):
             raise ClientError(
                 "service-failed",
                 f"launchctl {' '.join(words)} failed: {answer.stderr.strip() or 'no reason given'}",

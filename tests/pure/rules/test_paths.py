@@ -58,7 +58,19 @@ def test_the_runtime_folder_of_macos_is_not_among_those_the_system_clears() -> N
     assert found == os.path.join(support, "run")
 
 
-def test_state_is_where_platformdirs_puts_it_or_where_the_variable_says(home: Path) -> None:
-    assert state_folder({"LLMGW_STATE_DIR": "/state"}) == Path("/state")
-    assert state_folder({}).is_relative_to(home)
-    assert state_folder({}).name == paths.APP
+@pytest.mark.parametrize("chosen", [None, "", "/elsewhere", "not/absolute"])
+def test_the_state_of_linux_is_where_platformdirs_puts_it(
+    chosen: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if chosen is not None:
+        monkeypatch.setenv("XDG_STATE_HOME", chosen)
+
+    expected = Unix(paths.APP, appauthor=False).user_state_dir
+    assert paths.state_folder(os.environ, "linux") == str(state_folder()) == expected
+
+
+def test_the_state_of_macos_is_where_platformdirs_puts_it_or_where_the_variable_says() -> None:
+    expected = MacOS(paths.APP, appauthor=False).user_state_dir
+    assert paths.state_folder(os.environ, "darwin") == expected
+    chosen = {"LLMGW_STATE_DIR": "/state"}
+    assert paths.state_folder(chosen, "darwin") == str(state_folder(chosen)) == "/state"

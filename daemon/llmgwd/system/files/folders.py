@@ -1,7 +1,7 @@
 """Where the daemon keeps its own files, by the platform's rules.
 
-The socket and the configuration file are found before a package can be imported, and by the client
-too: `llmgwctl.paths` holds the same rules in the standard library, and a test compares the two.
+The client finds them too, and the socket and the configuration are found before a package can be
+imported: `llmgwctl.paths` holds the same rules in the standard library, and a test compares them.
 """
 
 from __future__ import annotations
@@ -9,13 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 import platformdirs
 
-from llmgwctl.paths import APP
-
-STATE_VARIABLE: Final = "LLMGW_STATE_DIR"
+from llmgwctl.paths import APP, STATE_VARIABLE
 
 
 def state_folder(environ: Mapping[str, str] = os.environ) -> Path:
