@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -11,11 +12,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from llmgwd.config.model import Protocol
+from llmgwd.config.model import ListenAddress, Protocol, default_forward
+from llmgwd.listening.listeners import Listeners
+from llmgwd.listening.sockets import ProcessSockets
 from llmgwd.relay.draining import drain
+from llmgwd.service.activation import Inherited
+from llmgwd.service.kept_connections import KeptConnections
+from llmgwd.service.notify import Notifier
 from support.relay.http_messages import OK, get, read_answer
 from support.relay.relay_front import relay_front, until
 from support.relay.scripted_route import ScriptedRoute, ServedStream
+from support.strangers import needs_root, sockets_of_nobody
 
 if TYPE_CHECKING:
     from support.relay.relay_front import RelayFront
@@ -118,6 +125,7 @@ async def test_a_client_that_asks_without_a_pause_does_not_hold_the_end_up() -> 
     keeper = Keeper()
     async with relay_front(ScriptedRoute(answers_ok).up) as front:
         client = await front.connect()
+        await until(lambda: front.connections)
         client[1].write(get() * 50)
         async with drained(front, keeper):
             pass
@@ -187,3 +195,50 @@ async def test_it_goes_on_by_the_options_that_the_forward_has_now(
         else:
             assert await client[0].read() == b""
         client[1].close()
+
+
+def accepted_by(listening: socket.socket) -> tuple[socket.socket, socket.socket]:
+    """Give a client's connection, and the server's end of it."""
+    client = socket.create_connection(listening.getsockname())
+    client.setblocking(False)
+    return client, listening.accept()[0]
+
+
+async def end_of(client: socket.socket) -> str:
+    try:
+        got = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(client, 100), 5)
+    except ConnectionResetError:
+        return "reset"
+    return "answered" if got else "closed"
+
+
+@needs_root
+async def test_what_its_forward_would_not_accept_now_does_not_go_on() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as here,
+        socket.create_server(("127.0.0.1", 0)) as elsewhere,
+    ):
+        own, moved, of_another = accepted_by(here), accepted_by(elsewhere), accepted_by(here)
+        with sockets_of_nobody():
+            foreign = accepted_by(here)
+        found = [("llmgw-kept-1-http-litellm", end) for _, end in (own, moved, foreign)]
+        found.append(("llmgw-kept-1-http-gone", of_another[1]))
+        kept = KeptConnections(Notifier(), 0, found)
+        port = here.getsockname()[1]
+        forward = dataclasses.replace(
+            default_forward(port), listen=(ListenAddress("127.0.0.1", port),)
+        )
+        async with relay_front(ScriptedRoute(answers_ok).up) as front:
+            sockets, refused = ProcessSockets(Inherited([here]), kept), list[str]()
+            listeners = Listeners(forward, sockets, front.context, refused.append, lambda: None)
+            await listeners.open()
+            kept.close_rest()
+            own[0].send(get())
+
+            clients = [client for client, _ in (own, moved, foreign, of_another)]
+            ends = [await end_of(client) for client in clients]
+            assert ends == ["answered", "closed", "reset", "closed"]
+            assert len(refused) == 1
+            for client in clients:
+                client.close()
+            listeners.shut(keep_handed_over=False)
