@@ -162,6 +162,7 @@ def read_lsof(listed: str, host: str, own_pid: int) -> PortOwner | None:
         elif field == "n" and pid not in (0, own_pid):
             bound = value.rpartition(":")[0].strip("[]")
             wanted = ipaddress.ip_address(host)
-            if bound == "*" or _is_in_the_way(ipaddress.ip_address(bound), wanted):
-                return PortOwner(pid, _shown(name))
+            with contextlib.suppress(ValueError):  # a name, which -n should not give
+                if bound == "*" or _is_in_the_way(ipaddress.ip_address(bound), wanted):
+                    return PortOwner(pid, _shown(name))
     return None
