@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import anyio.to_thread
 
-from llmgwctl.rules import timestamps
 from llmgwctl.wire import ConditionKind, ConfigStatus, EventKind
 from llmgwd.config import file as config_file
 from llmgwd.errors import ConfigError, LlmgwError
 from llmgwd.system.wakeup import Wakeup
+from llmgwd.telemetry import wall_time
 
 if TYPE_CHECKING:
     from llmgwd.config.model import Config
@@ -41,7 +41,7 @@ class ConfigInForce:
         self._apply = apply
         self._changed = changed
         self._mistake: ConfigError | None = None
-        self._loaded_at = timestamps.now()
+        self._loaded_at = wall_time.now()
         self._lock = anyio.Lock()
 
     async def reload(self) -> None:
@@ -62,7 +62,7 @@ class ConfigInForce:
                 raise
             self._note(None)
             self.current = config
-            self._loaded_at = timestamps.now()
+            self._loaded_at = wall_time.now()
             await self._apply(config)
 
     async def reload_quietly(self) -> None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import anyio
 
-from llmgwctl.rules import timestamps
 from llmgwctl.wire import SERVING_STATES, EventKind, State
 from llmgwd.config import model
 from llmgwd.config.key_source import Command
@@ -39,6 +38,7 @@ from llmgwd.system.aligned import until_next
 from llmgwd.system.peer_socket import can_tell
 from llmgwd.system.supervised import Supervisor
 from llmgwd.system.wakeup import Wakeup
+from llmgwd.telemetry import wall_time
 from llmgwd.telemetry.timings import Timing
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Forward:
     ) -> None:
         self.config = forward
         self.state = State.STARTING
-        self.since = timestamps.now()
+        self.since = wall_time.now()
         self.conditions = Conditions()
         counters = ForwardCounters()
         self._events = ForwardEvents(forward.name, journal, timings, request_ended)
@@ -249,7 +249,7 @@ class Forward:
         facts = self._facts()
         before = self.conditions
         self.conditions = before.renewed(
-            facts.problems(), timestamps.now(), is_serving=facts.is_serving
+            facts.problems(), wall_time.now(), is_serving=facts.is_serving
         )
         self._become(state.derive(facts, self.conditions, self.state))
         self._events.conditions(before, self.conditions)
@@ -297,7 +297,7 @@ class Forward:
         if self.state is not State.READY:
             self.admission.flush_events()
         before, self.state = self.state, after
-        self.since = timestamps.now()
+        self.since = wall_time.now()
         if before in SERVING_STATES and self.state not in (*SERVING_STATES, State.STOPPED):
             self.relay.counters.outages += 1
         self.admission.reconfigure(self.config.hold_s, self._hold_limit(self.config))

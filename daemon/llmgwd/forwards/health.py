@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import anyio
 
-from llmgwctl.rules import timestamps
 from llmgwctl.wire import ConditionKind, GatewayStatus, RequestOutcome
 from llmgwd.config.model import ProbeKind
 from llmgwd.errors import LlmgwError, Transient
@@ -15,6 +14,7 @@ from llmgwd.gateway.probe import GATEWAY_LOG, UNKNOWN, ProbeResult, probe
 from llmgwd.relay.byte_stream import connect_through
 from llmgwd.system.aligned import until_next
 from llmgwd.system.wakeup import Wakeup
+from llmgwd.telemetry import wall_time
 from llmgwd.telemetry.timings import Timing
 from llmgwd.tunnel.demand import UNUSED_AFTER_S
 
@@ -185,7 +185,7 @@ class Health:
             return
         self._in_vain_since = None
         self.result = self._previous = result
-        self._checked_at = timestamps.now()
+        self._checked_at = wall_time.now()
         if result.latency_s is not None:
             self._time(Timing.PROBE, result.latency_s)
         self._changed()

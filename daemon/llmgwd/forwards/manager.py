@@ -12,7 +12,6 @@ import anyio
 
 import llmgwctl
 from llmgwctl import wire
-from llmgwctl.rules import timestamps
 from llmgwctl.rules.placeholder import PLACEHOLDER
 from llmgwctl.wire import STATES_WORST_FIRST, ConditionKind, EventKind, State
 from llmgwd.errors import LlmgwError, UnknownForward
@@ -31,6 +30,7 @@ from llmgwd.system.files.file_watch import WatchedFiles
 from llmgwd.system.process import memory, suspend
 from llmgwd.system.process.descriptors import Descriptors, exhausted
 from llmgwd.system.supervised import Supervisor
+from llmgwd.telemetry import wall_time
 from llmgwd.telemetry.spend import Spend
 from llmgwd.telemetry.timings import Timings
 
@@ -70,7 +70,7 @@ class ForwardManager:
         self._keys = Keys()
         self._models = ModelLists(self._keys, lambda name: self.forwards.get(name))
         self._conditions = Conditions()
-        self._started_at = timestamps.now()
+        self._started_at = wall_time.now()
         self._tasks: TaskGroup | None = None
         self._scopes: dict[str, anyio.CancelScope] = {}
 
@@ -151,7 +151,7 @@ class ForwardManager:
 
     def status(self) -> wire.Status:
         forwards = [forward_status(forward) for forward in self.forwards.values()]
-        return {
+        status: wire.Status = {
             "api": wire.API_VERSION,
             "version": llmgwctl.__version__,
             "pid": os.getpid(),
@@ -161,9 +161,10 @@ class ForwardManager:
             "conditions": condition_statuses(self._conditions),
             "forwards": forwards,
         }
+        return wall_time.corrected(status)
 
     def forward_status(self, name: str) -> wire.ForwardStatus:
-        return forward_status(self._forward(name))
+        return wall_time.corrected(forward_status(self._forward(name)))
 
     def _worst_state(self) -> State:
         states = {forward.state for forward in self.forwards.values()}
@@ -257,7 +258,7 @@ class ForwardManager:
             for forward in self.forwards.values():
                 forward.relay.connections.close_idle()
         problems = self._problems()
-        self._conditions = before.renewed(problems, timestamps.now(), is_serving=True)
+        self._conditions = before.renewed(problems, wall_time.now(), is_serving=True)
         record_conditions(self.journal, before, self._conditions)
 
     def _problems(self) -> Iterator[LlmgwError]:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from llmgwctl.rules import timestamps
 from llmgwctl.wire import ConditionKind, PodStatus, RouteKind, RouteStatus
 from llmgwd.cluster.target.resolve import explained
 from llmgwd.cluster.upgrade import UpgradeChooser, node_failing
@@ -21,6 +20,7 @@ from llmgwd.relay.http.kept_request import origin_form
 from llmgwd.relay.route_events import ClusterChanged, EventsUntilRetired, RouteLost, TunnelDialled
 from llmgwd.routes.target_follower import TargetFollower
 from llmgwd.system.backoff import CLUSTER_WAIT
+from llmgwd.telemetry import wall_time
 from llmgwd.tunnel.pool import TunnelPool
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class KubernetesRoute:
         self._upgrades = UpgradeChooser()
         self._access = accesses.of(config)
         self._target = TargetFollower(config, self._access, events, self._see, self._is_wanted)
-        self._since_text = timestamps.now()
+        self._since_text = wall_time.now()
         self._endpoints: tuple[Endpoint, ...] = ()
         self._down_by: LlmgwError | None = None
 
@@ -268,7 +268,7 @@ class KubernetesRoute:
         self._events.changed()
 
     def _mark_turn(self) -> None:
-        self.since, self._since_text = anyio.current_time(), timestamps.now()
+        self.since, self._since_text = anyio.current_time(), wall_time.now()
 
     # For people.
 

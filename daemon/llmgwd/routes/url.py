@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from tenacity import wait_random_exponential
 
-from llmgwctl.rules import timestamps
 from llmgwctl.wire import RouteKind, RouteStatus
 from llmgwd.direct.address import parse_url
 from llmgwd.direct.check import check
@@ -20,6 +19,7 @@ from llmgwd.relay.http.kept_request import origin_form
 from llmgwd.relay.route_events import RouteLost
 from llmgwd.system.backoff import RetryWait
 from llmgwd.system.wakeup import Wakeup
+from llmgwd.telemetry import wall_time
 
 if TYPE_CHECKING:
     from llmgwd.config import model
@@ -49,7 +49,7 @@ class UrlRoute:
         self.config = config
         self.is_up = False
         self.since = anyio.current_time()
-        self.since_text = timestamps.now()
+        self.since_text = wall_time.now()
         self.attempts = 0
         self.retry_at: float | None = None
         self._address = parse_url(config.url)
@@ -157,7 +157,7 @@ class UrlRoute:
             self._events.changed()
 
     def _mark(self) -> None:
-        self.since, self.since_text = anyio.current_time(), timestamps.now()
+        self.since, self.since_text = anyio.current_time(), wall_time.now()
         self._events.changed()
 
     def status(self, clock: Callable[[float], str], *, is_active: bool) -> RouteStatus:
