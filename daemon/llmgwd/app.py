@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import gc
 import os
 import signal
 from dataclasses import dataclass
@@ -78,6 +79,9 @@ def run(
     forbid_dumps()
     daemon = Daemon(config, sockets, control_socket, notifier, state_folder())
     start(daemon.run)
+    # Nothing is to be freed any more: the interpreter's end would search all modules for garbage,
+    # for most of the time from the last answer to the exit, and the next daemon waits for that.
+    gc.freeze()
     return 0
 
 
