@@ -52,6 +52,7 @@ class Upstream(asyncio.Protocol):
         self._tls = tls
         self._ended = ended
         self._owner: StreamOwner | None = None
+        self._is_unreceived = False  # no byte of the owner's can have arrived
         self._transport: asyncio.Transport
 
     def take(self, owner: StreamOwner) -> None:
@@ -59,6 +60,9 @@ class Upstream(asyncio.Protocol):
         self._owner = owner
         if payload := owner.unsent(None):
             self._transport.write(payload)
+        # It is closing at once where the connection was, or where the first write failed; what is
+        # written later may follow bytes that arrived.
+        self._is_unreceived = self._transport.is_closing()
         owner.stream_opened(self)
 
     def fail(self, cause: LlmgwError) -> None:
@@ -136,7 +140,8 @@ class Upstream(asyncio.Protocol):
         if owner is not None:
             why = f": {exc}" if exc is not None else ""
             message = f"The connection to {self._address} broke{why}."
-            owner.stream_failed(Transient(ConditionKind.URL_UNREACHABLE, message), False)
+            cause = Transient(ConditionKind.URL_UNREACHABLE, message)
+            owner.stream_failed(cause, self._is_unreceived)
 
     def pause_writing(self) -> None:
         if self._owner is not None:

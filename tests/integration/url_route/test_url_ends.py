@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 from url_scenario import get, ok, scenario
 
+from llmgwd.direct.address import parse_url
+from llmgwd.direct.upstream import UpstreamDialer
+from support.relay.relay_front import until
+from support.relay.tunnel_peer import Owner
 from support.url_upstream import answer_of, front_of, head_of, upstream
 
 if TYPE_CHECKING:
@@ -149,6 +153,31 @@ async def test_a_safe_request_without_an_answer_is_sent_once_more(
         assert front.cuts == []
         assert len(front.relay.admission.resends) == 1
         writer.close()
+
+
+@pytest.mark.parametrize("is_reset", [True, False])
+@scenario
+async def test_a_connection_that_ended_before_a_byte_was_written_has_received_nothing(
+    is_reset: bool,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        made_ahead = await UpstreamDialer(
+            parse_url(f"http://127.0.0.1:{server.getsockname()[1]}")
+        ).dial()
+        accepted, _ = server.accept()
+        linger = struct.pack("ii", is_reset, 0)
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        accepted.close()
+        if not is_reset:
+            # Its end was read, and is not reported yet.
+            while not made_ahead._transport.is_closing():  # noqa: ASYNC110 - in this very turn
+                await asyncio.sleep(0)
+        assert not made_ahead.is_closed
+        owner = Owner()
+        made_ahead.take(owner)
+        await until(lambda: made_ahead.is_closed)
+
+        assert owner.fates == ["unreceived"]
 
 
 @scenario
