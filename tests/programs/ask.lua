@@ -11,7 +11,11 @@ if not key then
 end
 
 local body = vim.fn.tempname()
-local asked = { model = provider.model, stream = true, messages = { { role = "user", content = "?" } } }
+local asked = {
+  model = arg[2] or provider.model,
+  stream = true,
+  messages = { { role = "user", content = arg[1] or "?" } },
+}
 vim.fn.writefile({ vim.json.encode(asked) }, body)
 local answer = vim.system({
   "curl", "-sSL", "-D", vim.fn.tempname(), "--compressed", "-X", "POST",
@@ -22,7 +26,8 @@ local answer = vim.system({
 for line in vim.gsplit(answer.stdout, "\n") do
   local event = line:match("^data: ({.*)$")
   if event then
-    local delta = vim.json.decode(event).choices[1].delta
+    local said = vim.json.decode(event)
+    local delta = said.choices and said.choices[1].delta or { content = event }
     io.write(type(delta.content) == "string" and delta.content or "")
   elseif line:match("^{") then
     io.write(line)

@@ -79,7 +79,9 @@ def test_where_the_daemon_injects_the_key_no_program_holds_it(person: Person) ->
     assert person.sent_past_the_port() == []
 
 
-def test_run_beats_a_settings_file_that_leads_elsewhere(person: Person) -> None:
+def test_run_beats_files_that_lead_elsewhere(person: Person) -> None:
+    remembered = {"env": {"CLAUDE_CODE_USE_VERTEX": "1", "ANTHROPIC_API_KEY": OLD_KEY}}
+    (person.home / ".claude.json").write_text(json.dumps(remembered))
     settings = person.home / ".claude" / "settings.json"
     settings.parent.mkdir()
     env = {
@@ -93,15 +95,4 @@ def test_run_beats_a_settings_file_that_leads_elsewhere(person: Person) -> None:
 
     assert ended.returncode == 0, ended
     assert ended.stdout.strip() == SAID
-    assert person.sent_past_the_port() == []
-
-
-def test_a_tool_is_called_and_its_result_comes_back(person: Person) -> None:
-    note = person.home / "note.txt"
-    note.write_text("The word is heron.\n")
-
-    ended = person.run(CLAUDE_CODE, "-p", f"Please read the file {note}")
-
-    assert ended.returncode == 0, ended
-    assert "heron" in ended.stdout
     assert person.sent_past_the_port() == []

@@ -1,4 +1,4 @@
-"""A real opencode reaches the gateway, by setup; by run it does in `test_shown_trouble.py`."""
+"""A real opencode reaches the gateway whatever its files name; more of it is in `cells.py`."""
 
 from __future__ import annotations
 
@@ -8,23 +8,31 @@ import pytest
 from installed import OPENCODE
 
 from support.fake_provider import WORDS
-from support.litellm_process import MASTER_KEY
 
 if TYPE_CHECKING:
     from person import Person
 
 pytestmark = pytest.mark.programs
 
-SAID = "".join(WORDS)
+ELSEWHERE = """// mine
+{
+  "model": "anthropic/claude-sonnet-4-5",
+  "agent": {"build": {"model": "anthropic/claude-sonnet-4-5"}},
+  "disabled_providers": ["llmgw", "openai"],
+  "provider": {
+    "llmgw": {"options": {"baseURL": "%s", "headers": {"x-litellm-api-key": "sk-old"}}},
+  },
+}
+"""
 
 
-def test_setup_leads_plain_opencode_there(person: Person) -> None:
-    made = person.ctl("setup", "opencode", "--model", "gpt-mini")
-    led = {"OPENAI_API_KEY": MASTER_KEY, "NO_PROXY": "localhost", "no_proxy": "localhost"}
+def test_run_leads_opencode_past_its_files(person: Person) -> None:
+    config = person.home / ".config" / "opencode" / "opencode.jsonc"
+    config.parent.mkdir(parents=True)
+    config.write_text(ELSEWHERE % person.trap.url)
 
-    ended = person.plainly(OPENCODE, "run", "What is 2+2?", **led)
+    ended = person.run(OPENCODE, "run", "What is 2+2?")
 
-    assert made.returncode == 0, made
-    assert ended.returncode == 0, ended
-    assert SAID in ended.stdout
+    assert "".join(WORDS) in ended.stdout, ended
+    assert "opencode's model is claude-sonnet-4-5, of the gateway" in ended.stderr
     assert person.sent_past_the_port() == []

@@ -3,23 +3,30 @@
 It speaks the APIs of OpenAI, Anthropic and Google.
 
 A question that holds the word "hold" stops its streamed answer after two words until `release`.
-One that says "read the file PATH" is answered, to Anthropic's API, by a call of the tool Read, and
-the tool's result by that result.
+Tools are called as `fake_tools` says.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from support.fake_tools import (
+    Call,
+    chat_deltas,
+    google_part,
+    response_item,
+    tool_result,
+    wanted_call,
+)
+
 WORDS = ("The ", "provider ", "says ", "five ", "words.")
-GATE_S = 60.0
+GATE_S = 90.0
 
 
 class Provider(ThreadingHTTPServer):
@@ -46,7 +53,9 @@ class Provider(ThreadingHTTPServer):
         self._gate.set()
 
     def pieces(self, body: dict[str, Any]) -> Iterator[str]:
-        is_held = "Please hold" in json.dumps(body.get("messages", body.get("input")))
+        asked = json.dumps(body)
+        # opencode has a title made of each question, beside the answer.
+        is_held = "Please hold" in asked and "title generator" not in asked
         for number, word in enumerate(WORDS):
             if is_held and number == 2:
                 self.stopped_after_two += 1
@@ -104,10 +113,12 @@ def openai_completion(body: dict[str, Any]) -> dict[str, Any]:
 def openai_events(body: dict[str, Any], pieces: Iterator[str]) -> Iterator[str]:
     shared = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1}
     shared["model"] = body["model"]
-    for piece in pieces:
-        choice = {"index": 0, "delta": {"content": piece}, "finish_reason": None}
+    call = _call_of(body)
+    said = ({"content": piece} for piece in _said(body, pieces))
+    for delta in said if call is None else chat_deltas(call):
+        choice = {"index": 0, "delta": delta, "finish_reason": None}
         yield f"data: {json.dumps({**shared, 'choices': [choice]})}\n\n"
-    choice = {"index": 0, "delta": {}, "finish_reason": "stop"}
+    choice = {"index": 0, "delta": {}, "finish_reason": "stop" if call is None else "tool_calls"}
     yield f"data: {json.dumps({**shared, 'choices': [choice]})}\n\n"
     yield "data: [DONE]\n\n"
 
@@ -128,15 +139,14 @@ def anthropic_message(body: dict[str, Any]) -> dict[str, Any]:
 def anthropic_events(body: dict[str, Any], pieces: Iterator[str]) -> Iterator[str]:
     start = anthropic_message(body) | {"content": [], "stop_reason": None}
     yield _event("message_start", message=start)
-    result, path = tool_result(body), wanted_file(body)
-    if result is None and path is not None:
-        call = {"type": "tool_use", "id": "toolu_1", "name": "Read", "input": {}}
-        written = {"type": "input_json_delta", "partial_json": json.dumps({"file_path": path})}
-        yield from _block(call, [written])
+    call = _call_of(body)
+    if call is not None:
+        block = {"type": "tool_use", "id": "toolu_1", "name": call.name, "input": {}}
+        written = {"type": "input_json_delta", "partial_json": json.dumps(call.arguments)}
+        yield from _block(block, [written])
         reason = "tool_use"
     else:
-        said = pieces if result is None else iter([result])
-        words = ({"type": "text_delta", "text": piece} for piece in said)
+        words = ({"type": "text_delta", "text": piece} for piece in _said(body, pieces))
         yield from _block({"type": "text", "text": ""}, words)
         reason = "end_turn"
     delta = {"stop_reason": reason, "stop_sequence": None}
@@ -149,20 +159,6 @@ def _block(block: dict[str, Any], deltas: Iterable[dict[str, Any]]) -> Iterator[
     for delta in deltas:
         yield _event("content_block_delta", index=0, delta=delta)
     yield _event("content_block_stop", index=0)
-
-
-def wanted_file(body: dict[str, Any]) -> str | None:
-    found = re.search(r"Please read the file ([\w/.-]+)", json.dumps(body["messages"]))
-    return found[1] if found and any(t["name"] == "Read" for t in body.get("tools", ())) else None
-
-
-def tool_result(body: dict[str, Any]) -> str | None:
-    """Give the text that a tool brought back, if the newest message holds one."""
-    content = body["messages"][-1]["content"]
-    for part in content if isinstance(content, list) else ():
-        if part.get("type") == "tool_result":
-            return json.dumps(part["content"])
-    return None
 
 
 def response(body: dict[str, Any], state: str = "completed") -> dict[str, Any]:
@@ -194,21 +190,29 @@ def response(body: dict[str, Any], state: str = "completed") -> dict[str, Any]:
     }
 
 
-def _response_message() -> dict[str, Any]:
-    text = {"type": "output_text", "text": "".join(WORDS), "annotations": []}
+def _response_message(said: str = "".join(WORDS)) -> dict[str, Any]:
+    text = {"type": "output_text", "text": said, "annotations": []}
     shared = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed"}
     return {**shared, "content": [text]}
 
 
 def response_events(body: dict[str, Any], pieces: Iterator[str]) -> Iterator[str]:
-    place = {"output_index": 0, "item_id": "msg_1", "content_index": 0}
-    empty = _response_message() | {"content": [], "status": "in_progress"}
     yield _event("response.created", response=response(body, "in_progress"))
-    yield _event("response.output_item.added", output_index=0, item=empty)
-    for piece in pieces:
-        yield _event("response.output_text.delta", delta=piece, **place)
-    yield _event("response.output_item.done", output_index=0, item=_response_message())
-    yield _event("response.completed", response=response(body))
+    call = _call_of(body)
+    if call is not None:
+        item = response_item(call)
+        yield _event("response.output_item.added", output_index=0, item=item)
+    else:
+        place = {"output_index": 0, "item_id": "msg_1", "content_index": 0}
+        empty = _response_message() | {"content": [], "status": "in_progress"}
+        yield _event("response.output_item.added", output_index=0, item=empty)
+        said = ""
+        for piece in _said(body, pieces):
+            said += piece
+            yield _event("response.output_text.delta", delta=piece, **place)
+        item = _response_message(said)
+    yield _event("response.output_item.done", output_index=0, item=item)
+    yield _event("response.completed", response=response(body) | {"output": [item]})
 
 
 def google_answer(text: str) -> dict[str, Any]:
@@ -219,12 +223,25 @@ def google_answer(text: str) -> dict[str, Any]:
     return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "gemini"}
 
 
-def google_events(_body: dict[str, Any], pieces: Iterator[str]) -> Iterator[str]:
-    for piece in pieces:
+def google_events(body: dict[str, Any], pieces: Iterator[str]) -> Iterator[str]:
+    call = _call_of(body)
+    for piece in _said(body, pieces) if call is None else ():
         answer = google_answer(piece)
         del answer["candidates"][0]["finishReason"]
         yield f"data: {json.dumps(answer)}\n\n"
-    yield f"data: {json.dumps(google_answer(''))}\n\n"
+    last = google_answer("")
+    if call is not None:
+        last["candidates"][0]["content"]["parts"] = [google_part(call)]
+    yield f"data: {json.dumps(last)}\n\n"
+
+
+def _call_of(body: dict[str, Any]) -> Call | None:
+    return wanted_call(body) if tool_result(body) is None else None
+
+
+def _said(body: dict[str, Any], pieces: Iterator[str]) -> Iterator[str]:
+    result = tool_result(body)
+    return pieces if result is None else iter([result])
 
 
 def _event(kind: str, **fields: object) -> str:
