@@ -145,6 +145,7 @@ async def test_what_is_above_the_limit_is_served_once_more_and_told_to_close() -
         for client in (first, second):
             assert await ask(client, get()) == b"ok"
         async with drained(front, keeper):
+            await until(lambda: keeper.kept)
             second[1].write(get())
             answer = await read_answer(second[0])
             assert (answer.body, answer.field("connection")) == (b"ok", "close")
