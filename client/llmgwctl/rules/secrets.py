@@ -87,8 +87,10 @@ _NAMED = re.compile(
     rf"|([?&#](?:[\w.-]{{0,32}}{_NAME}|key|sig|[\w-]{{0,16}}signature|code|assertion|jwt|sid)=)"
     rf"{_UNQUOTED}"
 )
-_SIGNS_OF_NAME = ("key", "token", "secret", "pass", "credential", "cookie", "auth", "sig", "code")
-_SIGNS_OF_NAME += ("assertion", "jwt", "sid")
+_SIGNS_OF_NAME = (
+    *("key", "token", "secret", "pass", "credential", "cookie", "auth", "sig", "code"),
+    *("assertion", "jwt", "sid"),
+)
 
 
 def blank_out(text: str, known: Iterable[str] = ()) -> str:
