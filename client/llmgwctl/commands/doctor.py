@@ -28,7 +28,7 @@ from llmgwctl.wire import ApiPath, CheckState, CheckStatus
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
     from llmgwctl.doctor.surroundings import Surroundings
     from llmgwctl.wire import Status
@@ -100,6 +100,7 @@ def checks(arguments: argparse.Namespace) -> Iterator[CheckStatus]:
     models = list(dict.fromkeys([*arguments.model, *named]))
     query = {"models": ",".join(models) or None, "paid": arguments.paid or None}
     status: Status | None = None
+    with_key: set[str | None] = set()
     try:
         status = client.status()
     except Unreachable as error:
@@ -110,8 +111,11 @@ def checks(arguments: argparse.Namespace) -> Iterator[CheckStatus]:
         if arguments.forward is not None:
             choose(status, arguments.forward)
         query["forward"] = arguments.forward
-        yield from _of_daemon(client, query)
-    yield from _of_shell(found, client, status, arguments.forward)
+        for check in _of_daemon(client, query):
+            if check["check"] == "key" and check["state"] in (CheckState.OK, CheckState.WARNING):
+                with_key.add(check["forward"])
+            yield check
+    yield from _of_shell(found, client, status, arguments.forward, with_key)
     yield check_service(service_state.look(), service_state.lingers())
 
 
@@ -141,16 +145,25 @@ def _of_daemon(client: Client, query: Mapping[str, object]) -> Iterator[CheckSta
 
 
 def _of_shell(
-    found: Surroundings, client: Client, status: Status | None, name: str | None
+    found: Surroundings,
+    client: Client,
+    status: Status | None,
+    name: str | None,
+    with_key: Container[str | None],
 ) -> Iterator[CheckStatus]:
-    """Say where the programs of this shell go, as far as address and key are known."""
+    """Say where the programs of this shell go, as far as address and key are known.
+
+    The key is asked for where the daemon has just had it (`with_key`, names of forwards): in an
+    outage the question would wait for what has been reported already.
+    """
     endpoint = Endpoint(_DEFAULT_URL)
     try:
         if status is not None:
             forward = choose_gateway(status, name)
             endpoint = Endpoint(url_of(forward))
-            models = leading.models_at_hand(client.path, forward)
-            endpoint = Endpoint(endpoint.url, key_of(client, forward)["key"], models)
+            if forward["name"] in with_key:
+                models = leading.models_at_hand(client.path, forward)
+                endpoint = Endpoint(endpoint.url, key_of(client, forward)["key"], models)
     except ClientError:
         pass  # the lines before this one have said it
     yield from check_shell(found, endpoint)
