@@ -63,9 +63,8 @@ CALM_TICK_S: Final = 30.0
 class Forward:
     """Runs one forward. `accesses` and `journal` are shared by all; `sockets` gives the ports.
 
-    Its attributes are its parts, and what `_settle` found out last: `state`, `since`,
-    `conditions` and the route that carries. Each part is made and reconfigured here; none knows
-    another.
+    Its attributes are its parts, of which none knows another, and what `_settle` found out last:
+    `state`, `since`, `conditions` and the route that carries.
     """
 
     def __init__(
@@ -226,8 +225,8 @@ class Forward:
 
     async def _keep_settling(self) -> NoReturn:
         while True:
-            is_still = self.state in (State.READY, State.STOPPED) and not self.health.is_open
-            is_calm = is_still and not self.routes.is_retrying
+            is_waiting = self.health.is_open or self.routes.is_retrying
+            is_calm = self.state in (State.READY, State.STOPPED) and not is_waiting
             await self._news.wait(until_next(CALM_TICK_S if is_calm else TICK_S))
             self._settle()
 
@@ -293,7 +292,7 @@ class Forward:
     def _become(self, after: State) -> None:
         if after is self.state:
             return
-        # What was counted belongs to the outage: to that which ends here, or which begins.
+        # What was counted belongs to the outage that ends here, or that begins.
         if self.state is not State.READY:
             self.admission.flush_events()
         before, self.state = self.state, after
@@ -310,9 +309,8 @@ class Forward:
 
     def _hold_limit(self, forward: ForwardConfig) -> int:
         """Never refuse the connections that the kernel queued while the daemon restarted."""
-        if self.state is State.STARTING and forward.hold_limit > 0:
-            return max(forward.hold_limit, BACKLOG)
-        return forward.hold_limit
+        is_first = self.state is State.STARTING and forward.hold_limit > 0
+        return max(forward.hold_limit, BACKLOG) if is_first else forward.hold_limit
 
     # For the admission.
 
@@ -322,14 +320,12 @@ class Forward:
             return no_route_answer.stopped(self.name)
         if self.admission.is_draining:
             return no_route_answer.stopping()
-        is_blocked = self.state is State.BLOCKED
-        worst = self.conditions.worst()
+        worst, is_blocked = self.conditions.worst(), self.state is State.BLOCKED
         return no_route_answer.without_route(worst, self._retry_after_s(), is_blocked=is_blocked)
 
     def _retry_after_s(self) -> int:
-        now = anyio.current_time()
-        waits = [route.retry_at - now for route in self.routes if route.retry_at is not None]
-        return max(1, math.ceil(min(waits, default=5.0)))
+        times = [route.retry_at for route in self.routes if route.retry_at is not None]
+        return max(1, math.ceil(min(times) - anyio.current_time())) if times else 5
 
     def _flush(self, kind: EventKind, cause: LlmgwError | None, count: int) -> None:
         self._events.connections(kind, cause, count, self.conditions.worst())
@@ -350,4 +346,5 @@ class Forward:
                     is_active = route is self.routes.active
                     self._events.lost(event, self.admission.streams, is_active=is_active)
             case _:
+                self.health.note_pods(event)
                 self._events.route_event(event)

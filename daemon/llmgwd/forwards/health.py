@@ -11,7 +11,8 @@ from llmgwctl.wire import ConditionKind, GatewayStatus, RequestOutcome
 from llmgwd.config.model import ProbeKind
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.gateway.probe import GATEWAY_LOG, UNKNOWN, ProbeResult, probe
-from llmgwd.relay.byte_stream import connect_through
+from llmgwd.relay.byte_stream import ByteStream, open_through
+from llmgwd.relay.route_events import ClusterChanged, PodAdded, PodLost
 from llmgwd.system.aligned import until_next
 from llmgwd.system.wakeup import Wakeup
 from llmgwd.telemetry import wall_time
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from llmgwctl.wire import RequestRecord
     from llmgwd.config.model import Probe
     from llmgwd.relay.route import Route
+    from llmgwd.relay.route_events import RouteEvent
 
 # A gateway that was unhealthy is asked more often: people wait for it.
 UNHEALTHY_EVERY_S: Final = 2.0
@@ -32,6 +34,8 @@ AGAIN_S: Final = 0.5
 FIRST_ANSWER_S: Final = 1.5
 # While clients use it, a gateway that falls silent is known within this and the time of an answer.
 IN_USE_EVERY_S: Final = 5.0
+# Of each pod, that is; of more than these, later.
+PODS_IN_TURN: Final = 4
 # A failure of one request says little, and a hundred say no more than one.
 SUSPECTED_EVERY_S: Final = 1.0
 # A question that cannot be put, over a route that is up, is put again; after this long the last
@@ -46,6 +50,9 @@ FRESH_S: Final = 10.0
 class Health:
     """`route` gives the route to ask through, or None: nothing to ask now. `carried` gives what
     has changed whenever the forward carried something since.
+
+    Of several pods one may fail: it is asked until it answers well, or is gone (`note_pods`), and
+    what another says meanwhile changes nothing.
 
     It is asked under load as well, over a tunnel that the pool keeps free for that: when streams
     hang in every other one, its answer shows whether the gateway does.
@@ -71,6 +78,8 @@ class Health:
         self._answered = anyio.Event()  # or not asked, as there is no route
         self._checked_at: str | None = None
         self._previous: ProbeResult | None = None
+        self._failing_pod: str | None = None
+        self._pods: list[str] = []  # that may be asked, the one asked longest ago first
         self._first_asked_at: float | None = None
         self._in_vain_since: float | None = None  # questions that no one received
 
@@ -82,9 +91,14 @@ class Health:
         self._wakeup.set()
 
     def note(self, record: RequestRecord) -> None:
-        """A request ended: one that failed on the gateway's side is a reason to ask now."""
+        """A request ended: one that failed on the gateway's side is a reason to ask now, and one
+        for what it does not have: it may be another program.
+        """
         is_ours = record["status"] == 503 and record["outcome"] == RequestOutcome.UNAVAILABLE
-        has_failed = record["outcome"] == RequestOutcome.CUT or (record["status"] or 0) >= 500
+        status = record["status"] or 0
+        has_failed = (
+            record["outcome"] == RequestOutcome.CUT or status >= 500 or status in (404, 405)
+        )
         is_news = anyio.current_time() - self._asked_at >= SUSPECTED_EVERY_S
         if has_failed and is_news and not is_ours:
             self._wakeup.set()
@@ -104,7 +118,21 @@ class Health:
     def forget(self) -> None:
         """There is no route: nothing is known of what is behind it."""
         self.result, self._previous, self._first_asked_at = UNKNOWN, None, None
-        self._in_vain_since = None
+        self._in_vain_since = self._failing_pod = None
+
+    def note_pods(self, event: RouteEvent) -> None:
+        """A pod that came may answer otherwise; one that is lost fails no one any more."""
+        match event:
+            case PodAdded(pod):
+                self._pods = [pod, *(each for each in self._pods if each != pod)]
+                self._wakeup.set()
+            case ClusterChanged():
+                self._pods.clear()
+            case PodLost(pod):
+                self._pods = [each for each in self._pods if each != pod]
+                if pod == self._failing_pod:
+                    self._failing_pod = None
+                    self._wakeup.set()
 
     @property
     def is_open(self) -> bool:
@@ -169,13 +197,24 @@ class Health:
         carried, now = self._carried(), anyio.current_time()
         if carried != self._carried_before:
             self._carried_before, self._used_at = carried, now
-            return until_next(min(self.how.every_s, IN_USE_EVERY_S))
+            each_in_turn = min(max(len(self._pods), 1), PODS_IN_TURN)
+            return until_next(min(self.how.every_s, IN_USE_EVERY_S / each_in_turn))
         is_unused = now - self._used_at >= UNUSED_AFTER_S
         return until_next(max(self.how.every_s, UNUSED_EVERY_S) if is_unused else self.how.every_s)
 
     async def _ask(self, route: Route) -> None:
-        result = await probe(self.how, lambda: connect_through(route), previous=self._previous)
-        if route is not self._route():
+        asked: list[ByteStream] = []
+        wanted = self._failing_pod or (self._pods[0] if self._pods else None)
+
+        async def connect() -> tuple[ByteStream, ByteStream]:
+            asked.append(open_through(route, wanted))
+            return asked[-1], asked[-1]
+
+        result = await probe(self.how, connect, previous=self._previous)
+        pod = asked[0].pod if asked else None
+        # Its turn is over, even if no tunnel led there.
+        self._pods.sort(key=lambda each: each in (pod, wanted))
+        if route is not self._route() or self._is_beside_the_point(result, pod):
             return
         if result.healthy is None:
             if self._in_vain_since is None:
@@ -189,6 +228,18 @@ class Health:
         if result.latency_s is not None:
             self._time(Timing.PROBE, result.latency_s)
         self._changed()
+
+    def _is_beside_the_point(self, result: ProbeResult, pod: str | None) -> bool:
+        """Does another pod than the failing one say that it is well? Else note which one fails."""
+        if result.healthy and self._failing_pod not in (None, pod):
+            self._in_vain_since = None
+            return True
+        if result.healthy is not None:
+            # One that refuses gets no stream, and no question, until it takes one again.
+            code = None if result.problem is None else result.problem.code
+            is_over = result.healthy or code == ConditionKind.DIAL_REFUSED
+            self._failing_pod = None if is_over else pod
+        return False
 
     def status(self) -> GatewayStatus:
         return {

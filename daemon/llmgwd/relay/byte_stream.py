@@ -25,11 +25,14 @@ class ByteStream:
     """
 
     is_demand = False
-    preferred_pod = None
     avoided_pod = None
 
-    def __init__(self, rewrite: Callable[[bytes], bytes] = bytes) -> None:
+    def __init__(
+        self, rewrite: Callable[[bytes], bytes] = bytes, preferred_pod: str | None = None
+    ) -> None:
         self.is_closed = False
+        self.preferred_pod = preferred_pod
+        self.pod: str | None = None  # that it leads to, once it is open
         self._rewrite = rewrite
         self._written: list[bytes] = []
         self._stream: Stream | None = None
@@ -77,7 +80,7 @@ class ByteStream:
         if self.is_closed:
             stream.discard()
         else:
-            self._stream = stream
+            self._stream, self.pod = stream, stream.pod
 
     def stream_data(self, payload: bytes) -> None:
         self._waiting_bytes += len(payload)
@@ -105,7 +108,13 @@ class ByteStream:
 
 async def connect_through(route: Route) -> tuple[Reader, Writer]:
     """Open a byte stream through a route, for one HTTP request; close the writer to end it."""
-    stream = ByteStream(lambda written: rewritten(written, route.request_head))
+    stream = open_through(route)
+    return stream, stream
+
+
+def open_through(route: Route, preferred_pod: str | None = None) -> ByteStream:
+    """As `connect_through`, to this pod if a tunnel to it can carry a stream."""
+    stream = ByteStream(lambda written: rewritten(written, route.request_head), preferred_pod)
 
     def open_stream() -> None:
         if not stream.is_closed:
@@ -113,7 +122,7 @@ async def connect_through(route: Route) -> tuple[Reader, Writer]:
 
     # A moment later, so that the question travels with the opening, as a client's would.
     asyncio.get_running_loop().call_soon(open_stream)
-    return stream, stream
+    return stream
 
 
 def rewritten(request: bytes, rewrite: Callable[[Head, RequestLine], Head]) -> bytes:

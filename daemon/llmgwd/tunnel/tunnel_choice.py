@@ -75,6 +75,9 @@ def survey(
         (shared if count else unused).append(tunnel)
     preferred = None if owner is None else owner.preferred_pod
     avoided = None if owner is None else owner.avoided_pod
+    if owner is not None and not owner.is_demand:
+        # The daemon's own question is about that pod: another's answer would be none.
+        unused = [each for each in unused if each.endpoint.pod == preferred] or unused
     best = _best_unused(unused, load_of_pod, preferred, avoided)
     least = _least_shared(shared, preferred, avoided) if best is None or avoided else None
     return Survey(best, least, len(unused), able, load, is_shared)

@@ -223,7 +223,11 @@ def _answer_spoilt(request: Request, how: Spoilt) -> None:
     if how == "error":
         request.respond_json(500, {"error": {"message": "Internal Server Error", "code": "500"}})
     elif how == "page":
-        request.respond(200, b"<html><title>Welcome to nginx!</title></html>", "text/html")
+        page = b"<html><title>%s</title></html>"
+        if request.path == "/":
+            request.respond(200, page % b"Welcome to nginx!", "text/html")
+        else:
+            request.respond(404, page % b"404 Not Found", "text/html")
     else:
         request.connection.transport.close()
 

@@ -135,6 +135,17 @@ GATEWAY = (
         within_s=BY_SILENCE_S,
     ),
     Row(
+        "gateway hangs in one pod of two",
+        lambda s: s.faults.hang_gateway(pod=s.faults.pods()[0]["name"]),
+        lambda s: s.faults.hang_gateway(hangs=False),
+        "degraded",
+        "gateway-silent",
+        None,
+        "no answer within",
+        within_s=BY_SILENCE_S,
+        clients=frozenset({"ok"}),
+    ),
+    Row(
         "gateway fails each request",
         lambda s: s.faults.spoil_gateway(how="error"),
         lambda s: s.faults.spoil_gateway(how=None),
@@ -152,9 +163,7 @@ GATEWAY = (
         "not-litellm",
         "gateway",
         "that is not LiteLLM",
-        # No client's failure says so, only the question that is put every 5 s.
-        within_s=BY_SILENCE_S,
-        clients=frozenset({"ok", "corrupt"}),
+        clients=frozenset({"ok", "404"}),
     ),
     Row(
         "gateway closes without an answer",
