@@ -150,7 +150,7 @@ RULES = {
         Severity.WARNING,
         follows=ConditionKind.NOT_LITELLM,
     ),
-    ConditionKind.KEY_MISSING: Rule("key missing", Layer.GATEWAY, Severity.INFO),
+    ConditionKind.KEY_MISSING: Rule("key missing", Layer.GATEWAY, Severity.WARNING),
     ConditionKind.KEY_REJECTED: Rule("key rejected", Layer.GATEWAY, Severity.INFO),
 }
 

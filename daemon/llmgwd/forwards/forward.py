@@ -6,7 +6,6 @@ place, `_settle`, from what is so at that moment: nothing is reported twice or i
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import anyio
@@ -104,6 +103,7 @@ class Forward:
             lambda afresh: read_key(self, afresh),
             may_renew=lambda: not isinstance(self.config.key, Command),
             rejected=lambda key: self.relay.note_rejected_keys({key}),
+            changed=self.changed,
         )
         self._reconfigure_relay(forward)
         refused = RefusedClients(self._refused)
@@ -125,8 +125,6 @@ class Forward:
     @property
     def name(self) -> str:
         return self.config.name
-
-    # Life.
 
     async def run(self) -> None:
         """Serve until cancelled; then listeners and routes are closed, connections with them."""
@@ -153,8 +151,6 @@ class Forward:
 
         return make
 
-    # What a person asks.
-
     async def reconfigure(self, forward: ForwardConfig) -> None:
         """Become what the configuration says now; what stays the same is not touched."""
         before, self.config = self.config, forward
@@ -163,6 +159,7 @@ class Forward:
         self.listeners.reconfigure(forward.listen, forward.allow)
         self.admission.reconfigure(forward.hold_s, self._hold_limit(forward))
         self._reconfigure_relay(forward)
+        self._read_key_ahead()
         if not self._is_stopped:
             self.routes.use(forward)
             await self.listeners.open()
@@ -172,6 +169,10 @@ class Forward:
     def _reconfigure_relay(self, forward: ForwardConfig) -> None:
         self.relay.reconfigure(forward)
         self.relay.injector = self._injector if forward.injects_key and can_tell() else None
+
+    def _read_key_ahead(self) -> None:
+        if self.relay.injector is not None and self.routes.usable is not None:
+            self.relay.injector.read_ahead()
 
     def restart(self) -> None:
         """Begin anew with every route; connections that are carried go on in the old ones."""
@@ -269,6 +270,7 @@ class Forward:
                 self.health.forget()
         elif serving is not before or self._events.is_out:
             self.health.ask_now(afresh=True)
+            self._read_key_ahead()
             self._events.up(serving, len(self.admission.hold))
 
     def _facts(self) -> Facts:
@@ -286,6 +288,7 @@ class Forward:
             last_resort=active.last_resort,
             is_peer_unknown=self.listeners.is_peer_unknown,
             is_injection_refused=self.config.injects_key and self.relay.injector is None,
+            key_problem=self.relay.injector.problem if self.relay.injector else None,
             exposures=tuple(exposures(self.config)),
         )
 
@@ -312,8 +315,6 @@ class Forward:
         is_first = self.state is State.STARTING and forward.hold_limit > 0
         return max(forward.hold_limit, BACKLOG) if is_first else forward.hold_limit
 
-    # For the admission.
-
     def _trouble(self) -> Trouble:
         """Word why nothing carries a request now."""
         if self._is_stopped:
@@ -321,11 +322,9 @@ class Forward:
         if self.admission.is_draining:
             return no_route_answer.stopping()
         worst, is_blocked = self.conditions.worst(), self.state is State.BLOCKED
-        return no_route_answer.without_route(worst, self._retry_after_s(), is_blocked=is_blocked)
-
-    def _retry_after_s(self) -> int:
-        times = [route.retry_at for route in self.routes if route.retry_at is not None]
-        return max(1, math.ceil(min(times) - anyio.current_time())) if times else 5
+        return no_route_answer.without_route(
+            worst, self.routes.retry_after_s, is_blocked=is_blocked
+        )
 
     def _flush(self, kind: EventKind, cause: LlmgwError | None, count: int) -> None:
         self._events.connections(kind, cause, count, self.conditions.worst())

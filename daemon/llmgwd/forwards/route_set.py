@@ -6,6 +6,7 @@ One that is not wanted any more takes nothing new and gets a while to finish wha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 # What a route that was replaced carries goes on to the end: a long answer takes minutes, a raw
 # connection may take hours. Only one that no one ends is cut.
 RETIRED_S: Final = 12 * 3600.0
+# Where no route knows when it tries again.
+USUAL_RETRY_S: Final = 5
 # No route reports that its last stream ended; one that is retired is looked at this often.
 RETIRED_LOOK_S: Final = 1.0
 
@@ -70,6 +73,12 @@ class RouteSet:
     def is_retrying(self) -> bool:
         """Did something fail in one of them, up or not, that is tried again?"""
         return any(route.retry_at is not None for route in self._routes)
+
+    @property
+    def retry_after_s(self) -> int:
+        """How long a client is asked to wait."""
+        times = [route.retry_at for route in self._routes if route.retry_at is not None]
+        return max(1, math.ceil(min(times) - anyio.current_time())) if times else USUAL_RETRY_S
 
     def problems(self) -> Iterator[LlmgwError]:
         """Give what is wrong with any of them, the preferred one's first."""

@@ -49,6 +49,11 @@ class Scene:
         if cut:
             self.faults.cut()
 
+    def inject_key(self) -> None:
+        """Have the key of a Secret put into requests from now on."""
+        secret = 'key = { secret = "litellm-secrets/LITELLM_MASTER_KEY" }'
+        self.daemon.write_config(f"{self.daemon.config_path.read_text()}{secret}\ninject = true\n")
+
     def write_config(self, addition: str = "") -> None:
         """Add to the daemon's configuration; without an addition back to what it was."""
         before = self.daemon.config_path.read_text().partition("# added\n")[0]

@@ -179,7 +179,7 @@ LOGIN = (
             lambda s: s.write_kubeconfig(),
             state,
             kind,
-            "exec-plugin",
+            "login" if "accept" in words else "exec-plugin",
             words,
             within_s=within_s,
             never=frozenset({"permission-denied", "api-server-unreachable"}),
@@ -201,6 +201,16 @@ LOGIN = (
                 "degraded",
                 "login-plugin-failed",
                 "no such host",
+                2.0,
+            ),
+            (
+                "whose login was over when it was made, by this machine's clock",
+                """echo '{"apiVersion": "client.authentication.k8s.io/v1", "kind":"""
+                """ "ExecCredential", "status": {"token": "over", "expirationTimestamp":"""
+                """ "2020-01-01T00:00:00Z"}}'""",
+                "blocked",
+                "login-expired",
+                "does not accept the login",
                 2.0,
             ),
             (

@@ -97,6 +97,30 @@ CONFIGURATION = (
         "nonsense",
         clients=frozenset({"ok"}),
     ),
+    *(
+        Row(
+            f"key to put into requests: {what}",
+            lambda s, hide=hide: (hide(s), s.inject_key()),  # type: ignore[misc]
+            lambda s: s.faults.set_secret(values={"LITELLM_MASTER_KEY": "sk-demo-master-key"}),
+            "degraded",
+            "key-missing",
+            "key",
+            words,
+            clients=frozenset({"ok"}),
+        )
+        for what, hide, words in (
+            (
+                "its Secret is missing",
+                lambda s: s.faults.remove_secret(),
+                "Namespace litellm has no Secret litellm-secrets",
+            ),
+            (
+                "its Secret has no such entry",
+                lambda s: s.faults.set_secret(values={"OTHER": "x"}),
+                "has no entry LITELLM_MASTER_KEY",
+            ),
+        )
+    ),
     Row(
         "kubeconfig gone",
         lambda s: s.cluster.kubeconfig.unlink(),

@@ -86,11 +86,13 @@ def test_a_taken_port_and_a_lost_login_are_reported_side_by_side() -> None:
 
 
 def test_the_worst_condition_is_the_gravest_that_hides_behind_no_other() -> None:
-    few = _standing(ConditionKind.KEY_MISSING)
-    more = _standing(ConditionKind.KEY_MISSING, ConditionKind.DIAL_REFUSED, ConditionKind.NO_PODS)
+    few = _standing(ConditionKind.CLIENTS_UNCHECKED)
+    more = _standing(
+        ConditionKind.CLIENTS_UNCHECKED, ConditionKind.DIAL_REFUSED, ConditionKind.NO_PODS
+    )
 
     assert [each.kind for each in (few.worst(), more.worst()) if each is not None] == [
-        ConditionKind.KEY_MISSING,
+        ConditionKind.CLIENTS_UNCHECKED,
         ConditionKind.NO_PODS,
     ]
     assert Conditions().worst() is None
@@ -102,7 +104,7 @@ def test_what_keeps_from_serving_is_a_warning_while_something_serves() -> None:
 
     assert [(each.severity, each.since) for each in served] == [(Severity.WARNING, "t")]
     assert [(each.severity, each.since) for each in down] == [(Severity.ERROR, "t")]
-    assert severity_of(ConditionKind.KEY_MISSING, is_serving=True) is Severity.INFO
+    assert severity_of(ConditionKind.CLIENTS_UNCHECKED, is_serving=True) is Severity.INFO
 
 
 def test_health_says_nothing_while_there_is_no_route() -> None:

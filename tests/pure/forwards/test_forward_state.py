@@ -17,7 +17,7 @@ LOST = Transient(ConditionKind.TUNNEL_LOST, "The tunnel broke.")
 TAKEN = Blocked(ConditionKind.PORT_TAKEN, "127.0.0.1:4000 is taken by nginx (pid 7).")
 SILENT = Transient(ConditionKind.GATEWAY_SILENT, "No answer.")
 NO_POD = Blocked(ConditionKind.NO_PODS, "There is no pod.")
-KEYLESS = Blocked(ConditionKind.KEY_MISSING, "There is no key.")
+UNCHECKED = Blocked(ConditionKind.CLIENTS_UNCHECKED, "Anyone may connect.")
 BUG = LlmgwError(ConditionKind.INTERNAL, "a mistake")
 STOPPED = Facts(is_stopped=True)
 SERVING = Facts(is_listening=True, is_route_up=True)
@@ -45,7 +45,7 @@ def _derived(facts: Facts, was: State) -> State:
         (STOPPED, State.STOPPED),
         (SERVING, State.READY),
         # What is only worth knowing takes nothing from it.
-        (_serving(route_problems=(KEYLESS,)), State.READY),
+        (_serving(route_problems=(UNCHECKED,)), State.READY),
         (_serving(health_problem=SILENT), State.DEGRADED),
         (_serving(fallback="https://x"), State.DEGRADED),
         (

@@ -25,6 +25,7 @@ class Facts:
     last_resort: LlmgwError | None = None  # a pod that is not ready is used
     is_peer_unknown: bool = False  # the system does not tell whose a connection is
     is_injection_refused: bool = False  # because of that
+    key_problem: LlmgwError | None = None  # there is none to put into requests
     exposures: tuple[str, ...] = ()  # what the configuration lets others see, in sentences
 
     @property
@@ -55,5 +56,6 @@ class Facts:
             )
         if self.exposures:
             yield LlmgwError(ConditionKind.EXPOSED, " ".join(self.exposures), exposure.REMEDY)
-        if self.is_route_up and self.health_problem is not None:
-            yield self.health_problem
+        for problem in (self.health_problem, self.key_problem):
+            if self.is_route_up and problem is not None:
+                yield problem

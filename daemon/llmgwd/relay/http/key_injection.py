@@ -16,6 +16,7 @@ import anyio
 
 from llmgwctl.rules.litellm_answers import KeyVerdict, judge_key
 from llmgwctl.rules.placeholder import PLACEHOLDER
+from llmgwctl.wire import ConditionKind
 from llmgwd.errors import LlmgwError, Transient
 from llmgwd.net.http1_heads import Head
 from llmgwd.relay.http.web_guard import is_from_another_site
@@ -44,6 +45,9 @@ KEYS_KEPT: Final = 2
 PODS_KEPT: Final = 256
 # A client with a placeholder and a wrong source would have it read at each of its requests.
 READ_AGAIN_S: Final = 1.0
+# While there is none to put in, its source is asked this often without a request: what is shown of
+# it ends when the trouble does, and is there before the first request fails.
+MISSING_AGAIN_S: Final = 5.0
 # A key file that was changed while the old key is still valid is noticed within this.
 RENEW_S: Final = 60.0
 # The API server may be away for a moment while the way to the pods stands.
@@ -112,8 +116,8 @@ def keys_in(head: Head) -> set[str]:
 
 class KeyInjector:
     """`read` gives the key; with True it asks the source anew. `may_renew` says whether the source
-    may be asked while the key still works. `rejected` is called with each key that a pod did not
-    take. `run` must be running.
+    may be asked while the key still works, or before it is needed. `rejected` is called with each
+    key that a pod did not take, `changed` when `problem` becomes another. `run` must be running.
     """
 
     def __init__(
@@ -121,7 +125,10 @@ class KeyInjector:
         read: Callable[[bool], Awaitable[str]],
         may_renew: Callable[[], bool] = lambda: True,
         rejected: Callable[[str], None] = lambda _key: None,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
+        self.problem: LlmgwError | None = None  # why there is no key to put in
+        self._changed = changed
         self._read = read
         self._may_renew = may_renew
         self._rejected = rejected
@@ -189,6 +196,12 @@ class KeyInjector:
         """The key comes from elsewhere now, or is another gateway's."""
         self._keys.clear()
         self._refused.clear()
+        self.problem = None
+
+    def read_ahead(self) -> None:
+        """Have a key before a request asks for one, unless that may trouble a person."""
+        if not self._keys and self._may_renew():
+            self._wakeup.set()
 
     async def run(self) -> NoReturn:
         """Read the key whenever it is asked for, but not again within a moment.
@@ -198,7 +211,8 @@ class KeyInjector:
         """
         while True:
             if not self._waiting:
-                await self._wakeup.wait(float("inf"))
+                is_missed = self.problem is not None and self._may_renew()
+                await self._wakeup.wait(MISSING_AGAIN_S if is_missed else float("inf"))
             await anyio.sleep(max(0.0, self._read_at + READ_AGAIN_S - self._clock()))
             error = await self._learn()
             self._wakeup.clear()
@@ -227,6 +241,10 @@ class KeyInjector:
             if not (is_wanted and isinstance(error, Transient)):
                 break
             await anyio.sleep(READ_AGAIN_S)
+        is_known = bool(self._keys) or (isinstance(error, Transient) and not is_wanted)
+        before, self.problem = self.problem, None if is_known else _missing(error)
+        if self.problem is not before:
+            self._changed()
         return error
 
 
@@ -281,6 +299,16 @@ def keyed_request(injector: KeyInjector | None, head: Head) -> KeyedRequest | No
     if injector is None or not takes_key(head):
         return None
     return KeyedRequest(injector, is_ours_judged=is_key_placeholder(head))
+
+
+def _missing(error: LlmgwError | None) -> LlmgwError | None:
+    """Say what it means that the source gave no key, whatever kept it from that."""
+    if error is None:
+        return None
+    head = "there is no key to put into requests, which fail without one of their own"
+    return LlmgwError(
+        ConditionKind.KEY_MISSING, f"{head}: {error.message}", error.remedy, public=head
+    )
 
 
 def _holds_placeholder(name: bytes, value: bytes) -> bool:
