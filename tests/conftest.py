@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
 pytest_plugins = ["support.side_by_side"]
+
+# Containers often forbid bytecode. Then each of the hundreds of processes that the suite starts
+# compiles all it imports: 1 s and more of the processor, against which starts are judged.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # By all workers of this run, or by this process alone.
 SEARCHED = Searched()
