@@ -6,6 +6,7 @@ that speaks with the desktop is an extra, and known to this module alone.
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import os
 import sys
@@ -152,7 +153,7 @@ class Desktop:
             return
         try:
             with anyio.fail_after(_SEND_S):
-                await self._connected().send(title=note.title, message=note.text)
+                await self._connected().send(title=note.title, message=_as_body(note.text))
         except Exception as error:
             # The library lets through what each desktop's own library raises: no bus, no
             # service there, one that went away. None of it is worth more than this line.
@@ -165,3 +166,10 @@ class Desktop:
 
             self._notifier = DesktopNotifier(app_name="llmgw", app_icon=None)
         return self._notifier
+
+
+def _as_body(text: str, platform: str = sys.platform) -> str:
+    """Have foreign words stand as they are: a desktop of freedesktop's takes them for markup, with
+    links in it.
+    """
+    return text if platform == "darwin" else html.escape(text, quote=False)

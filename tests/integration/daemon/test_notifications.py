@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from llmgwd.service.desktop import Desktop, Note
 from llmgwsim.kubeconfig import Credentials, Exec
 from support.running_daemon import running
 
@@ -95,7 +96,7 @@ def test_a_login_that_expired_is_shown_with_its_cure_and_that_it_serves_again(
 ) -> None:
     kubeconfig = simulated_cluster.kubeconfig
     good = kubeconfig.read_bytes()
-    failing = Credentials(exec=Exec("/bin/sh", ("-c", "echo 'sso login needed' >&2; exit 1")))
+    failing = Credentials(exec=Exec("/bin/sh", ("-c", "echo 'sso <a> login needed' >&2; exit 1")))
     with (
         desktop() as (address, screen),
         running(tmp_path, kubeconfig, DBUS_SESSION_BUS_ADDRESS=address) as daemon,
@@ -112,4 +113,13 @@ def test_a_login_that_expired_is_shown_with_its_cure_and_that_it_serves_again(
 
     (first, sentence), (second, _) = screen.shown
     assert (first, second) == ("litellm needs you", "litellm serves again")
-    assert "sso login needed" in sentence
+    assert "sso &lt;a&gt; login needed" in sentence
+
+
+def test_nothing_is_shown_to_a_person_who_wants_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    with desktop() as (address, screen):
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+        for wants in (False, True):
+            asyncio.run(Desktop(lambda: wants).send(Note(f"{wants}", "text")))  # noqa: B023
+
+    assert screen.shown == [("True", "text")]
