@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
 
     from llmgwctl.doctor.surroundings import Surroundings
-    from llmgwctl.wire import Status
+    from llmgwctl.wire import ForwardStatus, Status
 
 DESCRIPTION = """\
 Check the whole way, in order: kubeconfig, login, permissions, service, pods, ways in, port,
@@ -156,14 +157,35 @@ def _of_shell(
     The key is asked for where the daemon has just had it (`with_key`, names of forwards): in an
     outage the question would wait for what has been reported already.
     """
-    endpoint = Endpoint(_DEFAULT_URL)
+    if status is None:
+        yield from check_shell(found, Endpoint(_DEFAULT_URL))
+        return
+    meant = _chosen_gateway(status, name)
+    endpoint = _endpoint(client, meant, with_key)
+    others = [
+        _endpoint(client, each, with_key)
+        for each in (status["forwards"] if name is None else ())
+        if each is not meant and each["gateway"]["probe"] == "litellm" and each["listen"]
+    ]
+    yield from check_shell(found, endpoint, others)
+
+
+def _chosen_gateway(status: Status, name: str | None) -> ForwardStatus | None:
     try:
-        if status is not None:
-            forward = choose_gateway(status, name)
+        return choose_gateway(status, name)
+    except ClientError:
+        return None  # the lines before this one have said it
+
+
+def _endpoint(
+    client: Client, forward: ForwardStatus | None, with_key: Container[str | None]
+) -> Endpoint:
+    """Find out what can be: the checks before have said what cannot."""
+    endpoint = Endpoint(_DEFAULT_URL)
+    with contextlib.suppress(ClientError):
+        if forward is not None:
             endpoint = Endpoint(url_of(forward))
             if forward["name"] in with_key:
                 models = leading.models_at_hand(client.path, forward)
                 endpoint = Endpoint(endpoint.url, key_of(client, forward)["key"], models)
-    except ClientError:
-        pass  # the lines before this one have said it
-    yield from check_shell(found, endpoint)
+    return endpoint

@@ -23,10 +23,8 @@ _SETUP = "llmgwctl setup codex, or for once: llmgwctl run -- codex"
 def check_codex(
     config: Mapping[str, object], environ: Mapping[str, str], endpoint: Endpoint
 ) -> CheckStatus:
-    name = str(config.get("model_provider"))
-    providers = config.get("model_providers")
-    provider = cast("dict[str, Any]", providers).get(name) if isinstance(providers, dict) else None
-    if not isinstance(provider, dict):
+    name, provider = _provider(config)
+    if provider is None:
         return shell_line(
             CheckState.INFO, "Codex goes to OpenAI: it reads no OPENAI_BASE_URL", "", _SETUP
         )
@@ -51,3 +49,16 @@ def check_codex(
         remedy = "llmgwctl setup codex --model NAME, with one of: llmgwctl models"
         return shell_line(CheckState.WARNING, found, "", remedy)
     return shell_line(CheckState.OK, f"Codex leads to {url}, by its configuration")
+
+
+def address_of(config: Mapping[str, object]) -> str:
+    """Give the address of the provider that the configuration names, "" without one."""
+    _, provider = _provider(config)
+    return str((provider or {}).get("base_url") or "")
+
+
+def _provider(config: Mapping[str, object]) -> tuple[str, dict[str, Any] | None]:
+    name = str(config.get("model_provider"))
+    providers = config.get("model_providers")
+    provider = cast("dict[str, Any]", providers).get(name) if isinstance(providers, dict) else None
+    return name, provider if isinstance(provider, dict) else None

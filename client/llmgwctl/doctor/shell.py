@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmgwctl.doctor.claude import check_claude
-from llmgwctl.doctor.codex import check_codex
+from llmgwctl.doctor.codex import address_of, check_codex
 from llmgwctl.doctor.line import shell_line
-from llmgwctl.gateway import proxies
+from llmgwctl.gateway import claude_settings, proxies
 from llmgwctl.gateway.address import leads_to
 from llmgwctl.gateway.changes import shown
 from llmgwctl.gateway.programs import claude, codex
@@ -21,7 +21,7 @@ from llmgwctl.gateway.programs.table import PROGRAMS
 from llmgwctl.wire import CheckState, CheckStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from llmgwctl.doctor.surroundings import Surroundings
     from llmgwctl.gateway.programs.program import Endpoint, Program
@@ -35,18 +35,36 @@ _BY_VARIABLES = tuple(
 )
 
 
-def check_shell(found: Surroundings, endpoint: Endpoint) -> list[CheckStatus]:
-    """Give one line for each program that is installed or has something set."""
+def check_shell(
+    found: Surroundings, endpoint: Endpoint, others: Sequence[Endpoint] = ()
+) -> list[CheckStatus]:
+    """Give one line for each program that is installed or has something set.
+
+    One that leads to another forward, of `others`, is judged by that one.
+    """
+
+    def meant(*addresses: str) -> Endpoint:
+        led = (each for each in others if any(_reaches(url, each) for url in addresses))
+        return next(led, endpoint)
+
     lines: list[CheckStatus] = []
     if claude.PROGRAM.name in found.installed or _claude_has(found):
-        lines += check_claude(found.environ, found.settings, endpoint)
+        held = claude_settings.effective(found.environ, found.settings).environ
+        by = meant(held.get("ANTHROPIC_BASE_URL", ""))
+        lines += check_claude(found.environ, found.settings, by)
     if found.codex_config is not None or codex.PROGRAM.name in found.installed:
-        lines.append(check_codex(found.codex_config or {}, found.environ, endpoint))
+        config = found.codex_config or {}
+        lines.append(check_codex(config, found.environ, meant(address_of(config))))
     for program in _BY_VARIABLES:
-        lines += _check_variables(program, found.environ, endpoint)
+        addresses = [found.environ.get(each.name, "") for each in program.leads if not each.is_key]
+        lines += _check_variables(program, found.environ, meant(*addresses))
     if any(line["state"] != CheckState.INFO for line in lines):
         return lines
     return [*lines, _nothing(found.environ)]
+
+
+def _reaches(url: str, endpoint: Endpoint) -> bool:
+    return bool(url) and leads_to(url, endpoint.url, needs_path=False)
 
 
 def _claude_has(found: Surroundings) -> bool:

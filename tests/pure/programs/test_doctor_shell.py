@@ -212,3 +212,18 @@ def test_a_broken_file_does_nothing_and_is_named(tmp_path: Path) -> None:
 
     assert lines[0]["found"] == f"Claude Code takes nothing from {settings}: line 2 is no JSON"
     assert not any("elsewhere" in line["found"] for line in lines)
+
+
+def test_a_program_that_leads_to_another_forward_is_judged_by_that_one() -> None:
+    second = Endpoint("http://127.0.0.1:4001", "sk-second", ENDPOINT.models)
+    led = {
+        "ANTHROPIC_BASE_URL": "http://localhost:4001/",
+        "ANTHROPIC_AUTH_TOKEN": "sk-second",
+        "OPENAI_BASE_URL": "http://127.0.0.1:4001/v1",
+        "OPENAI_API_KEY": "sk-k",
+    }
+
+    lines = check_shell(Surroundings(led), ENDPOINT, [second])
+
+    assert [line["state"] for line in lines] == ["ok", "warning"]
+    assert lines[1]["found"] == "OPENAI_API_KEY is set to another key"
