@@ -78,12 +78,13 @@ def _of_program(
             yield _key(lead, environ, endpoint)
     if is_claude and not keeps_key:
         yield from _headers(environ, endpoint.key if by_header else None)
+    # Before what is taken away: of two changes of one name the first counts.
+    for variable in program.more(endpoint, environ, wish.model):
+        yield _more(variable, environ, wish.model)
     for name, rival in rivals_in(program, environ):
         if (rival.is_key and keeps_key) or by_header:
             continue
         yield Change(name, None, f"{name} is taken away: {rival.effect}")
-    for variable in program.more(endpoint, environ, wish.model):
-        yield _more(variable, environ, wish.model)
 
 
 def _has_key(program: Program, environ: Mapping[str, str]) -> bool:

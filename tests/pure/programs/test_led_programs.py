@@ -164,3 +164,12 @@ def test_opencode_keeps_what_its_variable_held() -> None:
     assert content["enabled_providers"] == ["llmgw", "openai"]
     assert content["model"] == "llmgw/gpt-mini"
     assert "sk-gateway" not in (found["OPENCODE_CONFIG_CONTENT"] or "")
+
+
+@pytest.mark.parametrize("kind", ["", "azure"])
+def test_an_account_with_azure_does_not_keep_the_sdk_from_the_gateway(kind: str) -> None:
+    found = of("openai", {"AZURE_OPENAI_API_KEY": "sk-azure", "OPENAI_API_TYPE": kind})
+
+    assert values(found)["OPENAI_API_TYPE"] == "openai"
+    assert "AZURE_OPENAI_API_KEY" not in values(found)
+    assert sentences(found) == ["OPENAI_API_TYPE is openai: AZURE_OPENAI_API_KEY leads elsewhere"]

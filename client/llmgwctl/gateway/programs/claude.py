@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from llmgwctl.gateway import claude_models
 from llmgwctl.gateway.programs.program import (
     KEY_HEADERS,
+    NO,
     NODE_PROXIES,
     Endpoint,
     Lead,
@@ -49,7 +50,7 @@ def _models(endpoint: Endpoint, environ: Mapping[str, str], model: str) -> list[
 
 def _provider(name: str, calls: str) -> Rival:
     effect = f"Claude Code calls {calls}, never this gateway"
-    return rival(f"CLAUDE_CODE_USE_{name}", effect, is_switch=True)
+    return rival(f"CLAUDE_CODE_USE_{name}", effect, harmless=NO)
 
 
 PROGRAM = Program(

@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from llmgwctl.gateway.programs.program import (
+    NO,
     NODE_PROXIES,
     Endpoint,
     Lead,
@@ -90,7 +91,7 @@ PROGRAM = Program(
         rival(
             r"GOOGLE_GENAI_USE_(VERTEXAI|GCA)|GEMINI_CLI_USE_COMPUTE_ADC",
             "gemini-cli goes to Google with it",
-            is_switch=True,
+            harmless=NO,
         ),
         rival(
             r"GOOGLE_VERTEX_BASE_URL|CODE_ASSIST_ENDPOINT|GOOGLE_CLOUD_ACCESS_TOKEN",

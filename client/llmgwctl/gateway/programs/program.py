@@ -84,24 +84,27 @@ class Line(NamedTuple):
 class Rival(NamedTuple):
     """Variables, by a pattern of whole names, that win over those that lead; and what they do.
 
-    `is_key`: what it holds may be a key of the gateway's that the person chose. `is_switch`: it
-    does something only where its value says yes.
+    `is_key`: what it holds may be a key of the gateway's that the person chose. `harmless`: values,
+    in lower case, with which it does nothing.
     """
 
     pattern: re.Pattern[str]
     effect: str
     is_key: bool = False
-    is_switch: bool = False
+    harmless: tuple[str, ...] = ()
 
     def acts(self, value: str) -> bool:
-        return bool(value) and not (self.is_switch and value.strip().lower() in _NO)
+        return bool(value) and value.strip().lower() not in self.harmless
 
 
-_NO = ("0", "false", "no", "off")
+# The values of a switch that is off.
+NO = ("0", "false", "no", "off")
 
 
-def rival(pattern: str, effect: str, *, is_key: bool = False, is_switch: bool = False) -> Rival:
-    return Rival(re.compile(pattern), effect, is_key, is_switch)
+def rival(
+    pattern: str, effect: str, *, is_key: bool = False, harmless: tuple[str, ...] = ()
+) -> Rival:
+    return Rival(re.compile(pattern), effect, is_key, harmless)
 
 
 def no_variables(_endpoint: Endpoint, _environ: Mapping[str, str], _model: str) -> list[Variable]:
