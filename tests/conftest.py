@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["support.side_by_side"]
 
-# Containers often forbid bytecode. Then each of the hundreds of processes that the suite starts
-# compiles all it imports: 1 s and more of the processor, against which starts are judged.
+# Containers often forbid bytecode. Then each worker of each run rewrites and compiles every module
+# of the tests anew, and each daemon that is started its own.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
