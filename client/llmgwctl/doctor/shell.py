@@ -9,19 +9,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llmgwctl.doctor.by_files import check_aider, check_opencode, opencode_address
 from llmgwctl.doctor.claude import check_claude
 from llmgwctl.doctor.codex import address_of, check_codex
 from llmgwctl.doctor.line import shell_line
 from llmgwctl.gateway import claude_settings, proxies
 from llmgwctl.gateway.address import leads_to
 from llmgwctl.gateway.changes import shown
-from llmgwctl.gateway.programs import claude, codex
+from llmgwctl.gateway.programs import aider, claude, codex, opencode
 from llmgwctl.gateway.programs.program import rivals_in
 from llmgwctl.gateway.programs.table import PROGRAMS
 from llmgwctl.wire import CheckState, CheckStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from llmgwctl.doctor.surroundings import Surroundings
     from llmgwctl.gateway.programs.program import Endpoint, Program
@@ -55,12 +56,27 @@ def check_shell(
     if found.codex_config is not None or codex.PROGRAM.name in found.installed:
         config = found.codex_config or {}
         lines.append(check_codex(config, found.environ, meant(address_of(config))))
+    lines += _by_files(found, meant)
     for program in _BY_VARIABLES:
         addresses = [found.environ.get(each.name, "") for each in program.leads if not each.is_key]
         lines += _check_variables(program, found.environ, meant(*addresses))
     if any(line["state"] != CheckState.INFO for line in lines):
         return lines
     return [*lines, _nothing(found.environ)]
+
+
+def _by_files(found: Surroundings, meant: Callable[[str], Endpoint]) -> Iterator[CheckStatus]:
+    config, settings, environ = found.opencode_config, found.aider_settings, found.environ
+    by = meant(opencode_address(config)), meant(settings.get("openai-api-base", ""))
+    judged = (
+        (opencode.PROGRAM, by[0], check_opencode(config, environ, by[0])),
+        (aider.PROGRAM, by[1], check_aider(settings, environ, by[1])),
+    )
+    for program, endpoint, lines in judged:
+        proxy = proxies.proxy_for(endpoint.url, environ, program.proxies)
+        for line in lines:
+            is_right = line["state"] == CheckState.OK
+            yield proxied(program.title, proxy) if is_right and proxy is not None else line
 
 
 def _reaches(url: str, endpoint: Endpoint) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llmgwctl.gateway import claude_settings
-from llmgwctl.gateway.programs import codex
+from llmgwctl.gateway.programs import aider_files, codex, opencode_files
+from llmgwctl.gateway.programs.program import Endpoint, Start
 from llmgwctl.gateway.programs.table import PROGRAMS
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ class Surroundings:
     environ: Mapping[str, str] = field(repr=False)
     settings: Sequence[SettingsFile] = ()
     codex_config: Mapping[str, object] | None = None
+    opencode_config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    aider_settings: Mapping[str, str] = field(default_factory=dict, repr=False)
     installed: frozenset[str] = frozenset()
 
 
@@ -37,5 +40,7 @@ def look(environ: Mapping[str, str], folder: str) -> Surroundings:
         environ,
         claude_settings.read(environ, folder),
         codex.config(environ),
-        frozenset(installed),
+        opencode_files.held(environ, folder),
+        aider_files.settings(Start(Endpoint(""), "", (), environ, folder)),
+        installed=frozenset(installed),
     )

@@ -227,3 +227,43 @@ def test_a_program_that_leads_to_another_forward_is_judged_by_that_one() -> None
 
     assert [line["state"] for line in lines] == ["ok", "warning"]
     assert lines[1]["found"] == "OPENAI_API_KEY is set to another key"
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "state", "words"),
+    [
+        ("llmgw/x", "sk-k", "ok", "opencode leads to http://localhost:4000/v1"),
+        ("", "sk-k", "ok", "by its configuration"),
+        ("anthropic/x", "sk-k", "warning", "its model is anthropic/x"),
+        ("llmgw/x", "", "warning", "OPENAI_API_KEY, where it takes the key from"),
+    ],
+)
+def test_opencode_is_judged_by_its_configuration(
+    model: str, key: str, state: str, words: str
+) -> None:
+    options = {"baseURL": f"{URL}/v1", "apiKey": "{env:OPENAI_API_KEY}"}
+    config = {"model": model, "provider": {"llmgw": {"options": options}}}
+    environ = {"OPENAI_API_KEY": key, "OPENAI_BASE_URL": f"{URL}/v1"}
+
+    line = check_shell(Surroundings(environ, opencode_config=config), ENDPOINT)[0]
+
+    assert line["state"] == state
+    assert words in line["found"]
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "state"),
+    [("openai/x", "sk-k", "ok"), ("sonnet", "sk-k", "warning"), ("openai/x", "", "warning")],
+)
+def test_aider_is_judged_by_its_settings(model: str, key: str, state: str) -> None:
+    settings = {"openai-api-base": f"{URL}/v1", "model": model}
+    environ = {"OPENAI_API_KEY": key}
+
+    line = check_shell(Surroundings(environ, aider_settings=settings), ENDPOINT)[0]
+    environ["HTTP_PROXY"] = "http://proxy"
+    proxied = check_shell(Surroundings(environ, aider_settings=settings), ENDPOINT)[0]
+
+    assert line["state"] == state
+    assert line["found"].startswith("aider leads to")
+    assert proxied["state"] == "warning"
+    assert ("proxy of HTTP_PROXY" in proxied["found"]) == (state == "ok")
