@@ -42,3 +42,4 @@ class Row:
     never: frozenset[str] = NO_BLAME
     clients: frozenset[str] = HELD
     role: str = "admin"
+    is_steady: bool = True  # the cause stands from when it is shown until the end

@@ -87,6 +87,7 @@ SERVER = (
         "api-server",
         "refused",
         clients=CUT,
+        is_steady=False,
     ),
     Row(
         "API server hangs",
