@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from llmgwd.relay.route_events import RouteEvent
 
 POD = Endpoint("litellm", "litellm-0", "u", 4000)
+OTHER_POD = Endpoint("litellm", "litellm-1", "v", 4000)
 ROUND_TRIP_S = 0.04
 DIAL_S = 0.16
 
@@ -82,6 +83,7 @@ class Route:
         self.servers: list[Server] = []
         self.news: list[tuple[str, float]] = []
         self.error: LlmgwError | None = None
+        self.error_of: dict[Endpoint, LlmgwError] = {}
         self.dialled_at: list[float] = []
         self.loop = cast("VirtualLoop", asyncio.get_running_loop())
         self.pool = TunnelPool(self._dial, self, self, CLUSTER_WAIT, lambda: False, limit)
@@ -89,8 +91,9 @@ class Route:
     async def _dial(self, endpoint: Endpoint) -> Upgraded:
         self.dialled_at.append(self.loop.time())
         await anyio.sleep(DIAL_S)
-        if self.error is not None:
-            raise self.error
+        error = self.error_of.get(endpoint, self.error)
+        if error is not None:
+            raise error
         server = Server(self.way)
         self.servers.append(server)
         return Upgraded(server, b"", self.way)

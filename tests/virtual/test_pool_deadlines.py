@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import anyio
-from pool_route import DIAL_S, Probe, Route, with_route
+from pool_route import DIAL_S, OTHER_POD, POD, Probe, Route, with_route
 
 from llmgwctl.wire import ConditionKind, UpgradeKind
 from llmgwd.errors import Transient
 from llmgwd.tunnel.demand import WARM_IN_USE
+from llmgwd.tunnel.dials import RECHECK_S
 from llmgwd.tunnel.liveness import PING_EVERY_S, SILENT_AFTER_S
 from llmgwd.tunnel.pool import TEND_EVERY_S
 
@@ -25,6 +26,44 @@ def test_a_dead_path_is_found_by_ping_and_reported_within_ten_seconds() -> None:
         assert code in (ConditionKind.TUNNEL_SILENT, ConditionKind.API_SERVER_UNREACHABLE)
         most_s = PING_EVERY_S + SILENT_AFTER_S + DIAL_S + 2 * TEND_EVERY_S
         assert 0 < at - died_at <= most_s <= 10.0
+
+    with_route(claim)
+
+
+def test_a_pod_whose_dial_failed_is_dialled_again_while_another_serves() -> None:
+    async def claim(route: Route) -> None:
+        failing = Transient(ConditionKind.NODE_FAILING, "Its node takes no connection.")
+        route.error_of[OTHER_POD] = failing
+        route.pool.set_endpoints([POD, OTHER_POD])
+        route.open()
+        await anyio.sleep(30.0)
+        known = route.pool.dials.failure
+        assert known is not None
+        # Dials to the one that serves have succeeded meanwhile, and say nothing about the other.
+        assert known.error is failing
+        assert known.since < 3.0
+
+        before = len(route.dialled_at)
+        await anyio.sleep(20.0)
+        assert 3 <= len(route.dialled_at) - before <= 6
+        route.error_of.clear()
+        await anyio.sleep(RECHECK_S + 1.0)
+        assert route.pool.dials.failure is None
+
+    with_route(claim)
+
+
+def test_dials_under_a_login_that_was_replaced_end_without_a_word() -> None:
+    async def claim(route: Route) -> None:
+        route.error_of[OTHER_POD] = Transient(ConditionKind.LOGIN_PLUGIN_FAILED, "Given up.")
+        route.pool.set_endpoints([OTHER_POD])
+        await anyio.sleep(DIAL_S / 2)
+        route.pool.dials.abandon()
+        route.error_of.clear()
+        await anyio.sleep(1.0)
+
+        assert route.pool.dials.failure is None
+        assert [code for code, _ in route.news][-1] == "up"
 
     with_route(claim)
 

@@ -15,7 +15,7 @@ from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Collection
+    from collections.abc import Awaitable, Collection, Sequence
 
     from llmgwd.cluster.target.pods import Endpoint
     from llmgwd.cluster.upgrade import Upgraded
@@ -141,6 +141,12 @@ class Dials:
         """When the last dial to it failed; zero if it did not."""
         failure = self._failed.get(endpoint)
         return 0.0 if failure is None else failure.at
+
+    def sound(self, endpoints: Sequence[Endpoint]) -> Sequence[Endpoint]:
+        """Leave out those whose last dial failed, unless all did: they have the fewest tunnels, and
+        would be dialled in place of those that serve, five times a second.
+        """
+        return [each for each in endpoints if each not in self._failed] or endpoints
 
     def is_to_be_rechecked(self, endpoint: Endpoint) -> bool:
         """Has what is known of its failure grown old, and is nothing under way to it?"""

@@ -253,7 +253,7 @@ class TunnelPool:
             awake = [each for each in self._endpoints if each not in self._ejected]
             seen = tunnel_choice.survey(self._tunnels, self._ejected, now)
             for _ in range(self._demand.dials_wanted(seen, len(self.dials), now)):
-                self._dial_one_of(awake, tasks)
+                self._dial_one_of(self.dials.sound(awake), tasks)
         unreached = [each for each in self._endpoints if self._is_unreached(each, now)]
         if unreached and (self.is_up or self.dials.is_one_more_worth_it()):
             self._dial_one_of(unreached, tasks)
