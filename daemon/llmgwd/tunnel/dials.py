@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
@@ -214,9 +214,11 @@ class Dials:
             self._fail(endpoint, error)
         else:
             self._failed.pop(endpoint, None)
-            # The way to all of them is there; what a pod's own node does is another matter.
+            # The way to all of them is there; what a pod's own node does is another matter. Where
+            # nothing stood before, what ailed all of them may be over: they are dialled at once.
+            older_s = 0.0 if self._owner.is_standing() else RECHECK_S
             self._failed = {
-                each: failure
+                each: replace(failure, at=failure.at - older_s)
                 for each, failure in self._failed.items()
                 if failure.error.code in _PODS_OWN
             }
