@@ -70,7 +70,6 @@ AFTERMATH_S = 12.0
 MOST_GROWTH_MB_AN_HOUR = 3.0
 # In less time the allocator's own ups and downs of a few MB are steeper than that.
 JUDGED_AFTER_S = 900.0
-# Tunnels and requests that happen to be under way; a leak of one a fault is above it in minutes.
 # As a storm leaves them behind: one that is smaller than those that take its place would grow.
 EVENT = {
     "time": "2026-11-26T21:54:27.720Z",
@@ -81,6 +80,7 @@ EVENT = {
     "message": "cannot reach 127.0.0.1:6443: Connection refused",
     "remedy": "Check the network and the VPN; what depends on it is held and goes on by itself.",
 }
+# Tunnels and requests that happen to be under way; a leak of one a fault is above it in minutes.
 SPARE = {"descriptors": 24, "threads": 4, "tasks": 16}
 
 

@@ -251,8 +251,8 @@ async def test_a_body_above_what_is_kept_is_not_sent_again(
 
         answer = await client.answer()
 
-        assert status(answer) == 502
-        assert b"may have been received" in answer
+        assert status(answer) == 503
+        assert b"was not received, and is too large to be sent again" in answer
         sending.cancel()
         assert status(await path.ask("/whoami", "after")) == 200
         assert path.faults.seen() == {"after": 1}
