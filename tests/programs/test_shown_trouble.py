@@ -143,8 +143,10 @@ def test_esc_stops_the_answer_and_the_next_question_is_answered(person: Person) 
         screen.until("Please hold")
         screen.type("\r")
         assert provider.said_two.wait(60)
-        screen.type(ESC)
-        screen.until("Interrupted")
+        # The first may come before the program has read what the provider said.
+        assert any(screen.type(ESC) or screen.shows_within("Interrupted", 5) for _ in range(10)), (
+            "Esc does not stop the answer"
+        )
         daemon.wait_until(lambda: cancelled(daemon) > before, "the request is over", 10)
         provider.release()
         screen.type("What is 2+2?")

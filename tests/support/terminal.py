@@ -33,13 +33,19 @@ class Screen:
 
     def until(self, words: str) -> None:
         """Wait until words are shown that were not before; how they are spaced is not looked at."""
+        assert self.shows_within(words, _WAIT_S), f"no {words!r} in {self._shown()[-2000:]}"
+
+    def shows_within(self, words: str, seconds: float) -> bool:
+        """As `until`; say whether they were shown by then."""
         wanted = "".join(words.split())
-        deadline = time.monotonic() + _WAIT_S
+        deadline = time.monotonic() + seconds
         while wanted not in self._shown():
-            assert time.monotonic() < deadline, f"no {words!r} in {self._shown()[-2000:]}"
+            if time.monotonic() >= deadline:
+                return False
             if select.select([self._terminal], [], [], 0.1)[0]:
                 self._written += os.read(self._terminal, 1 << 16).decode(errors="replace")
         self._written = ""
+        return True
 
     def _shown(self) -> str:
         return "".join(_CODES.sub("", self._written).split())
