@@ -52,7 +52,8 @@ def _worker_count(arguments: list[str]) -> int:
         return 0
     root = Path(__file__).parents[2]
     computes = [path.is_relative_to(root / folder) for path in paths for folder in _COMPUTING]
-    return _cores() * (1 if sum(computes) == len(paths) else 2)
+    # Of those that compute, some wait for a moment, too.
+    return _cores() + 1 if sum(computes) == len(paths) else _cores() * 2
 
 
 def _unit(nodeid: str) -> str:
