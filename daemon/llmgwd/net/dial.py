@@ -8,7 +8,6 @@ what it has opened.
 from __future__ import annotations
 
 import asyncio
-import asyncio.sslproto
 import base64
 import contextlib
 import errno
@@ -25,6 +24,7 @@ from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.net.http_head import HeadReader
 from llmgwd.net.tls import by_each_authority, name_to_verify
+from llmgwd.net.tls_reading import bound_reads
 from llmgwd.system.process import memory
 from llmgwd.system.process.descriptors import raise_if_exhausted
 
@@ -56,10 +56,7 @@ _DISTRUST_REMEDIES = {
 # A watch on a dead path ends by its read time-out; this lets the kernel notice sooner.
 _KEEPALIVE_IDLE_S, _KEEPALIVE_EVERY_S, _KEEPALIVE_COUNT = 15, 5, 3
 
-# asyncio reads TLS into 256 KiB and keeps as much again undecoded for a reader that stalls: with
-# a client's own share that is above a megabyte each. No public way leads to this size; where the
-# attribute is gone, setting it changes nothing.
-asyncio.sslproto.SSLProtocol.max_size = 128 * 1024
+bound_reads()
 
 P = TypeVar("P", bound=asyncio.Protocol)
 

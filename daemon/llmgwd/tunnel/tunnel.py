@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from llmgwctl.wire import ConditionKind, UpgradeKind
 from llmgwd.errors import LlmgwError, ProtocolError, Transient
+from llmgwd.net.tls_reading import share_buffer
 from llmgwd.tunnel.channels import ChannelStreams
 from llmgwd.tunnel.liveness import Liveness
 from llmgwd.tunnel.spdy.streams import SpdyStreams
@@ -124,6 +125,7 @@ class Tunnel(asyncio.BufferedProtocol):
         transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
         if isinstance(transport, BoundedReader):
             transport.set_read_buffer_limits(high=READ_HIGH_BYTES)
+            share_buffer(transport)
         self._transport = transport
         self.idle_since = self._loop.time()
         self.liveness = Liveness(self.idle_since)
