@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from llmgwd.cluster.upgrade import upgrade
-from llmgwd.tunnel.dial_probe import SILENCE_MEANS_YES_S
+from llmgwd.tunnel.dial_probe import yes_after_s
 from llmgwd.tunnel.stream import OwnStream
 from llmgwd.tunnel.tunnel import Tunnel
 
@@ -79,7 +79,7 @@ async def require_listener(tunnel: Tunnel) -> None:
         # No event reports a tunnel's first byte.
         while tunnel.liveness.asked_at is not None and reader.exception() is None:  # noqa: ASYNC110
             await anyio.sleep(_LOOK_EVERY_S)
-        with anyio.move_on_after(SILENCE_MEANS_YES_S):
+        with anyio.move_on_after(yes_after_s(tunnel)):
             await reader.read(1)
     finally:
         conversation.close()

@@ -21,11 +21,19 @@ if TYPE_CHECKING:
 
 # SPDY has no frame for "the pod was reached". A refusal comes within a round trip and the dial,
 # which is local to the pod's node; silence for this long once the peer was heard is a yes.
-SILENCE_MEANS_YES_S: Final = 0.15
+_SILENCE_S: Final = 0.15
 # A pod that refused is asked again this soon, and then this often.
 REST_S: Final = 0.25
 REST_LONG_S: Final = 1.0
 REST_LONG_AFTER: Final = 20
+
+
+def yes_after_s(tunnel: Tunnel) -> float:
+    """How long a pod is silent, once the peer was heard, that has taken a stream.
+
+    A round trip more, since what is far away is uneven, too.
+    """
+    return _SILENCE_S + (tunnel.liveness.round_trip_s or 0.0)
 
 
 class DialProbe(OwnStream):
@@ -49,9 +57,10 @@ class DialProbe(OwnStream):
             return False
         heard_at = self._tunnel.liveness.heard_at
         was_heard = heard_at > self._asked_at
-        if self._has_greeted or (was_heard and now >= heard_at + SILENCE_MEANS_YES_S):
+        silence_s = yes_after_s(self._tunnel)
+        if self._has_greeted or (was_heard and now >= heard_at + silence_s):
             return True
-        self._look_at = (heard_at if was_heard else now) + SILENCE_MEANS_YES_S
+        self._look_at = (heard_at if was_heard else now) + silence_s
         return False
 
     def next_at(self) -> float:
@@ -66,7 +75,7 @@ class DialProbe(OwnStream):
     def ask(self, tunnel: Tunnel, now: float) -> None:
         self.tried(now)
         self._tunnel, self._asked_at = tunnel, now
-        self._look_at = now + SILENCE_MEANS_YES_S
+        self._look_at = now + yes_after_s(tunnel)
         self._has_greeted = False
         tunnel.open(self)
         tunnel.ping(now)
