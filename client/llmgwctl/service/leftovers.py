@@ -9,7 +9,7 @@ import os
 from llmgwctl.service.unit_files import remove
 
 # Files of the daemon's own: on macOS the configuration lies in the same folder.
-_HISTORY = ("events.jsonl", "events.jsonl.1", "spend.json")
+_HISTORY = ("events.jsonl", "events.jsonl.1", "spend.json", "spend.json.damaged")
 
 
 def clear(socket: str, state: str) -> list[str]:
