@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from llmgwctl.gateway import proxies
 from llmgwctl.gateway.address import leads_to
 from llmgwctl.gateway.programs import claude
-from llmgwctl.gateway.programs.program import KEY_HEADER, Variable, rivals_in
+from llmgwctl.gateway.programs.program import Variable, rivals_in
+from llmgwctl.rules.key_headers import KEY_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

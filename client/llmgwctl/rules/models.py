@@ -32,7 +32,11 @@ def without_suffix(name: str) -> str:
     return re.sub(r"\[1m\]$", "", name.strip(), flags=re.IGNORECASE)
 
 
-def preferred(offered: Iterable[str], families: Sequence[str]) -> str:
+# The best at what most programs here do, which is to write code.
+_FAMILIES = ("sonnet", "opus", "gpt", "gemini")
+
+
+def preferred(offered: Iterable[str], families: Sequence[str] = _FAMILIES) -> str:
     """Choose for a program that names no model: the newest of the first family that is offered.
 
     "" where nothing is offered by name.

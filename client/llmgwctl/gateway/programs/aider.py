@@ -34,7 +34,6 @@ ROLES = {
     "editor-model": "AIDER_EDITOR_MODEL",
 }
 MODELS = tuple(ROLES.values())
-_FAMILIES = ("sonnet", "opus", "gpt", "gemini")
 # What aider takes by itself where it has a key of OpenAI's.
 _OWN_DEFAULT = "openai/gpt-4o"
 
@@ -96,7 +95,7 @@ def default(offered: Sequence[str] | None) -> str:
     """Give the model that aider takes by itself, or one of the gateway's where it lacks that."""
     if not offered or is_offered(_OWN_DEFAULT.rpartition("/")[2], offered):
         return _OWN_DEFAULT
-    chosen = preferred(offered, _FAMILIES)
+    chosen = preferred(offered)
     return f"openai/{chosen}" if chosen else _OWN_DEFAULT
 
 

@@ -7,10 +7,11 @@ import re
 from typing import TYPE_CHECKING
 
 from llmgwctl.gateway.programs.command_line import option
+from llmgwctl.gateway.programs.folders import up_to_repository
 from llmgwctl.rules import regular_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from llmgwctl.gateway.programs.program import Start
 
@@ -34,16 +35,9 @@ def variables(start: Start) -> Mapping[str, str]:
 
 def _paths(start: Start, name: str) -> list[str]:
     home = start.environ.get("HOME") or "~"
-    return [os.path.join(folder, name) for folder in (home, *_root(start.folder), start.folder)]
-
-
-def _root(folder: str) -> Iterator[str]:
-    """Give the root of the git repository that a folder is in."""
-    while not os.path.exists(os.path.join(folder, ".git")):
-        folder, below = os.path.dirname(folder), folder
-        if folder == below:
-            return
-    yield folder
+    passed, is_in_one = up_to_repository(start.folder)
+    root = passed[-1:] if is_in_one else []
+    return [os.path.join(folder, name) for folder in (home, *root, start.folder)]
 
 
 def _read(paths: Sequence[str], line: re.Pattern[str]) -> Mapping[str, str]:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from llmgwctl.gateway import claude_models
 from llmgwctl.gateway.programs.program import (
-    KEY_HEADERS,
     NO,
     NODE_PROXIES,
     Endpoint,
@@ -16,6 +15,7 @@ from llmgwctl.gateway.programs.program import (
     Variable,
     rival,
 )
+from llmgwctl.rules.key_headers import KEY_HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from llmgwctl.gateway.programs import opencode_files
 from llmgwctl.gateway.programs.program import (
-    KEY_HEADERS,
     USUAL_PROXIES,
     Endpoint,
     Lead,
@@ -20,6 +19,7 @@ from llmgwctl.gateway.programs.program import (
     Variable,
     rival,
 )
+from llmgwctl.rules.key_headers import KEY_HEADERS
 from llmgwctl.rules.models import preferred
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 PROVIDER, OPENAI = "llmgw", "openai"
 _KEY = "{env:OPENAI_API_KEY}"
-_FAMILIES = ("sonnet", "opus", "gpt", "gemini")
 CONTENT = "OPENCODE_CONFIG_CONTENT"
 
 
@@ -105,7 +104,7 @@ def _instead_of(held: str, named: Sequence[str]) -> str:
     provider, _, bare = held.partition("/")
     if not bare or not named or (provider in (PROVIDER, OPENAI) and bare in named):
         return ""
-    return bare if bare in named else preferred(named, _FAMILIES)
+    return bare if bare in named else preferred(named)
 
 
 def _members(held: Mapping[str, Any], name: str) -> list[tuple[str, Mapping[str, Any]]]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from llmgwctl.gateway.programs.folders import up_to_repository
 from llmgwctl.rules import jsonc, regular_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 _NAMES = ("opencode.json", "opencode.jsonc")
 
@@ -30,24 +31,14 @@ def places(environ: Mapping[str, str], folder: str) -> list[str]:
     """List where its files may be, the one that wins last."""
     home = environ.get("HOME") or "~"
     person = os.path.join(environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"))
-    above = list(_up_to_the_root(folder))
+    passed, _ = up_to_repository(folder)
+    above = passed[::-1]
     found = [os.path.join(person, "opencode", name) for name in ("config.json", *_NAMES)]
     found += [environ["OPENCODE_CONFIG"]] if environ.get("OPENCODE_CONFIG") else []
     found += [os.path.join(each, name) for each in above for name in _NAMES]
     own = [os.path.join(each, ".opencode") for each in (home, *above)]
     own += [environ["OPENCODE_CONFIG_DIR"]] if environ.get("OPENCODE_CONFIG_DIR") else []
     return found + [os.path.join(each, name) for each in own for name in _NAMES]
-
-
-def _up_to_the_root(folder: str) -> Iterator[str]:
-    """Give the folders from the root of the git repository down to this one."""
-    passed = [folder]
-    while not os.path.exists(os.path.join(passed[-1], ".git")):
-        above = os.path.dirname(passed[-1])
-        if above == passed[-1]:
-            break
-        passed.append(above)
-    yield from reversed(passed)
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

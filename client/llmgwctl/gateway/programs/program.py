@@ -12,18 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 
-KEY_HEADER = "x-litellm-api-key"
-# By each of these LiteLLM takes a key; ours wins over all of them but not over itself.
-KEY_HEADERS = (
-    KEY_HEADER,
-    "authorization",
-    "api-key",
-    "x-api-key",
-    "x-goog-api-key",
-    "ocp-apim-subscription-key",
-)
-
-
 class Endpoint(NamedTuple):
     """Where programs are led: `url` without a path, the key, and the gateway's models if known."""
 

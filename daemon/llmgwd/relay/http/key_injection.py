@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import anyio
 
+from llmgwctl.rules.key_headers import KEY_HEADERS
 from llmgwctl.rules.litellm_answers import KeyVerdict, judge_key
 from llmgwctl.rules.placeholder import PLACEHOLDER
 from llmgwctl.wire import ConditionKind
@@ -27,15 +28,7 @@ if TYPE_CHECKING:
 
     from llmgwd.relay.http.answer import Answer
 
-# The headers in which LiteLLM looks for a key; the first one that is there counts.
-_KEY_HEADERS: Final = (
-    b"x-litellm-api-key",
-    b"authorization",
-    b"api-key",
-    b"x-api-key",
-    b"x-goog-api-key",
-    b"ocp-apim-subscription-key",
-)
+_KEY_HEADERS: Final = tuple(name.encode() for name in KEY_HEADERS)
 # The first may have a scheme before its key and the second must; in the others it would be taken
 # for a part of the key. LiteLLM takes what follows "Basic" for a key as it is, too.
 _SCHEMES: Final = (b"bearer", b"basic")
