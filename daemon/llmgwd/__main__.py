@@ -51,7 +51,7 @@ def _run(options: argparse.Namespace) -> int:
     try:
         raise_limit()
         config = read_config(options.config or paths.config_path())
-        kept = KeptConnections(notifier, notifier.keeps, inherited.connections)
+        kept = KeptConnections(notifier, inherited.connections)
         sockets = ProcessSockets(inherited, kept)
         sockets.bind_early(address for each in config.forwards for address in each.listen)
 

@@ -152,8 +152,7 @@ class Daemon:
     async def _feed(self) -> None:
         """Report to the service manager: that the ports are served, then how things are."""
         await self.manager.wait_until_accepting()
-        if self._sockets.kept is not None:
-            self._sockets.kept.close_rest()
+        self._sockets.kept.close_rest()
         wanted = [address for each in self._config.forwards for address in each.listen]
         for host, port in self._sockets.unwanted(wanted):
             _log.warning(

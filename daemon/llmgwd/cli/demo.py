@@ -30,6 +30,7 @@ from llmgwd.control.socket import ControlSocket, bind_control_socket
 from llmgwd.errors import Blocked
 from llmgwd.listening.sockets import ProcessSockets
 from llmgwd.service.activation import Inherited
+from llmgwd.service.kept_connections import KeptConnections
 from llmgwd.service.notify import Notifier
 from llmgwd.system.port_owner import port_owner
 from llmgwd.telemetry import log
@@ -69,7 +70,7 @@ def run(port: int, for_s: float | None) -> int:
     log.configure("error", "console")
     with _daemon_folder() as folder:
         port = _free_port(port)
-        sockets = ProcessSockets(Inherited())
+        sockets = ProcessSockets(Inherited(), KeptConnections(Notifier()))
         sockets.bind_early(localhost(port))
         control_socket = bind_control_socket(str(folder / "control.sock"))
         try:

@@ -40,11 +40,11 @@ _NOT_HERE: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 class Sockets(Protocol):
     """Where listening sockets come from: bound early, handed over by the system, or bound now.
 
-    `kept`: the connections that the system keeps from one daemon to the next; None: none.
+    `kept`: the connections that the system keeps from one daemon to the next, if it does.
     """
 
     @property
-    def kept(self) -> KeptConnections | None: ...
+    def kept(self) -> KeptConnections: ...
 
     def open(self, address: ListenAddress) -> socket.socket:
         """Raises OSError as `bind` does."""
@@ -106,7 +106,7 @@ class Listeners:
     def keep(self) -> Keep | None:
         """What takes connections for the next daemon; None: nothing does."""
         kept = self._sockets.kept
-        return partial(kept.keep, self._forward) if kept is not None and kept.can_keep else None
+        return partial(kept.keep, self._forward) if kept.can_keep else None
 
     async def open(self) -> None:
         """Bind what can be bound now, and say what cannot."""
@@ -146,8 +146,7 @@ class Listeners:
 
     def _take_over(self) -> None:
         """Serve the connections that the last daemon left, as if they had just been accepted."""
-        kept = self._sockets.kept
-        for connection in [] if kept is None else kept.take(self._forward):
+        for connection in self._sockets.kept.take(self._forward):
             if any(_came_by(connection.socket, listening) for listening in self._open.values()):
                 self._listener.take_over(connection.socket, speaks_http=connection.speaks_http)
             else:

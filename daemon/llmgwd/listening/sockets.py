@@ -23,7 +23,7 @@ class ProcessSockets:
     connections it keeps from one daemon to the next, if it does.
     """
 
-    def __init__(self, inherited: Inherited, kept: KeptConnections | None = None) -> None:
+    def __init__(self, inherited: Inherited, kept: KeptConnections) -> None:
         self.kept = kept
         self._inherited = inherited
         self._early: dict[ListenAddress, socket.socket] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
@@ -29,34 +30,24 @@ class BadMessage(ValueError):
     """These bytes are not HTTP/1.x, or not in a form that everybody reads alike."""
 
 
+@dataclass(slots=True)
 class Head:
     """`first` is the start line; names and values are as they came, without the space around."""
 
-    __slots__ = ("_values", "fields", "first")
-
-    def __init__(self, first: bytes, fields: Fields) -> None:
-        self.first = first
-        self.fields = fields
-        self._values: dict[bytes, list[bytes]] | None = None  # by name in lower case, once asked
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Head):
-            return NotImplemented
-        return (self.first, self.fields) == (other.first, other.fields)
-
-    def __hash__(self) -> int:
-        return hash((self.first, self.fields))
-
-    def __repr__(self) -> str:
-        return f"Head({self.first!r}, {self.fields!r})"
+    first: bytes
+    fields: Fields
+    # By name in lower case, once asked.
+    _values: dict[bytes, list[bytes]] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
 
     def all(self, name: bytes) -> Sequence[bytes]:
         """All values of a field (name in lower case), in order."""
         if self._values is None:
             # Some twenty questions are asked about each head.
             self._values = {}
-            for field, value in self.fields:
-                self._values.setdefault(field.lower(), []).append(value)
+            for each, value in self.fields:
+                self._values.setdefault(each.lower(), []).append(value)
         return self._values.get(name, ())
 
     def first_of(self, name: bytes) -> bytes | None:
@@ -230,7 +221,7 @@ def end_to_end_fields(head: Head, dropped: frozenset[bytes] = frozenset()) -> Fi
     lengths = head.all(b"content-length")
     if len(lengths) > 1 or (lengths and b"," in lengths[0]):
         head = _with_one_length(head)
-    return tuple([field for field in head.fields if field[0].lower() not in gone])
+    return tuple([each for each in head.fields if each[0].lower() not in gone])
 
 
 def _with_one_length(head: Head) -> Head:
@@ -238,7 +229,7 @@ def _with_one_length(head: Head) -> Head:
     refuse such a message.
     """
     length = b"%d" % (_content_length(head) or 0)
-    fields = [field for field in head.fields if field[0].lower() != b"content-length"]
+    fields = [each for each in head.fields if each[0].lower() != b"content-length"]
     return Head(head.first, (*fields, (b"Content-Length", length)))
 
 

@@ -64,7 +64,7 @@ class LocalConnection(asyncio.Protocol):
         self.is_stalled = False
         self._context = context
         self._first_user = first_user
-        self._accepted: socket.socket | None = accepted  # until asyncio reads from it
+        self._accepted = accepted  # asyncio's own view of it allows no reading
         self._loop = asyncio.get_running_loop()
         self._user: ConnectionUser
         self._transport: asyncio.Transport
@@ -84,13 +84,8 @@ class LocalConnection(asyncio.Protocol):
 
     def has_unread_input(self) -> bool:
         """Has the kernel bytes of the client that were not handed over yet?"""
-        sock = self._transport.get_extra_info("socket")
-        if self.is_closed or sock is None:
-            return False
         try:
-            # Not the transport's own socket object, which allows no reading.
-            with socket.socket(fileno=socket.dup(sock.fileno())) as twin:
-                return bool(twin.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+            return bool(self._accepted.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
         except OSError:
             return False
 
@@ -211,11 +206,8 @@ class LocalConnection(asyncio.Protocol):
 
     def _read_early(self) -> None:
         """Take what the client has sent already; asyncio would wait for two turns of the loop."""
-        accepted, self._accepted = self._accepted, None
-        if accepted is None:
-            return
         try:
-            early = accepted.recv(EARLY_BYTES)
+            early = self._accepted.recv(EARLY_BYTES)
         except OSError:
             # Nothing has come, or what asyncio will find, too.
             return

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 # then went and came at each, though its cause stood.
 PASSING_S: Final = 1.0
 # What a dial says of a pod that has just gone, before the watch reports it.
-_PODS_OWN: Final = (ConditionKind.TARGET_MISSING, ConditionKind.DIAL_REFUSED)
+_OF_A_POD_THAT_WENT: Final = (ConditionKind.TARGET_MISSING, ConditionKind.DIAL_REFUSED)
 
 
 class KubernetesRoute:
@@ -139,7 +139,7 @@ class KubernetesRoute:
         if not self.is_up:
             return False
         if not isinstance(error, Transient):
-            return error.code in _PODS_OWN
+            return error.code in _OF_A_POD_THAT_WENT
         return anyio.current_time() < since + PASSING_S
 
     # As a route of the relay.

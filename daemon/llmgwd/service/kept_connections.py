@@ -37,15 +37,14 @@ class KeptConnection(NamedTuple):
 
 
 class KeptConnections:
-    """`found` are the sockets that the last daemon left, with the names it gave them; `limit` is
-    how many systemd keeps of this unit. It closes what is above that, so it is not given more.
+    """`found` are the sockets that the last daemon left, with the names it gave them.
+
+    systemd closes what is above its limit for the unit, so it is not given more.
     """
 
-    def __init__(
-        self, notifier: Notifier, limit: int, found: Iterable[tuple[str, socket.socket]] = ()
-    ) -> None:
+    def __init__(self, notifier: Notifier, found: Iterable[tuple[str, socket.socket]] = ()) -> None:
         self._notifier = notifier
-        self._left = limit
+        self._left = notifier.keeps
         self._found: dict[str, list[socket.socket]] = {}
         for name, sock in found:
             self._found.setdefault(name, []).append(sock)

@@ -224,7 +224,7 @@ async def test_what_its_forward_would_not_accept_now_does_not_go_on() -> None:
             foreign = accepted_by(here)
         found = [("llmgw-kept-1-http-litellm", end) for _, end in (own, moved, foreign)]
         found.append(("llmgw-kept-1-http-gone", of_another[1]))
-        kept = KeptConnections(Notifier(), 0, found)
+        kept = KeptConnections(Notifier(), found)
         port = here.getsockname()[1]
         forward = dataclasses.replace(
             default_forward(port), listen=(ListenAddress("127.0.0.1", port),)

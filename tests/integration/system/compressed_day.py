@@ -28,6 +28,7 @@ from llmgwd.config.model import Config, default_forward
 from llmgwd.control.socket import bind_control_socket
 from llmgwd.listening.sockets import ProcessSockets
 from llmgwd.service.activation import inherit
+from llmgwd.service.kept_connections import KeptConnections
 from llmgwd.service.notify import Notifier
 from llmgwd.telemetry import log
 from llmgwsim.cluster import SimulatedCluster
@@ -104,7 +105,7 @@ async def _run(folder: Path, hours: int) -> None:
         day = _Day(cluster, kubeconfig, hours)
         daemon = app.Daemon(
             config,
-            ProcessSockets(inherit()),
+            ProcessSockets(inherit(), KeptConnections(Notifier())),
             bind_control_socket(str(folder / "socket")),
             Notifier(),
             folder / "state",

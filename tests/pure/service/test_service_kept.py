@@ -52,7 +52,7 @@ def sock() -> Iterator[socket.socket]:
 
 
 def test_no_more_is_given_than_systemd_keeps(manager: Manager, sock: socket.socket) -> None:
-    kept = KeptConnections(Notifier(manager.address), 450)
+    kept = KeptConnections(Notifier(manager.address, keeps=450))
 
     assert kept.keep("litellm", True, [sock] * 300) == 300
     assert kept.keep("litellm", False, [sock] * 300) == 150
@@ -67,7 +67,7 @@ def test_no_more_is_given_than_systemd_keeps(manager: Manager, sock: socket.sock
 
 
 def test_what_no_manager_takes_is_not_given(tmp_path: Path, sock: socket.socket) -> None:
-    kept = KeptConnections(Notifier(str(tmp_path / "missing")), 10)
+    kept = KeptConnections(Notifier(str(tmp_path / "missing"), keeps=10))
 
     assert kept.keep("litellm", True, [sock]) == 0
 
@@ -81,7 +81,8 @@ def test_a_forward_gets_its_own_and_what_is_left_is_closed(manager: Manager) -> 
     ]
     assert all(map(is_kept, names))
     sockets = [socket.socket() for _ in names]
-    kept = KeptConnections(Notifier(manager.address), 10, zip(names, sockets, strict=True))
+    found = zip(names, sockets, strict=True)
+    kept = KeptConnections(Notifier(manager.address, keeps=10), found)
 
     assert manager.read() == []
     taken = kept.take("litellm")
