@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-import requests
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
@@ -20,10 +19,12 @@ from llmgwctl.wire import Event, Exit, Status
 from llmgwd.control.endpoints.table import TABLE
 from llmgwd.control.openapi import document
 from llmgwsim.remote import cluster_in_thread
-from support.client.unix_requests import UnixAdapter
+from support.client.unix_requests import session_over
 from support.running_daemon import RunningDaemon, running
 
 if TYPE_CHECKING:
+    import requests
+
     from llmgwsim.remote import RemoteCluster
 
 CONFIG = '[[forward]]\nname = "litellm"\nlisten = "localhost:PORT"\n'
@@ -39,9 +40,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
 
 @pytest.fixture(scope="module")
 def session(live: RunningDaemon) -> requests.Session:
-    found = requests.Session()
-    found.mount("http://", UnixAdapter(live.socket))
-    return found
+    return session_over(live.socket)
 
 
 schema = schemathesis.openapi.from_dict(document(TABLE))

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import requests
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
@@ -20,10 +19,12 @@ from llmgwd.control.endpoints.table import TABLE
 from llmgwd.control.openapi import document
 from support.client import sample
 from support.client.plain_daemon import Served, serve
-from support.client.unix_requests import UnixAdapter
+from support.client.unix_requests import session_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import requests
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +39,7 @@ def live() -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def session(live: Served) -> requests.Session:
-    found = requests.Session()
-    found.mount("http://", UnixAdapter(live.path))
-    return found
+    return session_over(live.path)
 
 
 schema = schemathesis.openapi.from_dict(document(TABLE))

@@ -44,6 +44,13 @@ class UnixAdapter(requests.adapters.HTTPAdapter):
         return UnixPool(self._path)
 
 
+def session_over(path: str) -> requests.Session:
+    """Give a session in which llmgwd is the host behind a Unix socket."""
+    session = requests.Session()
+    session.mount("http://", UnixAdapter(path))
+    return session
+
+
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
     """Have a watch end, and half of the names be those of forwards that are there."""
