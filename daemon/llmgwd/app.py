@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import gc
-import os
 import signal
 from dataclasses import dataclass
 from functools import partial
@@ -26,8 +25,8 @@ from llmgwd.forwards.manager import DRAIN_S, ForwardManager
 from llmgwd.listening import refusal_report
 from llmgwd.service import desktop
 from llmgwd.system.files.folders import state_folder
+from llmgwd.system.process import event_loop
 from llmgwd.system.process.limits import forbid_dumps
-from llmgwd.system.process.loop_turns import TURNS
 from llmgwd.system.process.signals import ReceivedSignals
 from llmgwd.system.wakeup import Wakeup
 from llmgwd.telemetry import log
@@ -35,7 +34,7 @@ from llmgwd.telemetry.event_journal import Journal
 from llmgwd.telemetry.spend import Spend
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     from llmgwd.config.model import Config
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
     from llmgwd.listening.sockets import ProcessSockets
     from llmgwd.service.notify import Notifier
 
-LOOP_VARIABLE: Final = "LLMGW_LOOP"
 # On top of the drain: closing what is left takes moments.
 STOP_SLACK_S: Final = 5.0
 # So often at most is the configuration read for a storm of SIGHUPs.
@@ -78,20 +76,11 @@ def run(
         signal.signal(number, lambda *_: None)
     forbid_dumps()
     daemon = Daemon(config, sockets, control_socket, notifier, state_folder())
-    start(daemon.run)
+    event_loop.start(daemon.run)
     # Nothing is to be freed any more: the interpreter's end would search all modules for garbage,
     # for most of the time from the last answer to the exit, and the next daemon waits for that.
     gc.freeze()
     return 0
-
-
-def start(main: Callable[[], Awaitable[None]]) -> None:
-    """Run on the standard library's loop, or with LLMGW_LOOP=uvloop on that one."""
-    if os.environ.get(LOOP_VARIABLE) == "uvloop":
-        anyio.run(main, backend_options={"use_uvloop": True})
-        return
-    with TURNS.watched():
-        anyio.run(main, backend_options={"loop_factory": TURNS.new_loop})
 
 
 class Daemon:
@@ -202,7 +191,7 @@ class Daemon:
     def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """What fell through everywhere: accepting without descriptors, or a bug."""
         error = context.get("exception")
-        if self.manager.descriptors.note(error):
+        if self.manager.descriptors.note(error) or event_loop.is_write_after_close(context):
             return
         _log.error("loop failed", said=context.get("message"), exc_info=error)
 

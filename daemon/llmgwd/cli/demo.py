@@ -23,7 +23,7 @@ import anyio
 
 from llmgwctl.paths import SOCKET_VARIABLE
 from llmgwctl.wire import EventKind, State
-from llmgwd.app import Daemon, start
+from llmgwd.app import Daemon
 from llmgwd.config.address import family
 from llmgwd.config.model import ClusterRoute, Config, ForwardConfig, localhost
 from llmgwd.control.socket import ControlSocket, bind_control_socket
@@ -33,6 +33,7 @@ from llmgwd.service.activation import Inherited
 from llmgwd.service.kept_connections import KeptConnections
 from llmgwd.service.notify import Notifier
 from llmgwd.system.port_owner import port_owner
+from llmgwd.system.process import event_loop
 from llmgwd.telemetry import log
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def run(port: int, for_s: float | None) -> int:
                     state=None,
                     beside=show.run,
                 )
-                start(daemon.run)
+                event_loop.start(daemon.run)
         finally:
             control_socket.release()
     _say("The demo is over; nothing is left behind.")

@@ -234,8 +234,7 @@ class Tunnel(asyncio.BufferedProtocol):
         self._long_turns += 1
         if self._long_turns >= MAX_LONG_TURNS:
             words = "The tunnel was closed: what came through it took too much processor time."
-            # From between two turns, where the loop is about to wait.
-            self._loop.call_soon_threadsafe(self.fail, Transient(ConditionKind.TUNNEL_LOST, words))
+            self.fail(Transient(ConditionKind.TUNNEL_LOST, words))
 
     # For the streams.
 

@@ -2,16 +2,15 @@
 
 All requests wait for the turn to end, so one peer whose bytes are costly holds up the others. The
 clock is no measure: a machine that sleeps or is busy makes any turn long and is no one's fault.
-So the selector, which a turn ends at, looks at the processor time of its thread; and a timer of
-the process's own processor time, which does not tick while it idles, looks into a turn that has
-become long. uvloop has no selector of ours, and its turns are not measured.
+So a timer of the process's own processor time, which does not tick while it idles, looks into the
+turn: the first look asks the loop to call back, which it does in its next turn, and what its
+thread has used in between is what is left of this one. No loop needs to know of it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import selectors
 import signal
 import threading
 import time
@@ -23,8 +22,8 @@ import structlog
 
 # Half of what a person notices as a delay, and a hundred times what a turn usually takes.
 LONG_S: Final = 0.25
-# Some looks into a turn before it is long; each costs microseconds.
-_LOOK_EVERY_S: Final = 0.1
+# The first look into a turn comes up to this late. Each costs microseconds.
+LOOK_EVERY_S: Final = 0.05
 _OWN: Final = "llmgwd"
 _SHOWN_FRAMES: Final = 3
 
@@ -39,38 +38,13 @@ class Costly(Protocol):
 
 
 class LoopTurns:
-    """The turns of one loop. `count` is how many were long."""
+    """The turns of the loop that runs in the main thread. `count` is how many were long."""
 
     def __init__(self) -> None:
         self.count = 0
-        self._began_s = 0.0
+        self._looked_at_s: float | None = None  # into a turn that has not ended yet
         self._where = ""
         self._culprit: Costly | None = None
-
-    def begin(self) -> None:
-        self._began_s = time.thread_time()
-
-    def end(self) -> None:
-        took_s = time.thread_time() - self._began_s
-        if took_s >= LONG_S:
-            self.count += 1
-            _log.warning("long turn", processor_s=round(took_s, 3), at=self._where or "unknown")
-            if self._culprit is not None:
-                self._culprit.caused_long_turn()
-        if self._where:
-            self._where, self._culprit = "", None
-
-    def look(self, _number: int, frame: FrameType | None) -> None:
-        """Note what the turn is at now, if it has been at it for long; a signal's handler."""
-        if time.thread_time() - self._began_s < _LOOK_EVERY_S:
-            return
-        frames = [*_frames(frame)]
-        ours = [each for each in frames if _module(each).startswith(_OWN)]
-        self._where = " < ".join(
-            f"{_module(each)}.{each.f_code.co_name}" for each in ours[:_SHOWN_FRAMES]
-        )
-        owners = (each.f_locals.get("self") for each in ours)
-        self._culprit = next((each for each in owners if isinstance(each, Costly)), None)
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
@@ -78,32 +52,41 @@ class LoopTurns:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = signal.signal(signal.SIGVTALRM, self.look)
-        signal.setitimer(signal.ITIMER_VIRTUAL, _LOOK_EVERY_S, _LOOK_EVERY_S)
+        before = signal.signal(signal.SIGVTALRM, self._look)
+        signal.setitimer(signal.ITIMER_VIRTUAL, LOOK_EVERY_S, LOOK_EVERY_S)
         try:
             yield
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
             signal.signal(signal.SIGVTALRM, before)
 
-    def new_loop(self) -> asyncio.AbstractEventLoop:
-        """Make a loop whose turns are these."""
-        return asyncio.SelectorEventLoop(_MeasuredSelector(self))
+    def _look(self, _number: int, frame: FrameType | None) -> None:
+        """Begin to measure this turn, or note what it is still at; a signal's handler."""
+        if self._looked_at_s is None:
+            # No loop runs yet, or none any more.
+            with contextlib.suppress(RuntimeError):
+                asyncio.get_running_loop().call_soon(self._turn_ended)
+                self._looked_at_s = time.thread_time()
+            return
+        ours = [each for each in _frames(frame) if _module(each).startswith(_OWN)]
+        self._where = " < ".join(
+            f"{_module(each)}.{each.f_code.co_name}" for each in ours[:_SHOWN_FRAMES]
+        )
+        owners = (each.f_locals.get("self") for each in ours)
+        self._culprit = next((each for each in owners if isinstance(each, Costly)), None)
 
-
-class _MeasuredSelector(selectors.DefaultSelector):
-    """A turn of a loop begins when it has selected, and ends when it selects again."""
-
-    def __init__(self, turns: LoopTurns) -> None:
-        super().__init__()
-        self._turns = turns
-        turns.begin()
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        self._turns.end()
-        ready = super().select(timeout)
-        self._turns.begin()
-        return ready
+    def _turn_ended(self) -> None:
+        looked_at_s, self._looked_at_s = self._looked_at_s, None
+        assert looked_at_s is not None
+        took_s = time.thread_time() - looked_at_s
+        where, self._where = self._where, ""
+        culprit, self._culprit = self._culprit, None
+        if took_s < LONG_S:
+            return
+        self.count += 1
+        _log.warning("long turn", processor_s=round(took_s, 3), at=where or "unknown")
+        if culprit is not None:
+            culprit.caused_long_turn()
 
 
 def _frames(frame: FrameType | None) -> Iterator[FrameType]:
