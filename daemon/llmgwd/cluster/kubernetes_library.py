@@ -79,7 +79,6 @@ try:
     if is_lean:
         for _name in _PUT_OFF:
             _put_off(_name)
-    from kubernetes_asyncio.client.api.apps_v1_api import AppsV1Api
     from kubernetes_asyncio.client.api.authentication_v1_api import AuthenticationV1Api
     from kubernetes_asyncio.client.api.authorization_v1_api import AuthorizationV1Api
     from kubernetes_asyncio.client.api.core_v1_api import CoreV1Api
@@ -89,14 +88,13 @@ try:
     from kubernetes_asyncio.client.rest import RESTClientObject
 
     if is_lean:
-        _drop_docstrings(CoreV1Api, AppsV1Api, AuthenticationV1Api, AuthorizationV1Api)
+        _drop_docstrings(CoreV1Api, AuthenticationV1Api, AuthorizationV1Api)
 except (ImportError, AttributeError):
     if is_lean:
         _forget()
     is_lean = False
     from kubernetes_asyncio.client import (  # type: ignore[no-redef]
         ApiClient,
-        AppsV1Api,
         AuthenticationV1Api,
         AuthorizationV1Api,
         Configuration,
@@ -107,14 +105,27 @@ except (ImportError, AttributeError):
 
     RESTClientObject = rest.RESTClientObject  # type: ignore[misc]
 
+
+def apps_v1_api() -> Any:
+    """Import the library's AppsV1Api, a class. Only targets that are workloads need its 0.9 MB."""
+    if not is_lean:
+        from kubernetes_asyncio.client import AppsV1Api
+
+        return AppsV1Api
+    from kubernetes_asyncio.client.api import apps_v1_api
+
+    _drop_docstrings(apps_v1_api.AppsV1Api)
+    return apps_v1_api.AppsV1Api
+
+
 __all__ = [
     "ApiClient",
-    "AppsV1Api",
     "AuthenticationV1Api",
     "AuthorizationV1Api",
     "Configuration",
     "CoreV1Api",
     "RESTClientObject",
     "VersionApi",
+    "apps_v1_api",
     "is_lean",
 ]

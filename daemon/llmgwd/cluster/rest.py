@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -18,12 +18,12 @@ import anyio
 from llmgwctl.wire import ConditionKind
 from llmgwd.cluster.api_errors import PROXY_REMEDY, Action, note_refusal, parse_action, refusal
 from llmgwd.cluster.kubernetes_library import (
-    AppsV1Api,
     AuthenticationV1Api,
     AuthorizationV1Api,
     Configuration,
     CoreV1Api,
     VersionApi,
+    apps_v1_api,
 )
 from llmgwd.cluster.library_session import DIAL_S, LibraryClient, LibrarySession, sent_with
 from llmgwd.errors import LlmgwError, Transient
@@ -71,10 +71,14 @@ class Rest:
         configuration.refresh_api_key_hook = self._authorize
         self._client = LibraryClient(configuration, self._session)
         self.core = CoreV1Api(self._client)
-        self.apps = AppsV1Api(self._client)
         self.authentication = AuthenticationV1Api(self._client)
         self.authorization = AuthorizationV1Api(self._client)
         self.version = VersionApi(self._client)
+
+    @cached_property
+    def apps(self) -> Any:
+        """The API of workloads."""
+        return apps_v1_api()(self._client)
 
     def pod_log(self, name: str, namespace: str, **options: Any) -> Awaitable[Any]:
         """The operation that reads a pod's log; `query` has the API's own names.

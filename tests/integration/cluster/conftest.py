@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from support import loops
+
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+def anyio_backend() -> loops.Backend:
+    return loops.of_the_daemon()
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,10 @@ from llmgwd.net.dial import Dialer
 from llmgwd.net.http_head import HeadReader
 from llmgwd.net.server import Server
 from llmgwd.net.tls import Trust, client_context
+from support.loops import both_loops
 from support.scripted_api import ScriptedApi, serving
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, both_loops]
 # A dial over loopback takes some 20 turns of the loop.
 TURNS = 40
 

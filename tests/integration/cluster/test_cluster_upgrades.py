@@ -19,23 +19,17 @@ from llmgwd.cluster.target.pods import Endpoint
 from llmgwd.cluster.upgrade import UpgradeChooser, upgrade
 from llmgwd.errors import Transient
 from llmgwsim.net.tls import SERVER_NAME
+from support.loops import both_loops
 from support.scripted_api import http_proxy, kubeconfig, serving, socks_proxy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-pytestmark = pytest.mark.anyio
+# Their TLS transports are different programs.
+pytestmark = [pytest.mark.anyio, both_loops]
 POD = Endpoint("litellm", "litellm-0", "uid", 4000)
 FORBIDDEN = 'User "jane" cannot {} resource "pods/portforward" in API group ""'
-
-
-@pytest.fixture(params=["asyncio", "uvloop"])
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
-    """Both loops that the daemon may run on; their TLS transports are different programs."""
-    if request.param == "uvloop":
-        pytest.importorskip("uvloop")
-    return "asyncio", {"use_uvloop": request.param == "uvloop"}
 
 
 @asynccontextmanager

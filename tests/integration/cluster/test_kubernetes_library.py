@@ -48,6 +48,7 @@ import kubernetes_asyncio
 from kubernetes_asyncio import client, config, watch
 assert ours.is_lean
 assert client.CoreV1Api is ours.CoreV1Api and client.ApiClient is ours.ApiClient
+assert client.AppsV1Api is ours.apps_v1_api()
 assert client.V1Pod(metadata=client.V1ObjectMeta(name="a")).metadata.name == "a"
 assert client.models.V1Service and client.api.BatchV1Api and client.rest.RESTClientObject
 assert watch.Watch and config.load_kube_config and kubernetes_asyncio.__version__
@@ -58,6 +59,7 @@ import kubernetes_asyncio.client
 import llmgwd.cluster.kubernetes_library as ours
 assert not ours.is_lean
 assert ours.CoreV1Api is kubernetes_asyncio.client.CoreV1Api
+assert ours.apps_v1_api() is kubernetes_asyncio.client.AppsV1Api
 """
 
 

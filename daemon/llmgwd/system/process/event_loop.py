@@ -22,14 +22,13 @@ LOOP_VARIABLE: Final = "LLMGW_LOOP"
 def start(main: Callable[[], Awaitable[None]]) -> None:
     """Run until `main` ends."""
     with TURNS.watched():
-        anyio.run(main, backend_options={"use_uvloop": _is_uvloop_wanted()})
+        anyio.run(main, backend_options=backend_options())
 
 
-def _is_uvloop_wanted() -> bool:
-    return (
-        os.environ.get(LOOP_VARIABLE) != "asyncio"
-        and importlib.util.find_spec("uvloop") is not None
-    )
+def backend_options() -> dict[str, bool]:
+    """What anyio's asyncio backend takes."""
+    is_wanted = os.environ.get(LOOP_VARIABLE) != "asyncio"
+    return {"use_uvloop": is_wanted and importlib.util.find_spec("uvloop") is not None}
 
 
 def is_write_after_close(context: Mapping[str, Any]) -> bool:

@@ -11,19 +11,12 @@ from data_path import ALL_WAYS, SPDY_WAYS, THINKING, data_path, get, post, statu
 
 from llmgwctl.wire import UpgradeKind
 from llmgwd.config.model import Protocol
+from support.loops import both_loops
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(params=["asyncio", "uvloop"])
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
-    """Both loops that the daemon may run on."""
-    if request.param == "uvloop":
-        pytest.importorskip("uvloop")
-    return "asyncio", {"use_uvloop": request.param == "uvloop"}
+pytestmark = [pytest.mark.anyio, both_loops]
 
 
 @pytest.mark.parametrize("way", ALL_WAYS)
