@@ -211,6 +211,7 @@ class Forward:
     async def drain(self) -> None:
         """Accept no more and return when nothing is carried; the caller bounds the time."""
         self.listeners.shut(keep_handed_over=False)
+        await self.listeners.welcomed()
         await drain(
             self.admission,
             self.relay.connections,

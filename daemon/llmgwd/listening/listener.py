@@ -116,6 +116,13 @@ class Listener:
                 del self._sockets[sock]
                 sock.close()
 
+    async def welcomed(self) -> None:
+        """Return when all connections that were accepted are among the relay's."""
+        import asyncio
+
+        if self._welcomes:
+            await asyncio.wait(self._welcomes)
+
     def _watch(self, sock: socket.socket) -> None:
         import asyncio
 

@@ -136,6 +136,10 @@ class Listeners:
             return math.inf
         return RETRY_S if self._problems else ABSENT_RETRY_S
 
+    async def welcomed(self) -> None:
+        """Return when all connections that were accepted are among the relay's."""
+        await self._listener.welcomed()
+
     def shut(self, *, keep_handed_over: bool) -> None:
         """Accept no more. `keep_handed_over`: go on where the system would let clients hang."""
         self._is_shut = True

@@ -30,8 +30,6 @@ async def drain(
     leaving on one just now would be lost if it were closed, so each is served once more, if its
     client asks within a moment, and told to close; only those that stay silent are closed.
     """
-    # A connection that was just accepted is not among them before a turn or two.
-    await anyio.sleep(LOOK_S)
     if keep is None:
         connections.is_draining = True
     else:
