@@ -6,7 +6,6 @@ needs nothing that only one of them has.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
@@ -27,8 +26,16 @@ def start(main: Callable[[], Awaitable[None]]) -> None:
 
 def backend_options() -> dict[str, bool]:
     """What anyio's asyncio backend takes."""
-    is_wanted = os.environ.get(LOOP_VARIABLE) != "asyncio"
-    return {"use_uvloop": is_wanted and importlib.util.find_spec("uvloop") is not None}
+    return {"use_uvloop": os.environ.get(LOOP_VARIABLE) != "asyncio" and _can_use_uvloop()}
+
+
+def _can_use_uvloop() -> bool:
+    try:
+        import uvloop  # noqa: F401
+    except ImportError:
+        # It is not there, or made for another system: no reason not to start.
+        return False
+    return True
 
 
 def is_write_after_close(context: Mapping[str, Any]) -> bool:
