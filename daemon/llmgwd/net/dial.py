@@ -182,12 +182,15 @@ async def _connect(host: str, port: int) -> socket.socket:
 
 
 async def _addresses(host: str, port: int) -> list[Any]:
-    """Look a host up; a literal address needs no thread, which a machine under load may refuse."""
+    """Look a host up; a literal address needs no thread, which a machine under load may refuse.
+
+    Not by the loop's own getaddrinfo: uvloop's ends the process where it gets no thread.
+    """
+    look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     try:
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        return look_up(flags=socket.AI_NUMERICHOST)
     except socket.gaierror:
-        loop = asyncio.get_running_loop()
-        return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return await asyncio.get_running_loop().run_in_executor(None, look_up)
 
 
 async def _made_of(
@@ -312,9 +315,15 @@ async def _through_socks(proxy: Proxy, server: Server) -> socket.socket:
     from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError, ProxyType
     from python_socks.async_.asyncio import Proxy as SocksProxy
 
+    try:
+        # Its own look-up is the loop's. Like that it takes one address, of IPv4 if there is one.
+        found = min(await _addresses(proxy.host, proxy.port), key=lambda each: int(each[0]))
+    except (OSError, RuntimeError) as error:
+        raise_if_exhausted(error)
+        raise ProxyUnreachable(proxy, error) from error
     dialer = SocksProxy(
         ProxyType.SOCKS5,
-        proxy.host,
+        found[4][0],
         proxy.port,
         unquote(proxy.user) or None,
         unquote(proxy.password) or None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING
 
@@ -283,6 +284,7 @@ async def test_after_four_refusals_the_forward_is_asked_again_and_the_request_he
         route.is_up = False
         fourth.fail(REFUSED, is_unreceived=True)
         assert len(front.admission.hold) == 1
+        await asyncio.sleep(0.01)  # uvloop's clock shows milliseconds
         route.is_up = True
         front.admission.release()
         (await route.stream(4)).say(OK)

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.anyio
 
 # What the loop reads in one go.
 READ_BYTES = 256 * 1024
+MOST_WAITING_BYTES = WAITING_BYTES + 2 * READ_BYTES
 MANY = 2 * sys.getrecursionlimit()
 
 
@@ -97,6 +98,8 @@ async def test_a_pipeline_without_end_lets_others_have_their_turn() -> None:
             asyncio.ensure_future(read_without_end()),
         ]
         await until(lambda: len(route.streams) > 2000)
+        taken_bytes = front.context.counters.sent_bytes
+        assert taken_bytes - len(route.streams) * len(get("/greedy")) < MOST_WAITING_BYTES
         reader, writer = await front.connect()
         writer.write(get("/modest"))
 

@@ -246,12 +246,11 @@ class HttpConnection:
     def _settle_reading(self) -> None:
         """Read on, unless the stream is full or enough waits here already."""
         exchange = self._exchange
-        if exchange is None:
-            is_full = self._client.is_stalled
-        elif exchange.is_upgraded or not exchange.request.is_whole:
+        if exchange is not None and (exchange.is_upgraded or not exchange.request.is_whole):
             is_full = self._is_body_paused or self._unsent_bytes >= WAITING_BYTES
         else:
             is_full = len(self._reader.rest) >= WAITING_BYTES
+            is_full = is_full or (exchange is None and self._client.is_stalled)
         if is_full:
             self._client.pause_reading()
         else:
