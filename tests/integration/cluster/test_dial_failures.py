@@ -11,6 +11,7 @@ from llmgwd.errors import Transient
 from llmgwd.net.dial import Dialer
 from llmgwd.net.http_head import HeadReader
 from llmgwd.net.server import Server
+from support.loops import both_loops
 
 pytestmark = pytest.mark.anyio
 
@@ -19,6 +20,7 @@ def _dialer(host: str, port: int) -> Dialer:
     return Dialer(Server(host, port, "", False), None, None, host)
 
 
+@both_loops
 async def test_without_a_thread_for_a_name_a_literal_address_is_dialled_all_the_same() -> None:
     threads = ThreadPoolExecutor(1)
     threads.shutdown()  # from here on, a wish for a thread gets a RuntimeError
