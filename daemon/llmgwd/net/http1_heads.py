@@ -254,6 +254,17 @@ def forwarded_request(
     return Head(first, (*replaced, *end_to_end_fields(head, gone), *last))
 
 
+def forwarded_answer(head: Head, dropped: frozenset[bytes] = frozenset()) -> Head:
+    """Give the head of an answer for the client, without `dropped` (names in lower case).
+
+    Its version is ours (RFC 9110, 2.5), because the connection to the client is. A server of
+    HTTP/1.0 may send chunks all the same, most clients read them, and so do we; but Go's takes
+    them for content that ends with the connection, and would wait for an end that does not come.
+    """
+    said = head.first.partition(b" ")[2]
+    return Head(b"HTTP/1.1 " + said, end_to_end_fields(head, dropped))
+
+
 def requested_upgrade(head: Head) -> bytes | None:
     """The protocol that a request offers to change to, if it may be passed on.
 

@@ -180,6 +180,30 @@ async def test_an_answer_without_a_length_that_breaks_is_reset() -> None:
 
 
 @pytest.mark.parametrize(
+    "said",
+    [
+        b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        b"Connection: keep-alive\r\nContent-Length: 2\r\n\r\nok",
+    ],
+)
+async def test_an_answer_of_http_1_0_is_one_of_http_1_1_to_a_client_that_stays(
+    said: bytes,
+) -> None:
+    route = ScriptedRoute()
+    async with relay_front(route.up) as front:
+        reader, writer = await front.connect()
+        for number in range(2):
+            writer.write(get())
+            (await route.stream(number)).say(b"HTTP/1.0 200 Fine\r\n" + said)
+            answer = await read_answer(reader)
+
+            # To Go's client these chunks would be content in HTTP/1.0, and the answer have no end.
+            assert answer.head.startswith(b"HTTP/1.1 200 Fine\r\n")
+            assert (answer.field("connection"), b"ok" in answer.body) == (None, True)
+        writer.close()
+
+
+@pytest.mark.parametrize(
     ("fields", "told"), [((), "close"), (("Connection: Keep-Alive",), "keep-alive")]
 )
 async def test_a_client_of_http_1_0_keeps_its_connection_only_if_it_asks(

@@ -21,7 +21,7 @@ from llmgwd.net.http1 import REQUEST_START, Body, End, MessageReader
 from llmgwd.net.http1_heads import (
     BadMessage,
     Head,
-    end_to_end_fields,
+    forwarded_answer,
     forwarded_request,
     judge_request,
     request_length,
@@ -176,7 +176,7 @@ def test_a_request_is_one_request_to_every_server(raw: bytes) -> None:
 @example(raw=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked,\r\n\r\n0\r\n\r\n")
 def test_an_answer_ends_for_its_client_where_it_ends_for_us(raw: bytes) -> None:
     def render(head: Head, _is_until_close: bool) -> bytes:
-        return Head(head.first, end_to_end_fields(head)).raw()
+        return forwarded_answer(head).raw()
 
     answer = Answer(b"GET", Dialect.OPENAI, render, passes_interim=True, may_upgrade=False)
     try:

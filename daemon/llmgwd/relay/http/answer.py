@@ -15,7 +15,7 @@ from llmgwd.net.http1_heads import (
     BadMessage,
     Head,
     Length,
-    end_to_end_fields,
+    forwarded_answer,
     response_length,
     status_of,
 )
@@ -156,7 +156,7 @@ class Answer:
             self._interim += 1
             if self._interim > MAX_INTERIM_ANSWERS:
                 raise BadMessage("interim answers without end")
-            interim = Head(head.first, end_to_end_fields(head, _NOT_OF_INTERIM))
+            interim = forwarded_answer(head, _NOT_OF_INTERIM)
             return interim.raw() if self._passes_interim else b""
         self.head, self.status = head, status
         return self._render(head, self._reader.is_until_close)

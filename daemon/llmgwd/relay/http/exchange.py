@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from llmgwctl.wire import ConditionKind, RequestOutcome, RouteKind
 from llmgwd.gateway.dialect import dialect_of
-from llmgwd.net.http1_heads import BadMessage, Head, end_to_end_fields, requested_upgrade
+from llmgwd.net.http1_heads import BadMessage, Head, forwarded_answer, requested_upgrade
 from llmgwd.relay.http import endings
 from llmgwd.relay.http.answer import Answer
 from llmgwd.relay.http.key_injection import keyed_request, keys_in, may_reject_key, rejects_key
@@ -315,7 +315,7 @@ class Exchange:
         self._client.persists = (
             not is_until_close and self.request.is_whole and self._client.may_persist(self.request)
         )
-        passed = self._route.response_head(Head(head.first, end_to_end_fields(head)))
+        passed = self._route.response_head(forwarded_answer(head))
         return endings.client_head(passed, self.request.line, persists=self._client.persists).raw()
 
     def _leave(self, *, is_reset: bool = False) -> None:
