@@ -18,6 +18,10 @@ _FIELD: Final = re.compile(rb"(%b):[ \t]*([^\r\n\0]*)" % TOKEN)
 _FIELD_LINES: Final = re.compile(rb"%b:[^\r\n\0]*(?:\r?\n%b:[^\r\n\0]*)*" % (TOKEN, TOKEN))
 _REQUEST_LINE: Final = re.compile(rb"(%b) ([^\x00-\x20\x7f]+) HTTP/1\.([01])" % TOKEN)
 _HTTP2_PREFACE: Final = b"PRI * HTTP/2.0"
+# RFC 9112, 3.2: a path, a URL that becomes one, or the server as a whole. A URL of another scheme
+# would be passed on as it is, and Go takes its host for the request's, not Host's; what does not
+# begin with a slash would lengthen the last name of a route's prefix.
+_TARGET: Final = re.compile(rb"/.*|\*|https?://.*", re.IGNORECASE | re.DOTALL)
 # Some servers take a method for its other case, and would read another message than we do.
 _METHOD: Final = re.compile(rb"[A-Z][A-Z_-]*")
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([1-9]\d\d)(?: [^\r\n\0]*)?")
@@ -119,11 +123,14 @@ def judge_request(head: Head) -> RequestLine:
     """Give the first line of a request that is fit to be passed on.
 
     Raises:
-        BadMessage: as `request_line`; or an odd method, HTTP/1.1 without a Host, or with two.
+        BadMessage: as `request_line`; or an odd method or target, HTTP/1.1 without a Host, or with
+            two.
     """
     line = request_line(head)
     if not _METHOD.fullmatch(line.method):
         raise BadMessage("a method that is none of HTTP's")
+    if not _TARGET.fullmatch(line.target):
+        raise BadMessage("a target that is no path")
     hosts = len(head.all(b"host"))
     if hosts > 1 or (hosts == 0 and line.minor == b"1"):
         raise BadMessage("no Host" if hosts == 0 else "more than one Host")

@@ -225,6 +225,11 @@ BAD_REQUESTS = {
     "HTTP/2 in the first line": b"GET / HTTP/2.0\r\n" + _HOST + b"\r\n",
     "two spaces": b"GET  / HTTP/1.1\r\n" + _HOST + b"\r\n",
     "a space in the target": b"GET /a b HTTP/1.1\r\n" + _HOST + b"\r\n",
+    "a URL of another scheme": b"GET ws://x/v1 HTTP/1.1\r\n" + _HOST + b"\r\n",
+    "a URL without an authority": b"GET http:/v1 HTTP/1.1\r\n" + _HOST + b"\r\n",
+    "a path without its slash": b"GET v1 HTTP/1.1\r\n" + _HOST + b"\r\n",
+    "an authority": b"GET x:80 HTTP/1.1\r\n" + _HOST + b"\r\n",
+    "more than the server": b"OPTIONS *v1 HTTP/1.1\r\n" + _HOST + b"\r\n",
     "no version": b"GET /\r\n" + _HOST + b"\r\n",
 }  # fmt: skip
 BAD_CHUNKS = {
@@ -272,6 +277,8 @@ def test_chunks_that_two_parsers_could_read_differently_are_refused(
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3, 3\r\n\r\nabc",
         b"GET / HTTP/1.0\r\n\r\n",
         b"GET http://x/v1?y HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET HTTPS://x HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET //v1/../\xff?http:/x HTTP/1.1\r\nHost: x\r\n\r\n",
         b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
         b"M-SEARCH / HTTP/1.1\r\nHost:\r\n\r\n",
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llmgwd.config.model import ListenAddress, localhost
-from llmgwd.net.http1_heads import judge_request, parse_head
+from llmgwd.net.http1_heads import parse_head, request_line
 from llmgwd.relay.http.web_guard import WebGuard, guard_of, is_from_another_site
 
 LISTEN = localhost(4000)
@@ -15,10 +15,13 @@ USUAL = guard_of((), (), LISTEN)
 def refusal(
     fields: dict[str, str], first: str = "POST /v1/messages HTTP/1.1", guard: WebGuard = USUAL
 ) -> str:
-    """Give the sentence and remedy of the refusal; empty where there is none."""
+    """Give the sentence and remedy of the refusal; empty where there is none.
+
+    The first line is taken as on a raw connection, where it is not judged by its form.
+    """
     lines = [first, *(f"{name}: {value}" for name, value in fields.items())]
     head = parse_head("\r\n".join(lines).encode("latin-1"))
-    trouble = guard.refusal(head, judge_request(head))
+    trouble = guard.refusal(head, request_line(head))
     if trouble is None:
         return ""
     assert trouble.status == 403
@@ -103,7 +106,7 @@ def test_a_rebound_name_is_refused(host: str) -> None:
 
 
 def test_each_of_several_hosts_must_be_of_this_machine() -> None:
-    line = judge_request(parse_head(b"GET / HTTP/1.1\r\nHost: x"))
+    line = request_line(parse_head(b"GET / HTTP/1.1\r\nHost: x"))
     head = parse_head(b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example")
 
     assert USUAL.refusal(head, line) is not None
@@ -209,7 +212,7 @@ def test_a_browser_s_own_requests_pass(site: str) -> None:
 def test_a_field_that_is_there_twice_is_judged_by_its_worst(fields: tuple[str, ...]) -> None:
     head = parse_head("\r\n".join(["GET / HTTP/1.1", "Host: localhost", *fields]).encode())
 
-    assert USUAL.refusal(head, judge_request(head)) is not None
+    assert USUAL.refusal(head, request_line(head)) is not None
 
 
 def test_a_request_that_another_site_started_is_refused() -> None:
