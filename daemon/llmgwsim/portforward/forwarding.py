@@ -13,6 +13,8 @@ with it the other direction is over.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 from typing import TYPE_CHECKING, Protocol, cast
 
 from llmgwsim.net.network import buffers
@@ -25,6 +27,7 @@ LINGER_S = 1.0
 # What is buffered for a program that does not read, before its client must wait. Above one
 # reading: uvloop writes at the end of its turn, and would pause for nothing.
 _WRITE_HIGH_BYTES = 512 * 1024
+_READ_BYTES = 32 * 1024
 
 
 class DialFailed(Exception):
@@ -137,12 +140,25 @@ class Forwarding(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._was_reset = self._was_reset or exc is not None
         self._is_write_blocked = False
+        if exc is not None and not self._is_pod_ended and not self._is_client_deaf:
+            self._read_on()
         if self._is_pod_ended and exc is not None:
             # After the program's end only a write can fail: neither direction is left.
             self.finish()
         else:
             self._pod_ended()
         self._stream.pod_takes_more()
+
+    def _read_on(self) -> None:
+        """A write failed, and asyncio reads no more; containerd reads in a goroutine of its own, to
+        which the kernel still gives what came before the program's reset.
+        """
+        sock = self._transport.get_extra_info("socket") if self._transport is not None else None
+        if sock is None:
+            return
+        with contextlib.suppress(OSError):
+            while piece := os.read(sock.fileno(), _READ_BYTES):
+                self._stream.pod_sent(memoryview(piece))
 
     def pause_writing(self) -> None:
         self._is_write_blocked = True
