@@ -17,6 +17,7 @@ import anyio
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.net.dial import Dialer, ProxyRefused, reason
+from llmgwd.net.last_words import has_failed, read_on
 from llmgwd.net.proxy import choose_proxy
 from llmgwd.net.server import Server
 from llmgwd.net.tls import ResumingContext, Trust, client_context
@@ -53,6 +54,7 @@ class Upstream(asyncio.Protocol):
         self._ended = ended
         self._owner: StreamOwner | None = None
         self._is_unreceived = False  # no byte of the owner's can have arrived
+        self._last_words: bytearray | None = None  # what came before a write that failed
         self._transport: asyncio.Transport
 
     def take(self, owner: StreamOwner) -> None:
@@ -62,7 +64,7 @@ class Upstream(asyncio.Protocol):
             self._transport.write(payload)
         # It is closing at once where the connection was, or where the first write failed; what is
         # written later may follow bytes that arrived.
-        self._is_unreceived = self._transport.is_closing()
+        self._is_unreceived = has_failed(self._transport)
         owner.stream_opened(self)
 
     def fail(self, cause: LlmgwError) -> None:
@@ -75,8 +77,13 @@ class Upstream(asyncio.Protocol):
     # As a stream.
 
     def send(self, payload: bytes) -> None:
-        if not self.is_closed:
-            self._transport.write(payload)
+        if self.is_closed:
+            return
+        self._transport.write(payload)
+        if self._last_words is None and not self._is_unreceived and has_failed(self._transport):
+            # Read now, and told in `connection_lost`: the owner is in the middle of sending.
+            self._last_words = bytearray()
+            read_on(self._transport, self.data_received)
 
     def finish(self) -> None:
         """Pass a half-close on; with TLS, which has none here, it is the end of both halves."""
@@ -121,13 +128,17 @@ class Upstream(asyncio.Protocol):
         if self._tls is not None:
             self._tls.remember(self._transport.get_extra_info("ssl_object"))
             self._tls = None
-        if self._owner is not None:
+        if self._last_words is not None:
+            self._last_words += data
+        elif self._owner is not None:
             self._owner.stream_data(data)
         else:
             # A server that speaks unasked (408, usually) is about to close.
             self._transport.abort()
 
     def eof_received(self) -> bool:
+        if self._last_words is not None:
+            return False
         owner, self._owner = self._owner, None
         if owner is not None:
             owner.stream_ended()
@@ -136,6 +147,8 @@ class Upstream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_closed = True
         self._ended(self)
+        if self._owner is not None and self._last_words:
+            self._owner.stream_data(bytes(self._last_words))
         owner, self._owner = self._owner, None
         if owner is not None:
             why = f": {exc}" if exc is not None else ""
