@@ -54,16 +54,17 @@ class ApiServer:
     def _http(self) -> HttpConnection:
         return HttpConnection(self._api.serve, self._connections)
 
-    def kill(self, reset: bool = False) -> None:
-        """SIGKILL: the listener and every connection are gone at once."""
+    def kill(self) -> None:
+        """SIGKILL: the listener and every connection are gone at once, here."""
         self._stop_listening()
-        self._network.cut(reset)
+        self._network.end()
 
     async def close(self) -> None:
         """Kill it for good, and wait until nothing of it runs."""
         if self._grace is not None:
             self._grace.cancel()
-        self.kill()
+        self._stop_listening()
+        self._network.cut(reset=False)
         await self._connections.abort()
 
     def terminate(self, upgrades_live_s: float = 60.0) -> None:

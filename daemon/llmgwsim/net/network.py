@@ -132,6 +132,11 @@ class Network:
             wire.abort(reset)
         return len(wires)
 
+    def end(self) -> None:
+        """The server is killed."""
+        for wire in list(self.wires):
+            wire.end()
+
 
 class Wire(asyncio.BufferedProtocol):
     """One accepted TCP connection, as the network is at present."""
@@ -144,6 +149,7 @@ class Wire(asyncio.BufferedProtocol):
         self._opened_at = 0.0
         self._is_user_paused = False
         self._is_writing_paused = False
+        self._is_over = False
         self.transport: asyncio.Transport
 
     @property
@@ -170,6 +176,8 @@ class Wire(asyncio.BufferedProtocol):
         return buffers.wire
 
     def buffer_updated(self, nbytes: int) -> None:
+        if self._is_over:
+            return
         view = memoryview(buffers.wire)[:nbytes]
         if self._network.rtt_s == 0 and self._inward.is_idle:
             self._user.wire_received(view)
@@ -177,6 +185,8 @@ class Wire(asyncio.BufferedProtocol):
             self._inward.put(bytes(view), self._arrival())
 
     def eof_received(self) -> bool:
+        if self._is_over:
+            return True
         if self._network.rtt_s == 0 and self._inward.is_idle:
             self._user.wire_eof()
         else:
@@ -187,7 +197,8 @@ class Wire(asyncio.BufferedProtocol):
         self._network.wires.discard(self)
         self._inward.close()
         self._outward.close()
-        self._user.wire_lost(exc)
+        if not self._is_over:
+            self._user.wire_lost(exc)
 
     def pause_writing(self) -> None:
         self._user.pause_writing()
@@ -199,6 +210,8 @@ class Wire(asyncio.BufferedProtocol):
     # The user's side
 
     def send(self, piece: bytes) -> None:
+        if self._is_over:
+            return
         if self._network.rtt_s == 0 and self._outward.is_idle:
             self.transport.write(piece)
             return
@@ -230,6 +243,16 @@ class Wire(asyncio.BufferedProtocol):
             self.transport.resume_reading()
 
     # Faults
+
+    def end(self) -> None:
+        """End the server's side; what it has sent is on its way still, and its end comes behind."""
+        if self._network.rtt_s == 0 or self.holds_in or self.holds_out:
+            self.abort()
+            return
+        self._is_over = True
+        self._inward.close()
+        self._outward.put(None, asyncio.get_running_loop().time() + self._network.rtt_s / 2)
+        self._user.wire_lost(None)
 
     def hold(self, inward: bool, outward: bool) -> None:
         if self.transport.is_closing():

@@ -128,6 +128,23 @@ def test_a_round_trip_delays_and_does_not_throttle(simulated_cluster: RemoteClus
         assert time.monotonic() - begin < 32 * 0.05
 
 
+def test_what_an_api_server_sent_before_it_was_killed_arrives(
+    simulated_cluster: RemoteCluster,
+) -> None:
+    with spdy_to(simulated_cluster, pod_name(simulated_cluster)) as peer:
+        simulated_cluster.faults.set_rtt(rtt_s=1.0)
+        peer.send(peer.pair())
+        # Its replies leave with the dial, and have half a round trip to go.
+        while not any(pod["connections"] for pod in simulated_cluster.faults.pods()):
+            time.sleep(0.01)
+        simulated_cluster.faults.api_down()
+
+        assert peer.next() == spdy.SynReply(1, {}, False)
+        assert peer.next() == spdy.SynReply(3, {}, False)
+        with pytest.raises((EOFError, ConnectionError)):
+            peer.next()
+
+
 def test_a_killed_api_server_refuses_and_comes_back_on_its_port(
     simulated_cluster: RemoteCluster,
 ) -> None:
