@@ -41,6 +41,7 @@ class Connections:
         self.is_draining = False  # answers ask their clients to close from now on
         self._all: set[LocalConnection] = set()
         self._idle: dict[IdleConnection, None] = {}  # in the order in which they became idle
+        self._between: set[IdleConnection] = set()
         self._idle_limit = idle_limit
         self._keep: Keep | None = None
 
@@ -52,6 +53,11 @@ class Connections:
     def has_unwritten(self) -> bool:
         """Bytes wait here that a client has still to get."""
         return any(connection.has_unwritten for connection in self._all)
+
+    @property
+    def has_unread_requests(self) -> bool:
+        """A client has sent its next request with the last one; a turn of the loop reads it."""
+        return bool(self._between)
 
     def opened(self, connection: LocalConnection) -> None:
         self._all.add(connection)
@@ -69,6 +75,13 @@ class Connections:
 
     def became_busy(self, connection: IdleConnection) -> None:
         self._idle.pop(connection, None)
+
+    def next_follows(self, connection: IdleConnection) -> None:
+        """It is neither idle nor carried until its next request is read."""
+        self._between.add(connection)
+
+    def next_is_read(self, connection: IdleConnection) -> None:
+        self._between.discard(connection)
 
     def close_idle(self, count: int | None = None) -> None:
         """Close so many (None: all) of those that wait, but none on which a request has arrived."""

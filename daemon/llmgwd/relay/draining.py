@@ -41,7 +41,9 @@ async def drain(
     silent_at = anyio.current_time() + LAST_REQUEST_S
 
     def is_over() -> bool:
-        is_carrying = admission.streams > 0 or connections.has_unwritten
+        is_carrying = (
+            admission.streams > 0 or connections.has_unwritten or connections.has_unread_requests
+        )
         connections.hand_on_idle()  # answers that their clients have read by now
         may_ask = connections.idle_count > 0 and anyio.current_time() < silent_at
         return not (is_carrying or may_ask)

@@ -15,6 +15,7 @@ import pytest
 from llmgwd.config.model import ListenAddress, Protocol, default_forward
 from llmgwd.listening.listeners import Listeners
 from llmgwd.listening.sockets import ProcessSockets
+from llmgwd.relay import draining
 from llmgwd.relay.draining import drain
 from llmgwd.service.activation import Inherited
 from llmgwd.service.kept_connections import KeptConnections
@@ -64,6 +65,14 @@ async def drained(front: RelayFront, keeper: Keeper) -> AsyncIterator[None]:
     await asyncio.sleep(0)
     yield
     await asyncio.wait_for(draining, 5)
+
+
+def connected_narrowly(port: int) -> socket.socket:
+    """Connect with little room in the kernel for what is not read; else it grows to many MiB."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+    sock.connect(("127.0.0.1", port))
+    return sock
 
 
 async def ask(client: Client, request: bytes) -> bytes:
@@ -138,6 +147,30 @@ async def test_a_client_that_asks_without_a_pause_does_not_hold_the_end_up() -> 
         client[1].close()
 
 
+async def test_the_end_waits_for_requests_that_came_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Looked at in each turn of the loop: between an answer and the next request is one without any.
+    monkeypatch.setattr(draining, "LOOK_S", 0)
+    may_answer = asyncio.Event()
+
+    async def answers_late(stream: ServedStream) -> None:
+        await may_answer.wait()
+        await answers_ok(stream)
+
+    keeper = Keeper()
+    async with relay_front(ScriptedRoute(answers_late).up) as front:
+        client = await front.connect()
+        client[1].write(get() * 50)
+        await until(lambda: front.admission.streams)
+        async with drained(front, keeper):
+            may_answer.set()
+        assert len(keeper.kept) == 1
+        assert len(front.records) == 50
+        client[1].close()
+    keeper.kept[0][1].close()
+
+
 async def test_what_is_above_the_limit_is_served_once_more_and_told_to_close() -> None:
     keeper = Keeper(limit=1)
     async with relay_front(ScriptedRoute(answers_ok).up) as front:
@@ -164,7 +197,7 @@ async def test_an_answer_that_its_client_has_not_read_is_written_before_the_hand
 
     keeper = Keeper()
     async with relay_front(ScriptedRoute(answers_much).up) as front:
-        client = await front.connect()
+        client = await asyncio.open_connection(sock=connected_narrowly(front.port))
         client[1].write(get())
         await until(lambda: front.context.connections.has_unwritten)
         async with drained(front, keeper):

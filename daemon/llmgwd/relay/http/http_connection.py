@@ -177,10 +177,12 @@ class HttpConnection:
         """Go on to the next request, but not while the client leaves our answers unread."""
         if self._reader.rest and not self._client.is_stalled:
             # In a turn of its own: answers that need no route would nest for each pipelined one.
+            self._context.connections.next_follows(self)
             asyncio.get_running_loop().call_soon(self._read_next)
         self._settle_reading()
 
     def _read_next(self) -> None:
+        self._context.connections.next_is_read(self)
         if self._exchange is not None or self._is_over or self._client.is_closed:
             return
         self._read(b"")
