@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from llmgwsim.remote import RemoteCluster, cluster_in_thread
 from peers.kubectl import Kubectl, NoKubectl, find_kubectl
@@ -25,6 +26,12 @@ pytest_plugins = ["support.side_by_side"]
 # of the tests anew, and each daemon that is started its own.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# Examples take longer than 200 ms where other workers have the processors. On CI hypothesis
+# chooses a profile of its own, which has no deadline either.
+if os.environ.get("CI") != "true":
+    settings.register_profile("beside others", deadline=None)
+    settings.load_profile("beside others")
 
 # By all workers of this run, or by this process alone.
 SEARCHED = Searched()
