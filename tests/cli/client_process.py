@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import pty
 import select
 import signal
 import subprocess
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from support.terminal import start_on_a_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,9 +62,7 @@ def on_a_terminal(
     path: str, *words: str, keys: Callable[[str], bytes] | None = None, **changes: str
 ) -> tuple[int, str]:
     """Run on a pseudo-terminal; `keys` is given all that was shown so far, and types once."""
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execve(sys.executable, [*COMMAND, *words], environment(path, **changes))
+    process, terminal = start_on_a_terminal([*COMMAND, *words], environment(path, **changes))
     shown = b""
     try:
         while select.select([terminal], [], [], 20)[0]:
@@ -80,7 +78,6 @@ def on_a_terminal(
                 keys = None
     finally:
         os.close(terminal)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child, signal.SIGHUP)
-        _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status), shown.decode()
+        process.send_signal(signal.SIGHUP)
+        process.wait()
+    return process.returncode, shown.decode()

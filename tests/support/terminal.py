@@ -7,8 +7,9 @@ import os
 import pty
 import re
 import select
-import signal
+import shutil
 import struct
+import subprocess
 import termios
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,18 +52,40 @@ class Screen:
         return "".join(_CODES.sub("", self._written).split())
 
 
+def start_on_a_terminal(
+    command: Sequence[str], environ: Mapping[str, str], folder: Path | None = None
+) -> tuple[subprocess.Popen[bytes], int]:
+    """Start a program in a session of its own; give it, and the other end of its terminal.
+
+    Not by `pty.fork`: the process of the tests has threads, and after a fork a lock that one of
+    them held is never released. Python warns of it since 3.12.
+    """
+    terminal, programs_end = pty.openpty()
+    setsid = shutil.which("setsid")
+    assert setsid is not None
+    try:
+        process = subprocess.Popen(
+            [setsid, "--ctty", *command],
+            env=environ,
+            cwd=folder,
+            stdin=programs_end,
+            stdout=programs_end,
+            stderr=programs_end,
+        )
+    finally:
+        os.close(programs_end)
+    return process, terminal
+
+
 @contextlib.contextmanager
 def before_a_terminal(
     command: Sequence[str], environ: Mapping[str, str], folder: Path
 ) -> Iterator[Screen]:
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(folder)
-        os.execvpe(command[0], command, {**environ, "TERM": "xterm-256color"})
+    process, terminal = start_on_a_terminal(command, {**environ, "TERM": "xterm-256color"}, folder)
     ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     try:
-        yield Screen(pid, terminal)
+        yield Screen(process.pid, terminal)
     finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        process.kill()
+        process.wait()
         os.close(terminal)
