@@ -86,7 +86,14 @@ async def require_listener(tunnel: Tunnel) -> None:
 
 
 def converse(tunnel: Tunnel) -> tuple[asyncio.StreamReader, TunnelConversation]:
-    """Open a stream; the second of the pair writes to it and closes it."""
+    """Open a stream; the second of the pair writes to it and closes it.
+
+    By v4 channels a pod is dialled at the upgrade: its refusal may have ended the tunnel before.
+    The stream then fails as it would have a moment later.
+    """
     conversation = TunnelConversation()
-    tunnel.open(conversation)
+    if tunnel.end_cause is None:
+        tunnel.open(conversation)
+    else:
+        conversation.stream_failed(tunnel.end_cause, is_unreceived=True)
     return conversation.reader, conversation
