@@ -15,6 +15,7 @@ import contextlib
 import fcntl
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,6 +105,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     class InUnits(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             return _unit(nodeid)
+
+        def add_node_collection(self, node: WorkerController, collection: list[str]) -> None:
+            # What a worker is given it is given by id.
+            named, count = Counter(collection).most_common(1)[0] if collection else ("", 0)
+            if count > 1:
+                raise pytest.UsageError(f"{count} tests have one id, and one would run: {named}")
+            super().add_node_collection(node, collection)
 
     config.option.loadscopereorder = False
     return InUnits(config, log)
