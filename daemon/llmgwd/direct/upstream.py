@@ -17,7 +17,7 @@ import anyio
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.net.dial import Dialer, ProxyRefused, reason
-from llmgwd.net.last_words import has_failed, read_on
+from llmgwd.net.last_words import read_on
 from llmgwd.net.proxy import choose_proxy
 from llmgwd.net.server import Server
 from llmgwd.net.tls import ResumingContext, Trust, client_context
@@ -56,6 +56,7 @@ class Upstream(asyncio.Protocol):
         self._is_unreceived = False  # no byte of the owner's can have arrived
         self._last_words: bytearray | None = None  # what came before a write that failed
         self._transport: asyncio.Transport
+        self._below: asyncio.Transport | None = None  # of the socket, with TLS above it
 
     def take(self, owner: StreamOwner) -> None:
         """Carry what the owner has to send, and what comes back."""
@@ -64,7 +65,7 @@ class Upstream(asyncio.Protocol):
             self._transport.write(payload)
         # It is closing at once where the connection was, or where the first write failed; what is
         # written later may follow bytes that arrived.
-        self._is_unreceived = has_failed(self._transport)
+        self._is_unreceived = self._has_failed
         owner.stream_opened(self)
 
     def fail(self, cause: LlmgwError) -> None:
@@ -80,10 +81,10 @@ class Upstream(asyncio.Protocol):
         if self.is_closed:
             return
         self._transport.write(payload)
-        if self._last_words is None and not self._is_unreceived and has_failed(self._transport):
+        if self._last_words is None and not self._is_unreceived and self._has_failed:
             # Read now, and told in `connection_lost`: the owner is in the middle of sending.
             self._last_words = bytearray()
-            read_on(self._transport, self.data_received)
+            read_on(self._below or self._transport, self.data_received)
 
     def finish(self) -> None:
         """Pass a half-close on; with TLS, which has none here, it is the end of both halves."""
@@ -117,7 +118,15 @@ class Upstream(asyncio.Protocol):
         self._owner = None
         self._transport.close()
 
+    @property
+    def _has_failed(self) -> bool:
+        """A write has found the connection broken, if no one here has closed it."""
+        return (self._below or self._transport).is_closing()
+
     # asyncio's side.
+
+    def socket_connected(self, below: asyncio.Transport) -> None:
+        self._below = below
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # A cast, because uvloop's transports are none of asyncio's classes.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import errno
 import os
 import socket
@@ -23,9 +22,8 @@ from urllib.parse import unquote
 from llmgwctl.wire import ConditionKind
 from llmgwd.errors import Blocked, LlmgwError, Transient
 from llmgwd.net.http_head import HeadReader
-from llmgwd.net.tls import by_each_authority, name_to_verify
-from llmgwd.net.tls_reading import bound_reads
-from llmgwd.system.process import memory
+from llmgwd.net.tls import by_each_authority
+from llmgwd.net.transports import transport_on, with_tls
 from llmgwd.system.process.descriptors import raise_if_exhausted
 
 if TYPE_CHECKING:
@@ -53,10 +51,6 @@ _DISTRUST_REMEDIES = {
     62: _NAME,  # of another host
     64: _NAME,  # of another address
 }
-# A watch on a dead path ends by its read time-out; this lets the kernel notice sooner.
-_KEEPALIVE_IDLE_S, _KEEPALIVE_EVERY_S, _KEEPALIVE_COUNT = 15, 5, 3
-
-bound_reads()
 
 P = TypeVar("P", bound=asyncio.Protocol)
 
@@ -115,7 +109,7 @@ class Dialer:
             sock = await _through_socks(self.proxy, self.server)
         else:
             sock = await _connect(self.server.host, self.server.port)
-        return await _made_of(sock, factory, self.tls, self.tls_name, shutdown_s)
+        return await transport_on(sock, factory, self.tls, self.tls_name, shutdown_s)
 
 
 def dial_error(dialer: Dialer, error: Exception) -> LlmgwError:
@@ -193,37 +187,6 @@ async def _addresses(host: str, port: int) -> list[Any]:
         return await asyncio.get_running_loop().run_in_executor(None, look_up)
 
 
-async def _made_of(
-    sock: socket.socket,
-    factory: Callable[[], P],
-    tls: ssl.SSLContext | None,
-    tls_name: str,
-    shutdown_s: float | None,
-) -> tuple[asyncio.Transport, P]:
-    """Put a transport, with TLS where there is a context, onto a connected socket.
-
-    A failure or a cancellation ends the connection and leaves it to the transport to close the
-    socket. Closed here, the number of its descriptor was free for the next connection while the
-    transport still read by it: a dial that was cancelled just after its TLS handshake (asyncio then
-    waits for the peer's goodbye) later took that other connection out of the loop.
-    """
-    if tls is not None:
-        memory.dialled_with_tls()
-    try:
-        _tune(sock)
-        return await asyncio.get_running_loop().create_connection(
-            factory,
-            sock=sock,
-            ssl=tls,
-            server_hostname=name_to_verify(tls_name) if tls else None,
-            ssl_shutdown_timeout=shutdown_s if tls else None,
-        )
-    except BaseException:
-        with contextlib.suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
-        raise
-
-
 async def _to_http_proxy(
     dialer: Dialer, proxy: Proxy, shutdown_s: float | None
 ) -> tuple[asyncio.Transport, HeadReader]:
@@ -231,7 +194,7 @@ async def _to_http_proxy(
         name = dialer.proxy_name or proxy.host
         try:
             sock = await _connect(proxy.host, proxy.port)
-            return await _made_of(sock, partial(HeadReader, b"CONNECT"), tls, name, shutdown_s)
+            return await transport_on(sock, partial(HeadReader, b"CONNECT"), tls, name, shutdown_s)
         except ssl.SSLCertVerificationError:
             raise
         except (OSError, EOFError) as error:
@@ -257,7 +220,6 @@ async def _through_http_proxy(
     Raises:
         Blocked: the proxy's own certificate is not trusted, or it wants a login.
     """
-    loop = asyncio.get_running_loop()
     transport, reader = await _to_http_proxy(dialer, proxy, shutdown_s)
     try:
         transport.write(_connect_request(dialer.server, proxy))
@@ -265,24 +227,15 @@ async def _through_http_proxy(
         if status != 200:
             raise _proxy_refusal(proxy, status, dialer.server.authority)
         protocol = factory()
-        if dialer.tls is None:
-            transport.set_protocol(protocol)
-            protocol.connection_made(transport)
-            transport.resume_reading()
-            return transport, protocol
-        inner = await loop.start_tls(
-            transport,
-            protocol,
-            dialer.tls,
-            server_hostname=name_to_verify(dialer.tls_name),
-            ssl_shutdown_timeout=shutdown_s,
-        )
-        assert inner is not None
-        protocol.connection_made(inner)
+        if dialer.tls is not None:
+            return await with_tls(transport, protocol, dialer.tls, dialer.tls_name, shutdown_s)
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        transport.resume_reading()
     except BaseException:
         transport.abort()
         raise
-    return inner, protocol
+    return transport, protocol
 
 
 def _connect_request(server: Server, proxy: Proxy) -> bytes:
@@ -336,13 +289,3 @@ async def _through_socks(proxy: Proxy, server: Server) -> socket.socket:
     except (ProxyConnectionError, ProxyTimeoutError) as error:
         raise_if_exhausted(error)
         raise ProxyUnreachable(proxy, error) from error
-
-
-def _tune(sock: socket.socket) -> None:
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    idle = getattr(socket, "TCP_KEEPIDLE", None) or getattr(socket, "TCP_KEEPALIVE", None)
-    if idle is not None:
-        sock.setsockopt(socket.IPPROTO_TCP, idle, _KEEPALIVE_IDLE_S)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_EVERY_S)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_COUNT)

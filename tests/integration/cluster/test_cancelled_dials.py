@@ -24,9 +24,17 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     writer.close()
 
 
-async def cancelled_after(turns: int, api: ScriptedApi, tls: ssl.SSLContext) -> None:
+class SeeingReader(HeadReader):
+    """TLS is put on top of its connection, as that of a URL's."""
+
+    def socket_connected(self, below: asyncio.Transport) -> None: ...
+
+
+async def cancelled_after(
+    turns: int, api: ScriptedApi, tls: ssl.SSLContext, protocol: type[HeadReader]
+) -> None:
     dialer = Dialer(Server("127.0.0.1", api.port, "", True), None, tls, "127.0.0.1")
-    dial = asyncio.ensure_future(dialer.dial(HeadReader))
+    dial = asyncio.ensure_future(dialer.dial(protocol))
     for _ in range(turns):
         await asyncio.sleep(0)
     dial.cancel()
@@ -37,12 +45,15 @@ async def cancelled_after(turns: int, api: ScriptedApi, tls: ssl.SSLContext) -> 
     transport.abort()
 
 
-async def test_a_cancelled_dial_takes_no_other_connection_out_of_the_loop() -> None:
+@pytest.mark.parametrize("protocol", [HeadReader, SeeingReader])
+async def test_a_cancelled_dial_takes_no_other_connection_out_of_the_loop(
+    protocol: type[HeadReader],
+) -> None:
     """Another connection gets the number of its descriptor next."""
     async with serving() as api, await asyncio.start_server(echo, "127.0.0.1", 0) as server:
         tls = client_context(Trust(api.authority.pem, "test"), None)
         for turns in range(TURNS):
-            await cancelled_after(turns, api, tls)
+            await cancelled_after(turns, api, tls, protocol)
 
             neighbours = [
                 await asyncio.open_connection(*server.sockets[0].getsockname()) for _ in range(3)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from llmgwd.system.process import event_loop
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -22,7 +24,7 @@ def scenario(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
                 await test(*args, **kwargs)
 
         # By anyio, as the daemon runs: its task groups take tasks from callbacks of the loop.
-        anyio.run(bounded)
+        anyio.run(bounded, backend_options=event_loop.backend_options())
 
     return run
 
