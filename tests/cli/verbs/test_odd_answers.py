@@ -15,6 +15,7 @@ from llmgwctl.api.contract import fault_of
 from llmgwctl.wire import Exit
 from support.client import sample
 from support.client.scripted_daemon import scripted
+from support.json_values import nested, spoilt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,26 +44,11 @@ def test_no_status_ends_in_a_traceback(
     assert ends["status litellm"] in (Exit.UNREACHABLE, Exit.USAGE), capsys.readouterr()
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner),
-    max_leaves=4,
-)
-
-
-@st.composite
-def spoilt(draw: st.DrawFn, good: Any) -> Any:
-    """The good answer, one place of which holds something else."""
-    if not isinstance(good, dict | list) or not good or draw(st.integers(0, 4)) == 0:
-        return draw(JSON)
-    copy = good.copy()
-    key = draw(st.sampled_from(list(good) if isinstance(good, dict) else range(len(good))))
-    copy[key] = draw(spoilt(good[key]))
-    return copy
+JSON = nested(st.none() | st.booleans() | st.integers() | st.text(max_size=3), st.text(max_size=3))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(spoilt(dict(sample.SEVERAL)))
+@given(spoilt(dict(sample.SEVERAL), JSON))
 def test_whatever_a_status_holds_it_is_drawn_or_refused(
     monkeypatch: pytest.MonkeyPatch, status: Any
 ) -> None:

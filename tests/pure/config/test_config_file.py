@@ -25,6 +25,7 @@ from llmgwd.config.model import (
 )
 from llmgwd.config.target import Target
 from llmgwd.errors import ConfigError
+from support.json_values import nested
 
 PATH = "/home/ada/.config/llmgw/config.toml"
 
@@ -245,22 +246,10 @@ def test_an_unreadable_file_says_why(tmp_path: Path) -> None:
         read(str(tmp_path))
 
 
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-        lambda inner: (
-            st.dictionaries(
-                st.sampled_from(
-                    ["forward", "name", "port", "gateway", "key", "listen", "env", "log"]
-                ),
-                inner,
-                max_size=3,
-            )
-            | st.lists(inner, max_size=2)
-        ),
-        max_leaves=8,
-    )
-)
+KEYS = st.sampled_from(["forward", "name", "port", "gateway", "key", "listen", "env", "log"])
+
+
+@given(nested(st.none() | st.booleans() | st.integers() | st.text(max_size=8), KEYS))
 def test_whatever_the_file_holds_a_mistake_is_all_that_comes_of_it(value: object) -> None:
     text = "".join(f"{key} = {_toml(each)}\n" for key, each in _tables(value))
 

@@ -15,13 +15,10 @@ from llmgwctl.setup.dotenv_document import DotenvDocument
 from llmgwctl.setup.json_document import JsonDocument
 from llmgwctl.setup.toml_document import TomlDocument
 from llmgwctl.setup.yaml_document import YamlDocument
+from support.json_values import nested
 
 keys = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=4)
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=6),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3),
-    max_leaves=8,
-)
+values = nested(st.none() | st.booleans() | st.integers() | st.text(max_size=6), keys)
 objects = st.dictionaries(keys, values, max_size=4)
 
 
