@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
 _ROOM = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()
+_LOCKS = pytest.StashKey["tuple[IO[str], IO[str]]"]()
 
 # Each is run by one worker, because its tests share what is dear to start: a real LiteLLM, wheels
 # and their environments, and the folder by which a machine says that systemd runs it. They take
@@ -75,6 +76,15 @@ def _rank(item: pytest.Item) -> int:
             return place
     is_quiet = item.get_closest_marker("quiet") is not None
     return len(_TOGETHER) + (2 if is_quiet else item.nodeid.startswith(_COMPUTING))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    given = getattr(config, "workerinput", None)
+    if given is not None:
+        door, room = ((Path(given["room"]) / name).open("w") for name in ("door", "room"))
+        config.stash[_LOCKS] = door, room
+        config.add_cleanup(door.close)
+        config.add_cleanup(room.close)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -136,14 +146,16 @@ def _beside_others(item: pytest.Item) -> Generator[None]:
     Who wants it alone waits at the door, and no one passes the door meanwhile: else there would
     always be another test in the room.
     """
-    given = getattr(item.config, "workerinput", None)
-    if given is None:
+    locks = item.config.stash.get(_LOCKS, None)
+    if locks is None:
         yield
         return
+    door, room = locks
     is_quiet = item.get_closest_marker("quiet") is not None
-    folder = Path(given["room"])
-    with (folder / "door").open("w") as door, (folder / "room").open("w") as room:
-        fcntl.flock(door, fcntl.LOCK_EX)
-        fcntl.flock(room, fcntl.LOCK_EX if is_quiet else fcntl.LOCK_SH)
-        fcntl.flock(door, fcntl.LOCK_UN)
+    fcntl.flock(door, fcntl.LOCK_EX)
+    fcntl.flock(room, fcntl.LOCK_EX if is_quiet else fcntl.LOCK_SH)
+    fcntl.flock(door, fcntl.LOCK_UN)
+    try:
         yield
+    finally:
+        fcntl.flock(room, fcntl.LOCK_UN)
