@@ -1,4 +1,8 @@
-"""Fixtures that every room of the suite may use."""
+"""Fixtures that every room of the suite may use.
+
+What they need is imported when they are asked for: the process that hands the tests to workers
+reads this file, too, and runs none of them.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +17,13 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from llmgwsim.remote import RemoteCluster, cluster_in_thread
-from peers.kubectl import Kubectl, NoKubectl, find_kubectl
 from support.written_logs import LOGS, Searched
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
+
+    from llmgwsim.remote import RemoteCluster
+    from peers.kubectl import Kubectl
 
 pytest_plugins = ["support.side_by_side"]
 
@@ -37,9 +42,28 @@ if os.environ.get("CI") != "true":
 SEARCHED = Searched()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def plain_log() -> None:
+    """Of what the tests' own process logs each value is written as it is, to be searched for keys.
+
+    As structlog is without this, it draws: a table of every frame of a traceback, with variables.
+    """
+    import structlog
+
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
+        ]
+    )
+
+
 @pytest.fixture
 def simulated_cluster() -> Iterator[RemoteCluster]:
     """A fresh cluster with two ready pods, in a thread and loop of its own."""
+    from llmgwsim.remote import cluster_in_thread
+
     with cluster_in_thread() as cluster:
         yield cluster
 
@@ -47,6 +71,8 @@ def simulated_cluster() -> Iterator[RemoteCluster]:
 @pytest.fixture(scope="session")
 def kubectl_program() -> Path:
     """An unmodified kubectl; in CI the suite fails without one."""
+    from peers.kubectl import NoKubectl, find_kubectl
+
     try:
         return find_kubectl()
     except NoKubectl as problem:
@@ -58,6 +84,8 @@ def kubectl_program() -> Path:
 @pytest.fixture
 def kubectl(kubectl_program: Path, simulated_cluster: RemoteCluster, tmp_path: Path) -> Kubectl:
     """kubectl, logged in to the simulated cluster."""
+    from peers.kubectl import Kubectl
+
     return Kubectl(kubectl_program, simulated_cluster.kubeconfig, tmp_path)
 
 
