@@ -7,9 +7,11 @@ Messages are put together from pieces that parsers are known to read differently
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import h11
+import pytest
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import HttpRequestParser
@@ -30,6 +32,7 @@ from llmgwd.relay.http.answer import Answer
 
 HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n"
 CONTENT = st.sampled_from([b"", b"hello", HIDDEN])
+CHUNKED_CONTENT = st.sampled_from([b"hello", HIDDEN])
 SPACE = st.sampled_from([b"", b" ", b" ", b" ", b"\t", b" \t ", b"\x0b", b"\r\n "])
 LINE_END = st.sampled_from([b"\r\n", b"\r\n", b"\r\n", b"\n"])
 CODING = st.sampled_from(
@@ -65,7 +68,7 @@ STATUS_LINES = [b"HTTP/1.1 200 OK", b"HTTP/1.1 200 OK", b"HTTP/1.1 204 ", b"HTTP
 @st.composite
 def chunks(draw: st.DrawFn) -> bytes:
     raw = b""
-    for content in draw(st.lists(CONTENT.filter(bool), max_size=2)):
+    for content in draw(st.lists(CHUNKED_CONTENT, max_size=2)):
         raw += _filled(draw(SIZE), len(content)) + draw(LINE_END) + content + draw(LINE_END)
     trailers = draw(
         st.lists(st.sampled_from([b"X-T: 1\r\n", b"Host: y\r\n", b"bad\r\n"]), max_size=1)
@@ -117,15 +120,12 @@ def _as_h11_reads(raw: bytes, connection: h11.Connection) -> Reading | None:
             return Reading(first, content)
 
 
-def _as_llhttp_reads(raw: bytes) -> Reading | None:
-    loop = asyncio.new_event_loop()
+def _as_llhttp_reads(raw: bytes, loop: asyncio.AbstractEventLoop) -> Reading | None:
+    parser = HttpRequestParser(BaseProtocol(loop), loop, 2**16)
     try:
-        parser = HttpRequestParser(BaseProtocol(loop), loop, 2**16)
         found, _, tail = parser.feed_data(raw)
     except HttpProcessingError:
         return None
-    finally:
-        loop.close()
     ((message, payload),) = found
     if payload.exception() is not None:
         return None
@@ -135,11 +135,21 @@ def _as_llhttp_reads(raw: bytes) -> Reading | None:
     return Reading((message.method.encode(), message.path.encode()), content)
 
 
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """aiohttp's parser holds a loop; this one never runs."""
+    loop = asyncio.new_event_loop()
+    yield loop
+    loop.close()
+
+
 @settings(max_examples=300, deadline=None)
 @given(raw=messages(FIRST_LINES, [b"Host: x"]))
 @example(raw=b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5, 5\r\n\r\nhello")
 @example(raw=b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello")
-def test_a_request_is_one_request_to_every_server(raw: bytes) -> None:
+def test_a_request_is_one_request_to_every_server(
+    loop: asyncio.AbstractEventLoop, raw: bytes
+) -> None:
     reader, passed, first = MessageReader(REQUEST_START, request_length), b"", (b"",)
     content = bytearray()
     reader.content = content.extend
@@ -157,7 +167,7 @@ def test_a_request_is_one_request_to_every_server(raw: bytes) -> None:
     if not any(isinstance(event, End) for event in events):
         return
 
-    readings = [_as_h11_reads(passed, h11.Connection(h11.SERVER)), _as_llhttp_reads(passed)]
+    readings = [_as_h11_reads(passed, h11.Connection(h11.SERVER)), _as_llhttp_reads(passed, loop)]
     assert all(reading in (None, (first, bytes(content))) for reading in readings), (
         readings,
         passed,

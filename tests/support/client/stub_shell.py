@@ -14,8 +14,8 @@ class Shell:
         self.folder = folder
         self.stubs = folder / "bin"
         self.stubs.mkdir(parents=True, exist_ok=True)
-        script = '#!/bin/bash\nprintf "%s\\0" "$(basename "$0")" "$@" > "$FOLDER/called"\n'
-        script += 'cat > "$FOLDER/input"\n'
+        script = '#!/bin/sh\nprintf "%s\\0" "${0##*/}" "$@" > "$FOLDER/called"\n'
+        script += 'exec cat > "$FOLDER/input"\n'
         for name in ("kubectl", "aws", "az", "gcloud", "tsh", "oci", "doctl", "chmod", "env"):
             stub = self.stubs / name
             stub.write_text(script)
