@@ -11,7 +11,7 @@ import pytest
 import uvloop
 from structlog.testing import capture_logs
 
-from llmgwd.system.process.loop_turns import LONG_S, LoopTurns
+from llmgwd.system.process.loop_turns import LOOK_EVERY_S, LoopTurns
 
 # In a module of the daemon's name, because only such frames are looked at.
 SOURCE = """
@@ -61,7 +61,8 @@ def test_a_long_turn_is_counted_and_its_cause_is_named_and_told(new_loop: NewLoo
     assert peer.blamed
     assert [entry["event"] for entry in logs] == ["long turn"]
     assert logs[0]["at"] == "llmgwd.peers.data_received"
-    assert logs[0]["processor_s"] >= LONG_S
+    # The first look comes up to that late, and the system's clock ticks coarsely.
+    assert logs[0]["processor_s"] >= 0.4 - 2 * LOOK_EVERY_S
 
 
 @on_each_loop

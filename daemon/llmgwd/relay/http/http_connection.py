@@ -251,8 +251,8 @@ class HttpConnection:
         if exchange is not None and (exchange.is_upgraded or not exchange.request.is_whole):
             is_full = self._is_body_paused or self._unsent_bytes >= WAITING_BYTES
         else:
-            is_full = len(self._reader.rest) >= WAITING_BYTES
-            is_full = is_full or (exchange is None and self._client.is_stalled)
+            is_unread = exchange is None and self._client.is_stalled
+            is_full = is_unread or len(self._reader.rest) >= WAITING_BYTES
         if is_full:
             self._client.pause_reading()
         else:
